@@ -1,0 +1,61 @@
+"""Llama (and SmolLM2, Vicuna, Mistral, Qwen2): decoders of text alone, and the readers that VLMs call for their own."""
+
+from chiasm.layout import Config, Layout, Reading
+from chiasm.readers import decoder, sliding_window
+from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope
+
+
+def read_llama(c: Config) -> Reading:
+    bias = c.get("attention_bias", False)
+    return decoder(c, context=2048, eps=1e-6, qkv_bias=bias, out_bias=bias, mlp_bias=c.get("mlp_bias", False))
+
+
+def read_mistral(c: Config) -> Reading:
+    """Mistral-7B's class defaults: 8 key heads, an MLP of 14336, a window of 4096 unless the config says null."""
+    c.data = {"num_key_value_heads": 8, "intermediate_size": 14336, **c.data}
+    return decoder(c, context=131072, eps=1e-6, window=sliding_window(c, 4096))
+
+
+def read_qwen2(c: Config) -> Reading:
+    """Qwen2's class defaults; its window is off unless `use_sliding_window` says otherwise, which no published model does."""
+    c.only("use_sliding_window", False)
+    c.inert("sliding_window", "layer_types")
+    c.data = {"vocab_size": 151936, "intermediate_size": 22016, "num_key_value_heads": 32, **c.data}
+    return decoder(c, context=32768, eps=1e-6, qkv_bias=True)
+
+
+LAYOUTS = (Layout("llama", read_llama), Layout("mistral", read_mistral), Layout("qwen2", read_qwen2))
+
+SMOLLM2 = Causal(
+    Decoder(
+        block=Block(
+            width=576, heads=9, kv_heads=3, head_width=64, mlp_width=1536, norm=Norm("rms", 1e-5), act="silu", mlp="gated",
+            qkv_bias=False, out_bias=False, mlp_bias=False,
+        ),
+        depth=30, vocab=49152, rope=Rope(100000.0), context=8192, tied=True,
+    )
+)  # fmt: skip
+
+FAMILIES = (
+    Family(
+        name="smollm2",
+        title="SmolLM2",
+        paper="2502.02737",
+        year=2024,
+        layout="llama",
+        model=SMOLLM2,
+        sizes={
+            "135m": {},
+            "360m": {
+                "decoder.block.width": 960, "decoder.block.heads": 15, "decoder.block.kv_heads": 5,
+                "decoder.block.mlp_width": 2560, "decoder.depth": 32,
+            },
+            "1.7b": {
+                "decoder.block.width": 2048, "decoder.block.heads": 32, "decoder.block.kv_heads": 32,
+                "decoder.block.mlp_width": 8192, "decoder.depth": 24, "decoder.rope.theta": 130000.0,
+            },
+        },
+        reference="LlamaForCausalLM",
+        ran=True,
+    ),
+)  # fmt: skip

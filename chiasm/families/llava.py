@@ -1,0 +1,237 @@
+"""LLaVA: a CLIP tower, a small MLP, a decoder. 1.0 (arXiv:2304.08485) has one linear layer, 1.5 (arXiv:2310.03744) two.
+
+Two layouts: the ecosystem's `llava`, and the original code's `llava_llama` with its own names, where the tiles of 1.6 are a
+setting too.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from chiasm.errors import BadConfig
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
+from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, VIT_KEYS, crop_resize, head_keys, pixels, squash, vit_block
+from chiasm.spec import (
+    Block,
+    Causal,
+    Decoder,
+    Family,
+    JoinTiles,
+    Mlp,
+    Norm,
+    Pinpoints,
+    Pixels,
+    Resize,
+    Rope,
+    Sight,
+    Splice,
+    Step,
+    Table,
+    ViT,
+)
+
+CLIP_L_336 = {
+    "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 336,
+    "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 32000, "projection_dim": 768,
+}  # fmt: skip
+"""The tower that a LLaVA config means where it names none."""
+
+
+def taps(value: Any) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def tapped(c: Config, tower: ViT) -> ViT:
+    """A tower as LLaVA reads it: chosen hidden states, the class token dropped or kept, no norm after."""
+    keep = {"default": "drop", "full": "keep"}[c.get("vision_feature_select_strategy", "default")]
+    layers = taps(c.get("vision_feature_layer", -2))
+    return replace(tower, taps=layers, cls="none" if tower.cls == "none" else keep)
+
+
+def see(c: Config) -> tuple[Reading, ViT, Reading, Decoder]:
+    """What `llava` and `llava_next` configs share: tower and decoder, tied where either level says so."""
+    c.data = {"vision_config": CLIP_L_336, "text_config": {"model_type": "llama"}, **c.data}
+    vision, text = c.part("vision_config", "clip_vision_model"), c.part("text_config", "llama")
+    c.inert("image_seq_length", "ignore_index", "vocab_size", "image_token_id", "use_image_newline_parameter")
+    c.nested[0].inert("vocab_size")
+    decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
+    return vision, tapped(c, vision.spec), text, decoder
+
+
+def mlp(c: Config, width: int) -> Mlp:
+    bias = c.get("multimodal_projector_bias", True)
+    return Mlp(width, width, depth=2, act=c.act("projector_hidden_act", "gelu"), bias=bias)
+
+
+def keys(vision: Reading, text: Reading, decoder: Decoder) -> tuple[Rule, ...]:
+    return (
+        Respelt("model.vision_tower.", "vision_tower."),
+        Respelt("vision_tower.vision_model.", "vision_tower."),
+        Respelt("model.multi_modal_projector.", "multi_modal_projector."),
+        Respelt("model.image_newline", "image_newline"),
+        Respelt("model.language_model.", "language_model.model."),
+        Respelt("lm_head.", "language_model.lm_head."),
+        *under("vision_tower.", "vision.", vision.keys),
+        *under("language_model.model.", "language.", text.keys),
+        *head_keys("language_model.lm_head.weight", decoder.tied),
+        Name("multi_modal_projector.linear_1.*", "connect.steps.0.layers.0.*"),
+        Name("multi_modal_projector.linear_2.*", "connect.steps.0.layers.1.*"),
+        Ignored("vision_tower.head.*"),
+    )
+
+
+def read(c: Config) -> Reading:
+    vision, tower, text, decoder = see(c)
+    name = c.pixels.data.get("image_processor_type", "CLIPImageProcessor").removesuffix("Fast")
+    if name.startswith("Siglip"):
+        views, look = squash(c.pixels, 224), pixels(c.pixels, HALF, HALF)
+    else:
+        views, look = crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
+    sight = Sight(views, look, tower, (mlp(c, decoder.width),), Splice(c.get("image_token_index", 32000)))
+    return Reading(Causal(decoder, sight), keys(vision, text, decoder))
+
+
+# --- the original code's own folders ----------------------------------------------------------------------------------------
+
+
+def read_original(c: Config) -> Reading:
+    text = c.flat("llama")
+    inner = c.nest("vision_config")
+    tower = ViT(
+        vit_block(inner, width=1024, heads=16, mlp_width=4096, act="quick_gelu", eps=1e-5), inner.get("num_hidden_layers", 24),
+        inner.get("patch_size", 14), Table(inner.get("image_size", 336) // inner.get("patch_size", 14)),
+        stem_bias=False, cls={"patch": "drop", "cls_patch": "keep"}[c.get("mm_vision_select_feature", "patch")],
+        pre_norm=True, post_norm="idle", taps=(c.get("mm_vision_select_layer", -2),),
+    )  # fmt: skip
+    width = text.spec.width
+    steps, projector = _projector(c, width)
+    side = inner.get("image_size", 336)
+    views, join = _original_views(c, side)
+    c.inert(
+        "mm_hidden_size",
+        "use_mm_proj",
+        "mm_use_im_start_end",
+        "mm_use_im_patch_token",
+        "mm_vision_tower",
+        "tune_mm_mlp_adapter",
+    )
+    c.inert(
+        "freeze_mm_mlp_adapter",
+        "tokenizer_padding_side",
+        "tokenizer_model_max_length",
+        "mm_projector_lr",
+        "unfreeze_mm_vision_tower",
+    )
+    sight = Sight(views, Pixels(CLIP_MEAN, CLIP_STD), tower, (steps, *join), Splice(c.get("image_token_index", -200)))
+    rules = (
+        *under("model.", "language.", text.keys),
+        *head_keys("lm_head.weight", text.spec.tied),
+        *under("model.vision_tower.vision_tower.vision_model.", "vision.", VIT_KEYS),
+        *projector,
+        Name("model.image_newline", "connect.steps.1.newline") if join else Ignored("model.image_newline"),
+    )
+    return Reading(Causal(text.spec, sight), rules)
+
+
+def _projector(c: Config, width: int) -> tuple[Mlp, tuple[Rule, ...]]:
+    kind = c.get("mm_projector_type", "linear")
+    if kind == "linear":
+        return Mlp(width, width, depth=1), (Name("model.mm_projector.*", "connect.steps.0.layers.0.*"),)
+    depth, _, tail = kind.removeprefix("mlp").partition("x")
+    if tail != "_gelu" or not depth.isdigit():
+        raise BadConfig(f"{c.path}: mm_projector_type = {kind!r} is not supported; 'linear' and 'mlpNx_gelu' are")
+    rules = (Name(f"model.mm_projector.{2 * n}.*", f"connect.steps.0.layers.{n}.*") for n in range(int(depth)))
+    return Mlp(width, width, depth=int(depth)), tuple(rules)
+
+
+def _original_views(c: Config, side: int) -> tuple[Resize | Pinpoints, tuple[Step, ...]]:
+    aspect, merge = c.get("image_aspect_ratio", "square"), c.get("mm_patch_merge_type", "flat")
+    points = c.get("image_grid_pinpoints", [])
+    if aspect == "anyres" and merge == "spatial_unpad":
+        return Pinpoints(side, tuple((high, wide) for wide, high in points)), (JoinTiles(),)
+    if aspect in ("square", "pad") and merge == "flat":
+        return Resize(side, side, "pad" if aspect == "pad" else "crop"), ()
+    message = f"{c.path}: image_aspect_ratio = {aspect!r} with mm_patch_merge_type = {merge!r} is not supported"
+    raise BadConfig(message)
+
+
+LAYOUTS = (Layout("llava", read), Layout("llava_llama", read_original))
+
+VICUNA = (
+    "{% for message in messages %}"
+    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
+    "{% else %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}"
+    "{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def clip_block(width: int, heads: int, mlp_width: int) -> Block:
+    return Block(width, heads, mlp_width, heads, width // heads, Norm("layer", 1e-5), "quick_gelu")
+
+
+def llama_block(width: int, heads: int, mlp_width: int) -> Block:
+    return Block(
+        width, heads, mlp_width, heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
+        qkv_bias=False, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+
+
+EYE = ViT(
+    clip_block(1024, 16, 4096),
+    24,
+    14,
+    Table(24),
+    stem_bias=False,
+    cls="drop",
+    pre_norm=True,
+    post_norm="idle",
+    taps=(-2,),
+)
+VICUNA_7B = Decoder(llama_block(4096, 32, 11008), 32, 32064, Rope(10000.0), 4096)
+LOOK = Pixels(CLIP_MEAN, CLIP_STD)
+SIZE_13B = {
+    "decoder.block": llama_block(5120, 40, 13824), "decoder.depth": 40,
+    "sight.connector": (Mlp(5120, 5120),),
+}  # fmt: skip
+
+FAMILIES = (
+    Family(
+        name="llava-1.0",
+        title="LLaVA 1.0",
+        paper="2304.08485",
+        year=2023,
+        layout="llava_llama",
+        model=Causal(
+            replace(VICUNA_7B, vocab=32000, context=2048),
+            Sight(
+                Resize(224, 224, "crop"), LOOK, replace(EYE, position=Table(16)), (Mlp(4096, 4096, depth=1),), Splice(-200)
+            ),
+        ),
+        sizes={
+            "7b": {},
+            "13b": {
+                "decoder.block": llama_block(5120, 40, 13824), "decoder.depth": 40,
+                "sight.connector": (Mlp(5120, 5120, depth=1),),
+            },
+        },
+        reference="llava_official-0",
+        proof="recorded",
+        chat=VICUNA,
+    ),
+    Family(
+        name="llava-1.5",
+        title="LLaVA 1.5",
+        paper="2310.03744",
+        year=2023,
+        layout="llava",
+        model=Causal(VICUNA_7B, Sight(Resize(336, 336, "crop"), LOOK, EYE, (Mlp(4096, 4096),), Splice(32000))),
+        sizes={"7b": {}, "13b": SIZE_13B},
+        reference="LlavaForConditionalGeneration",
+        chat=VICUNA,
+    ),
+)  # fmt: skip

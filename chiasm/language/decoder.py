@@ -1,0 +1,40 @@
+"""The causal decoder of the Llama kind: Llama, Vicuna, Mistral, Qwen2 and their like."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from chiasm.layers.attention import Slot
+from chiasm.layers.block import TransformerBlock
+from chiasm.layers.cache import KVCache
+from chiasm.layers.norm import norm
+from chiasm.layers.rope import turn
+from chiasm.sequence.masks import causal_mask
+from chiasm.spec import Decoder
+
+
+class CausalDecoder(nn.Module):
+    """Embedding, blocks, final norm; the head is apart, so that logits are computed where they are wanted alone.
+
+    `forward(hidden_BTD, where_ABT, valid_BT, cache)` returns normed hidden states of the same positions. With a cache the
+    positions are the newest ones and see everything that was read before.
+    """
+
+    def __init__(self, spec: Decoder) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embed = nn.Embedding(spec.vocab, spec.width)
+        self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
+        self.norm = norm(spec.block.norm, spec.width)
+
+    def forward(self, hidden_BTD: Tensor, where_ABT: Tensor, valid_BT: Tensor, cache: KVCache | None = None) -> Tensor:
+        by = turn(self.spec.rope, self.spec.block.head_width, where_ABT).to(hidden_BTD.dtype)
+        if cache is None:
+            mask = causal_mask(valid_BT, valid_BT.shape[1], self.spec.window, not bool(valid_BT.all()))
+        else:
+            cache.advance(valid_BT)
+            seen_BT = cache.valid_BT[:, : cache.length]
+            mask = causal_mask(seen_BT, valid_BT.shape[1], self.spec.window, cache.padded)
+        for layer, block in enumerate(self.blocks):
+            hidden_BTD = block(hidden_BTD, mask, by, None if cache is None else Slot(cache, layer))
+        return self.norm(hidden_BTD)

@@ -1,0 +1,1 @@
+"""The shared vocabulary of blocks: norms, activations, MLPs, rotary positions, attention, the transformer block, the cache."""

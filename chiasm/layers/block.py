@@ -1,0 +1,26 @@
+"""The pre-norm transformer block that encoders, text towers and decoders share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from chiasm.layers.attention import Attention, Mask, Slot
+from chiasm.layers.mlp import mlp
+from chiasm.layers.norm import norm
+from chiasm.layers.rope import Turn
+from chiasm.spec import Block
+
+
+class TransformerBlock(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, spec: Block) -> None:
+        super().__init__()
+        self.norm1 = norm(spec.norm, spec.width)
+        self.attention = Attention(spec)
+        self.norm2 = norm(spec.norm, spec.width)
+        self.mlp = mlp(spec)
+
+    def forward(self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None) -> Tensor:
+        x_BTD = x_BTD + self.attention(self.norm1(x_BTD), mask, by, slot)
+        return x_BTD + self.mlp(self.norm2(x_BTD))

@@ -1,0 +1,44 @@
+"""Keys and values of what was read, allocated once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chiasm.errors import Overflow
+
+
+class KVCache:
+    """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length; pads stand on the left.
+
+    `valid_BT` marks the positions that are no pads.
+    """
+
+    def __init__(
+        self, layers: int, rows: int, heads: int, room: int, head_width: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        shape = (layers, rows, heads, room, head_width)
+        self.keys = torch.empty(shape, dtype=dtype, device=device)
+        self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.valid_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
+        self.padded = False
+        self.room, self.length = room, 0
+
+    def advance(self, valid_BT: Tensor) -> None:
+        """Takes the next positions; call once per forward, before the layers write. Raises `Overflow` when it is full."""
+        end = self.length + valid_BT.shape[1]
+        if end > self.room:
+            message = (
+                f"the cache holds {self.room} positions and {end} are needed: ask for room for {end - self.room} more"
+            )
+            raise Overflow(message)
+        self.valid_BT[:, self.length : end] = valid_BT
+        self.padded = self.padded or not bool(valid_BT.all())
+        self.length = end
+
+    def write(self, layer: int, keys_BNTF: Tensor, values_BNTF: Tensor) -> tuple[Tensor, Tensor]:
+        """Stores the newest positions of one layer; returns all of its keys and values so far."""
+        start = self.length - keys_BNTF.shape[2]
+        self.keys[layer, :, :, start : self.length] = keys_BNTF
+        self.values[layer, :, :, start : self.length] = values_BNTF
+        return self.keys[layer, :, :, : self.length], self.values[layer, :, :, : self.length]

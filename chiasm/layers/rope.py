@@ -1,0 +1,69 @@
+"""Rotary positions: one axis, M-RoPE's three, and the two axes of a picture."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from chiasm.spec import LinearScaling, Llama3Scaling, Plain, Rope
+
+
+class Turn(NamedTuple):
+    """Cosines and sines, one per position and head number, in float32: [B, 1, T, F]."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def to(self, dtype: torch.dtype) -> Turn:
+        return Turn(self.cos.to(dtype), self.sin.to(dtype))
+
+
+def frequencies(rope: Rope, head_width: int) -> Tensor:
+    """The angle that one step of position turns each pair of a head, in float32: [F / 2]."""
+    steps = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
+    plain = 1.0 / rope.theta**steps
+    match rope.scaling:
+        case Plain():
+            return plain
+        case LinearScaling(factor):
+            return plain / factor
+        case Llama3Scaling(factor, low, high, original):
+            wavelength = 2 * math.pi / plain
+            blend = ((original / wavelength - low) / (high - low)).clamp(0, 1)
+            return torch.where(
+                wavelength < original / high,
+                plain,
+                torch.where(wavelength > original / low, plain / factor, (1 - blend) * plain / factor + blend * plain),
+            )
+
+
+def turn(rope: Rope, head_width: int, where_ABT: Tensor) -> Turn:
+    """The turns of every position. With several axes, each section of the frequencies follows its own axis (arXiv:2409.12191)."""
+    step = frequencies(rope, head_width).to(where_ABT.device)
+    if rope.sections:
+        parts = step.split(rope.sections)
+        angles = torch.cat([where_ABT[a % 3, ..., None].float() * part for a, part in enumerate(parts)], -1)
+    else:
+        angles = where_ABT[0, ..., None].float() * step
+    return _turn(angles[:, None])
+
+
+def axial_turn(theta: float, head_width: int, where_P2: Tensor) -> Turn:
+    """The turns of packed patches at (row, column): the first half of the frequencies by row, the second by column."""
+    step = 1.0 / theta ** (torch.arange(0, head_width // 2, 2, dtype=torch.float32) / (head_width // 2))
+    angles = (where_P2[..., None].float() * step.to(where_P2.device)).flatten(1)
+    return _turn(angles[None, None])
+
+
+def _turn(angles: Tensor) -> Turn:
+    whole = torch.cat([angles, angles], -1)
+    return Turn(whole.cos(), whole.sin())
+
+
+def rotate(x_BNTF: Tensor, by: Turn) -> Tensor:
+    """Every pair (i, i + F/2) of each head turned by its angle."""
+    first, second = x_BNTF.chunk(2, -1)
+    return x_BNTF * by.cos + torch.cat([-second, first], -1) * by.sin

@@ -1,0 +1,198 @@
+"""How a published folder becomes a spec: values that families declare, and the config that their readers are handed.
+
+A `Layout` belongs to one `model_type`. Its reader turns a `Config` into a model or a part of one; the config keeps account
+of every field that was read, so that a field nobody honours is warned about by name and a value that is not done is refused.
+Key rules map checkpoint names (theirs) to parameter names (ours) and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chiasm.errors import BadConfig
+from chiasm.spec import Activation
+
+REQUIRED: Any = object()
+
+ACTS: dict[str, Activation] = {
+    "quick_gelu": "quick_gelu",
+    "gelu": "gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+INERT = frozenset(
+    "_name_or_path architectures attention_dropout attention_probs_dropout_prob auto_map bos_token_id dropout dtype eos_token_id "
+    "gradient_checkpointing hidden_dropout_prob initializer_factor initializer_range model_type output_attentions "
+    "output_hidden_states pad_token_id pretraining_tp return_dict torch_dtype transformers_version use_cache _attn_implementation "
+    "_attn_implementation_autoset _flash_attn_2_enabled use_return_dict torchscript is_encoder_decoder add_cross_attention "
+    "chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id finetuning_task forced_bos_token_id "
+    "forced_eos_token_id id2label label2id is_decoder problem_type pruned_heads sep_token_id task_specific_params tf_legacy_loss "
+    "tie_encoder_decoder tokenizer_class prefix use_bfloat16 begin_suppress_tokens bad_words_ids diversity_penalty do_sample "
+    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty length_penalty max_length min_length "
+    "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores remove_invalid_values repetition_penalty "
+    "return_dict_in_generate suppress_tokens temperature top_k top_p typical_p".split()
+)
+"""Fields that say nothing about the arithmetic of inference, in any published config."""
+
+
+class Config:
+    """One object of a config.json (or a preprocessor's), read field by field.
+
+    `path` locates it for messages; `parts` finds the layout of a nested model; `pixels` is the preprocessor's config.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any],
+        path: str,
+        parts: Callable[[str, str], Layout],
+        pixels: Config | None = None,
+    ) -> None:
+        self.data, self.path, self._parts = data, path, parts
+        self._pixels = pixels
+        self.honoured: set[str] = set()
+        self.nested: list[Config] = []
+
+    @property
+    def pixels(self) -> Config:
+        """The preprocessor's config; an empty one where the folder has none, so that the class's defaults hold."""
+        if self._pixels is None:
+            self._pixels = Config({}, "the preprocessor", self._parts)
+        return self._pixels
+
+    def get(self, name: str, default: Any = REQUIRED) -> Any:
+        """The value of a field, or the published class's default; raises `BadConfig` where a required one is absent."""
+        self.honoured.add(name)
+        if name in self.data:
+            return self.data[name]
+        if default is REQUIRED:
+            raise BadConfig(f"{self.path} lacks the field {name!r}, which has no default")
+        return default
+
+    def first(self, *names: str, default: Any = REQUIRED) -> Any:
+        """The value of the first field that is there, of several spellings."""
+        self.honoured.update(names)
+        for name in names:
+            if self.data.get(name) is not None:
+                return self.data[name]
+        if default is REQUIRED:
+            raise BadConfig(f"{self.path} lacks the field {names[0]!r}, which has no default")
+        return default
+
+    def only(self, name: str, *values: Any) -> None:
+        """Refuses a known field with a value that Chiasm does not do; absent or null means the first value."""
+        self.honoured.add(name)
+        value = self.data.get(name)
+        if value is not None and value not in values:
+            wanted = " or ".join(repr(v) for v in values)
+            raise BadConfig(f"{self.path}: {name} = {value!r} is not supported; {wanted} is")
+
+    def inert(self, *names: str) -> None:
+        """Fields that are known and change nothing here."""
+        self.honoured.update(names)
+
+    def act(self, name: str, default: str) -> Activation:
+        """An activation by the name the field gives it."""
+        value = self.get(name, default)
+        if value not in ACTS:
+            raise BadConfig(f"{self.path}: {name} = {value!r} is not supported; one of {', '.join(ACTS)} is")
+        return ACTS[value]
+
+    def nest(self, name: str, default: Mapping[str, Any] | None = None) -> Config:
+        """A nested object as a config of its own."""
+        self.honoured.add(name)
+        data = self.data.get(name)
+        inner = Config(data if data is not None else default or {}, f"{self.path}: {name}", self._parts, self._pixels)
+        self.nested.append(inner)
+        return inner
+
+    def part(self, name: str, model_type: str) -> Reading:
+        """A nested model or part, read by the layout of its own `model_type` (or the one given, where it says none)."""
+        inner = self.nest(name)
+        return self._parts(inner.get("model_type", model_type), inner.path).read(inner)
+
+    def flat(self, model_type: str) -> Reading:
+        """A part whose fields stand in this very object, as flat configs have it."""
+        return self._parts(model_type, self.path).read(self)
+
+    def unknown(self) -> list[str]:
+        """Fields that were neither read nor known to be inert, nested ones included, each as `path: name`."""
+        mine = [f"{self.path}: {name}" for name in self.data if name not in self.honoured and name not in INERT]
+        return mine + [name for inner in self.nested for name in inner.unknown()]
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Name:
+    """theirs <-> ours; `*` stands for the same text in both, a number or the rest of a name."""
+
+    theirs: str
+    ours: str
+
+
+@dataclass(frozen=True)
+class Fused:
+    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each."""
+
+    theirs: str
+    ours: tuple[str, ...]
+    shares: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A tensor of theirs that means nothing here: a buffer that is computed, or a copy of a tied weight."""
+
+    theirs: str
+
+
+@dataclass(frozen=True)
+class Respelt:
+    """Another spelling of a prefix in files of other times; read, never written."""
+
+    old: str
+    new: str
+
+
+Rule = Name | Fused | Ignored | Respelt
+
+
+def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Rules of a part, as they stand inside a whole."""
+
+    def moved(rule: Rule) -> Rule:
+        match rule:
+            case Name():
+                return Name(theirs + rule.theirs, ours + rule.ours)
+            case Fused():
+                return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
+            case Ignored():
+                return Ignored(theirs + rule.theirs)
+            case Respelt():
+                return Respelt(theirs + rule.old, theirs + rule.new)
+
+    return tuple(moved(rule) for rule in rules)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours."""
+
+    spec: Any
+    keys: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The published form of a model or part: its `model_type` and the reader of its config."""
+
+    model_type: str
+    read: Callable[[Config], Reading]

@@ -1,0 +1,149 @@
+"""Where blocks meet, and nowhere else: `Causal` writes (and may see), `Match` compares pictures with texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor, nn
+
+from chiasm import spec as specs
+from chiasm.connect.steps import Connector, Visual
+from chiasm.heads.contrastive import AttentionHead, ClsHead, Logits, unit
+from chiasm.language.decoder import CausalDecoder
+from chiasm.language.text import TextEncoder
+from chiasm.layers.attention import Attention
+from chiasm.layers.cache import KVCache
+from chiasm.layers.mlp import GatedMLP
+from chiasm.place import Grid
+from chiasm.sequence.splice import splice
+from chiasm.vision.vit import VisionTransformer
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the encoder is given: packed patches, their grids, and the items' upright (width, height) in pixels."""
+
+    patches_PK: Tensor
+    grids: tuple[Grid, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A plan's tensors. `slot_BT` is the visual token of each position or -1, `valid_BT` false at pads,
+    `supervise_BT` true where training may look; `next_B` is the position of each row's next token."""
+
+    ids_BT: Tensor
+    slot_BT: Tensor
+    where_ABT: Tensor
+    valid_BT: Tensor
+    next_B: Tensor
+    supervise_BT: Tensor
+    sight: Sight | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "sight"}
+        sight = self.sight and replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
+        return replace(self, **moved, sight=sight)
+
+
+class Causal(nn.Module):
+    """A decoder that writes text after text and pictures."""
+
+    def __init__(self, spec: specs.Causal) -> None:
+        super().__init__()
+        self.spec = spec
+        if spec.sight is not None:
+            self.vision = VisionTransformer(spec.sight.encoder)
+            self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
+        self.language = CausalDecoder(spec.decoder)
+        if not spec.decoder.tied:
+            self.head = nn.Linear(spec.decoder.width, spec.decoder.vocab, bias=False)
+
+    def forward(self, batch: Batch, cache: KVCache | None = None) -> Tensor:
+        """Normed hidden states of the batch's positions, [B, T, D]; `logits` turns them into scores of the vocabulary."""
+        visual = None if batch.sight is None else self.see(batch.sight)
+        return self.read(batch, visual, cache)
+
+    def see(self, sight: Sight) -> Visual:
+        """Visual tokens of all pictures of a batch."""
+        features_PE = self.vision(sight.patches_PK, sight.grids)
+        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes)
+
+    def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None) -> Tensor:
+        """The language half: ids and visual tokens to hidden states."""
+        hidden_BTD = self.language.embed(batch.ids_BT.clamp(min=0))
+        if visual is not None:
+            hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
+        return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache)
+
+    def logits(self, hidden_BTD: Tensor) -> Tensor:
+        """Scores of the vocabulary, [..., S]."""
+        weight = self.language.embed.weight if self.spec.decoder.tied else self.head.weight
+        return nn.functional.linear(hidden_BTD, weight)
+
+    def room(self, rows: int, length: int) -> KVCache:
+        """An empty cache for `rows` sequences of up to `length` positions."""
+        block, weight = self.spec.decoder.block, self.language.embed.weight
+        shape = (self.spec.decoder.depth, rows, block.kv_heads, length, block.head_width)
+        return KVCache(*shape, dtype=weight.dtype, device=weight.device)
+
+
+class Match(nn.Module):
+    """Two towers in one space: cosines of pictures and texts."""
+
+    def __init__(self, spec: specs.Match) -> None:
+        super().__init__()
+        self.spec = spec
+        self.vision = VisionTransformer(spec.vision)
+        match spec.pool:
+            case specs.ClsProject():
+                self.pool: nn.Module = ClsHead(spec.pool, spec.vision.block.width)
+            case specs.AttentionPool():
+                self.pool = AttentionHead(spec.pool, spec.vision.block)
+        self.text = TextEncoder(spec.text)
+        self.logits = Logits(bias=spec.logits == "sigmoid")
+
+    def embed_pictures(self, sight: Sight) -> Tensor:
+        """Unit vectors of pictures, [I, width]."""
+        features_PE = self.vision(sight.patches_PK, sight.grids)
+        features_IPE = features_PE.unflatten(0, (len(sight.grids), -1))
+        return unit(self.pool(self._normed(features_IPE)))
+
+    def _normed(self, features_IPE: Tensor) -> Tensor:
+        """CLIP norms the class token alone, SigLIP every patch; norming all gives both."""
+        return self.vision.post_norm(features_IPE)
+
+    def embed_texts(self, ids_BT: Tensor, valid_BT: Tensor) -> Tensor:
+        """Unit vectors of texts, [B, width]."""
+        return unit(self.text(ids_BT, valid_BT))
+
+    def forward(self, image_ID: Tensor, text_BD: Tensor) -> Tensor:
+        """logits [texts, images] of unit vectors."""
+        return self.logits(image_ID, text_BD)
+
+
+AnyModel = Causal | Match
+
+
+def assemble(spec: specs.Model) -> AnyModel:
+    """The modules of a spec on the current default device; on `meta` nothing is allocated."""
+    match spec:
+        case specs.Causal():
+            return Causal(spec)
+        case specs.Match():
+            return Match(spec)
+
+
+def prepare(model: nn.Module) -> None:
+    """Joins the products over the same input, for inference: the parts can no longer be trained or saved apart."""
+    for module in model.modules():
+        if isinstance(module, Attention | GatedMLP):
+            module.prepare()
+
+
+def parameters(spec: specs.Model) -> int:
+    """How many parameters a spec has, tied ones once; nothing is allocated."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in assemble(spec).parameters())

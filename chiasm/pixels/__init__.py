@@ -1,0 +1,1 @@
+"""Pixels: the one door for untrusted pictures, exact resizing and normalising, cutting into patches."""

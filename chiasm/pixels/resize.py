@@ -1,0 +1,112 @@
+"""Resizing, cropping, padding and normalising, equal to Pillow and to the reference processors bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from chiasm.errors import ChiasmError
+
+Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+RESAMPLES: tuple[Resample, ...] = get_args(Resample)
+
+_PILLOW: dict[Resample, Image.Resampling] = {name: Image.Resampling[name.upper()] for name in RESAMPLES}
+
+
+def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, resample: Resample = "bicubic") -> NDArray[np.uint8]:
+    """Pillow's `Image.resize`, antialiased where the filter is; uint8 (H, W, C) with 1, 3 or 4 channels.
+
+    The fourth channel is alpha, by which Pillow weighs the colours. Returns a new array.
+
+    Raises: ChiasmError, where the array or the size is none that can be resized.
+    """
+    if pixels_HWC.dtype != np.uint8 or pixels_HWC.ndim != 3 or pixels_HWC.shape[2] not in (1, 3, 4):
+        raise ChiasmError(
+            f"resize takes uint8 of shape (H, W, 1, 3 or 4), not {pixels_HWC.dtype} of {pixels_HWC.shape}."
+        )
+    if min(height, width, *pixels_HWC.shape) < 1:
+        raise ChiasmError(
+            f"resize goes between sizes of at least 1x1, not {pixels_HWC.shape[:2]} to {(height, width)}."
+        )
+    if resample not in _PILLOW:
+        raise ChiasmError(f"resize knows {', '.join(RESAMPLES)}, not {resample!r}.")
+    channels = pixels_HWC.shape[2]
+    image = Image.fromarray(pixels_HWC[:, :, 0] if channels == 1 else pixels_HWC)
+    resized = np.array(image.resize((width, height), _PILLOW[resample]))
+    return resized.reshape(height, width, channels)
+
+
+def pad(
+    pixels_HWC: NDArray[np.uint8], top: int, left: int, height: int, width: int, colour: Sequence[int]
+) -> NDArray[np.uint8]:
+    """The picture laid on a canvas of `height` x `width` in `colour`, its corner at (top, left).
+
+    Raises: ChiasmError, where the picture does not lie wholly on the canvas.
+    """
+    high, wide, channels = pixels_HWC.shape
+    if top < 0 or left < 0 or top + high > height or left + wide > width:
+        raise ChiasmError(f"{high}x{wide} at ({top}, {left}) does not lie on a canvas of {height}x{width} (H x W).")
+    if len(colour) != channels:
+        raise ChiasmError(f"the padding has {len(colour)} channels and the picture {channels}.")
+    canvas_HWC = np.empty((height, width, channels), pixels_HWC.dtype)
+    canvas_HWC[:] = np.array(colour, pixels_HWC.dtype)
+    canvas_HWC[top : top + high, left : left + wide] = pixels_HWC
+    return canvas_HWC
+
+
+def crop(pixels_HWC: NDArray[np.uint8], top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
+    """The window of `height` x `width` whose corner is at (top, left); what lies beyond the border is zero.
+
+    A window inside the picture is a view; any other is a new array.
+    """
+    high, wide, channels = pixels_HWC.shape
+    y0, y1 = (min(max(y, 0), high) for y in (top, top + height))
+    x0, x1 = (min(max(x, 0), wide) for x in (left, left + width))
+    inside_HWC = pixels_HWC[y0:y1, x0:x1]
+    if inside_HWC.shape[:2] == (height, width):
+        return inside_HWC
+    if inside_HWC.size == 0:
+        return np.zeros((height, width, channels), pixels_HWC.dtype)
+    return pad(inside_HWC, y0 - top, x0 - left, height, width, (0,) * channels)
+
+
+def centre_crop(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """The middle `height` x `width`, zeros around a picture that is smaller; as the reference processors crop.
+
+    Where the difference is odd, the larger half is cut off below and right, and padded above and left.
+    """
+    high, wide, _ = pixels_HWC.shape
+    return crop(pixels_HWC, (high - height) // 2, (wide - width) // 2, height, width)
+
+
+def to_square(pixels_HWC: NDArray[np.uint8], colour: Sequence[int]) -> NDArray[np.uint8]:
+    """The picture in the middle of the smallest square that holds it (LLaVA 1.5, arXiv 2310.03744: mean-coloured)."""
+    high, wide, _ = pixels_HWC.shape
+    side = max(high, wide)
+    return pad(pixels_HWC, (side - high) // 2, (side - wide) // 2, side, side, colour)
+
+
+def normalise(
+    pixels_HWC: NDArray[np.uint8], scale: float, mean: Sequence[float], std: Sequence[float]
+) -> NDArray[np.float32]:
+    """(pixel x scale - mean) / std as float32 (C, H, W), rounded where the reference processors round.
+
+    They scale in double precision, round to single, and subtract and divide in single; a table of all 256 results per
+    channel gives the same bits and costs one look-up a sample.
+
+    Raises: ChiasmError, where the channels of picture, mean and std differ.
+    """
+    channels = pixels_HWC.shape[2]
+    if not channels == len(mean) == len(std):
+        raise ChiasmError(f"the picture has {channels} channels, mean {len(mean)} and std {len(std)}.")
+    scaled_256 = (np.arange(256, dtype=np.float64) * scale).astype(np.float32)
+    table_C256 = (scaled_256 - np.array(mean, np.float32)[:, None]) / np.array(std, np.float32)[:, None]
+    values_CHW = np.empty((channels, *pixels_HWC.shape[:2]), np.float32)
+    for channel in range(channels):
+        # No index can be out of range, and any other mode than "clip" goes through a buffer, at twice the time.
+        np.take(table_C256[channel], pixels_HWC[:, :, channel], out=values_CHW[channel], mode="clip")
+    return values_CHW

@@ -1,0 +1,66 @@
+"""Executes the views that geometry.py planned: strokes on uint8 pixels, then numbers, then patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.errors import BadPicture
+from chiasm.geometry import Crop, Pad, Scale, Size, Stroke, View, views
+from chiasm.pixels.patches import patchify_frames
+from chiasm.pixels.resize import crop, normalise, pad, resize
+from chiasm.spec import Pixels, Sight
+
+LARGEST_CANVAS = 178_956_970
+"""Pixels that one resized canvas may have: the customary cap of servers on a decoded picture."""
+
+
+def look(sight: Sight, pixels_HWC: NDArray[np.uint8], item: int) -> list[tuple[View, NDArray[np.float32]]]:
+    """Every view of one upright RGB picture, with its patches [P, K] in raster order.
+
+    Raises `BadPicture` for a size that the family refuses, or whose resized canvas would be too large to hold.
+    """
+    height, width = pixels_HWC.shape[:2]
+    planned = views(sight.views, sight.pixels, sight.encoder, Size(width, height), item)
+    done: dict[tuple[Stroke, ...], NDArray[np.uint8]] = {(): pixels_HWC}
+    return [(view, _patches(sight, _drawn(view.strokes, sight.pixels, done), view)) for view in planned]
+
+
+def _drawn(
+    strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """Strokes in order; what several views begin with is drawn once."""
+    if strokes not in done:
+        done[strokes] = _stroke(_drawn(strokes[:-1], spec, done), strokes[-1], spec)
+    return done[strokes]
+
+
+def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDArray[np.uint8]:
+    if stroke.height * stroke.width > LARGEST_CANVAS:
+        message = (
+            f"a picture of {pixels_HWC.shape[1]} x {pixels_HWC.shape[0]} pixels would be resized to {stroke.width} x "
+            f"{stroke.height}, above the limit of {LARGEST_CANVAS} pixels: crop it to a less extreme shape"
+        )
+        raise BadPicture(message)
+    match stroke:
+        case Scale(height, width):
+            return resize(pixels_HWC, height, width, spec.resample)
+        case Pad(top, left, height, width, colour):
+            return pad(pixels_HWC, top, left, height, width, colour)
+        case Crop(top, left, height, width):
+            return crop(pixels_HWC, top, left, height, width)
+
+
+def _patches(sight: Sight, pixels_HWC: NDArray[np.uint8], view: View) -> NDArray[np.float32]:
+    """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them."""
+    encoder, spec = sight.encoder, sight.pixels
+    whole = pixels_HWC[: view.grid.h * encoder.patch, : view.grid.w * encoder.patch]
+    pixels_CHW = normalise(whole, spec.scale, spec.mean, spec.std)
+    return patchify_frames(np.repeat(pixels_CHW[None], encoder.frames, 0), encoder.patch, encoder.frames)
+
+
+def packed(seen: Sequence[tuple[View, NDArray[np.float32]]]) -> NDArray[np.float32]:
+    """Patches of all views, one after the other: [P, K]."""
+    return np.concatenate([patches for _, patches in seen])

@@ -1,0 +1,255 @@
+"""From a conversation to the text that a model was trained on, with each character's author known.
+
+A chat template is Jinja source that a checkpoint brings along. To know afterwards which characters a person wrote, the
+template is rendered twice: as it is, and with unguessable marks around every text. The marks must come out in pairs and
+leave, once removed, exactly the plain rendering; then their places are the spans. Nothing is ever searched for.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from ..errors import BadCheckpoint, BadPrompt
+from .messages import Image, Message, Text
+from .sandbox import Exhausted, TemplateEnvironment, limited
+from .tokenizer import read_json, special_tokens
+
+TEMPLATE_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` up to `end` of a rendered text that are part `part` of message `message`, said by `role`."""
+
+    start: int
+    end: int
+    message: int
+    part: int
+    role: str
+    literal: bool
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as text. What no span covers was written by the template."""
+
+    text: str
+    spans: tuple[Span, ...]
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A chat template and the special tokens that it may name.
+
+    `source` is the Jinja text, or None where neither the folder nor the family has one (then rendering says so);
+    `origin` says where it comes from, for messages to people.
+    """
+
+    source: str | None
+    origin: str
+    special: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_folder(cls, folder: Path | str, fallback: str | None = None) -> ChatTemplate:
+        """The template of a model folder: chat_template.jinja, else the processor's (chat_template.json,
+        processor_config.json), else tokenizer_config.json's (the one named "default" of several), else `fallback`, the
+        family's own Jinja text. Raises `BadCheckpoint` for a file that cannot be read."""
+        folder = Path(folder)
+        special = special_tokens(folder)
+        for name in ("chat_template.jinja", "chat_template.json", "processor_config.json", "tokenizer_config.json"):
+            source = _template_in(folder / name)
+            if source is not None:
+                return cls(source, str(folder / name), special)
+        return cls(fallback, str(folder) if fallback is None else "the family's own", special)
+
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> Rendered:
+        """Renders a conversation exactly as transformers' `apply_chat_template` does.
+
+        Messages are handed over as lists of parts; where the template cannot read those (it prints or drops them),
+        messages of text alone are handed over as strings. A part that no form brings out is an error, not a loss.
+
+        Raises `BadPrompt` if the template refuses the conversation, drops or rewrites a part, or goes over the
+        sandbox's limits, and `BadCheckpoint` if there is no template or it is not Jinja.
+        """
+        if not messages:
+            raise BadPrompt("The conversation is empty: give at least one message.")
+        if self.source is None:
+            raise BadCheckpoint(
+                f"{self.origin} has no chat template: add a chat_template.jinja, or name a family that brings its own."
+            )
+        template = _compiled(self.source, self.origin)
+
+        def run(conversation: list[dict[str, object]]) -> str:
+            return _run(template, self.origin, {
+                "messages": conversation, "tools": None, "documents": None,
+                "add_generation_prompt": add_generation_prompt, **self.special,
+            })  # fmt: skip
+
+        refusals: list[_Refusal] = []
+        for as_string in _forms(messages):
+            for whole in _marked_widths(messages):
+                marks = _Marks(messages, whole)
+                try:
+                    plain = run([_message(m, as_string(m), lambda part, text: text, {}) for m in messages])
+                    marked = run([_message(m, as_string(m), marks.around(i), marks.extra) for i, m in enumerate(messages)])
+                    return Rendered(plain, marks.spans(marked, plain), tuple(messages))
+                except _Refusal as refusal:
+                    refusals.append(refusal)
+        worst = min(refusals, key=lambda refusal: refusal.rank)
+        raise BadPrompt(f"The chat template ({self.origin}) does not take this conversation: {worst}")
+
+
+class _Refusal(Exception):
+    """Why one way of handing a conversation to a template failed; the lowest rank tells a person most."""
+
+    def __init__(self, rank: int, reason: str) -> None:
+        super().__init__(reason)
+        self.rank = rank
+
+
+def _template_in(file: Path) -> str | None:
+    if not file.is_file():
+        return None
+    if file.suffix == ".jinja":
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise BadCheckpoint(f"{file} is not UTF-8 text; a chat template was expected.") from None
+    found = read_json(file).get("chat_template")
+    if isinstance(found, list):
+        found = {one["name"]: one["template"] for one in found if isinstance(one, dict) and {"name", "template"} <= one.keys()}
+    if isinstance(found, dict):
+        if "default" not in found:
+            raise BadCheckpoint(f"{file} names the chat templates {sorted(found)}, and none of them is 'default'.")
+        found = found["default"]
+    if found is not None and not isinstance(found, str):
+        raise BadCheckpoint(f"{file}: chat_template is {type(found).__name__}; expected Jinja text.")
+    return found
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str, origin: str) -> jinja2.Template:
+    if len(source) > TEMPLATE_LIMIT:
+        raise BadCheckpoint(f"The chat template ({origin}) has {len(source):,} characters; the most is {TEMPLATE_LIMIT:,}.")
+    try:
+        with limited():
+            return TemplateEnvironment().from_string(source)
+    except jinja2.TemplateSyntaxError as e:
+        raise BadCheckpoint(f"The chat template ({origin}), line {e.lineno}, is not valid Jinja: {e.message}") from None
+    except Exhausted as e:
+        raise BadCheckpoint(f"The chat template ({origin}) is too much work to read: {e}.") from None
+
+
+def _run(template: jinja2.Template, origin: str, variables: dict[str, object]) -> str:
+    try:
+        with limited():
+            return template.render(variables)
+    except Exhausted as e:
+        raise BadPrompt(f"The chat template ({origin}) was stopped: {e}.") from None
+    except jinja2.UndefinedError as e:
+        raise _Refusal(2, f"it asks for something that is not there ({str(e.message)[:200]}).") from None
+    except jinja2.TemplateError as e:
+        raise _Refusal(0, f"it says: {str(e.message)[:300]}") from None
+    except Exception as e:  # whatever a template's own arithmetic or slicing raises
+        raise _Refusal(3, f"it fails with {type(e).__name__}.") from None
+
+
+def _forms(messages: Sequence[Message]) -> Iterator[Callable[[Message], bool]]:
+    """The ways to hand messages over, by which of them become strings; first none, then all that can."""
+
+    def of_text(message: Message) -> bool:
+        return all(isinstance(part, Text) for part in message.content)
+
+    yield lambda message: False
+    if any(of_text(message) for message in messages):
+        yield of_text
+    if any(of_text(message) and message.role == "system" for message in messages):
+        yield lambda message: of_text(message) and message.role == "system"
+
+
+def _message(
+    message: Message, as_string: bool, written: Callable[[int, str], str], extra: Mapping[str, str]
+) -> dict[str, object]:
+    texts = [written(k, part.text) if isinstance(part, Text) else None for k, part in enumerate(message.content)]
+    if as_string:
+        return {"role": message.role, "content": "\n".join(text for text in texts if text is not None)}
+    parts = [{"type": "image"} | extra if text is None else {"type": "text", "text": text} | extra for text in texts]
+    return {"role": message.role, "content": parts}
+
+
+def _marked_widths(messages: Sequence[Message]) -> Iterator[bool]:
+    """First marks around whole texts; then, for templates that trim, around what stays when whitespace goes."""
+    yield True
+    if any(isinstance(part, Text) and part.text != part.text.strip() for m in messages for part in m.content):
+        yield False
+
+
+class _Marks:
+    """A pair of marks for each text of a conversation, drawn at random for this one rendering."""
+
+    # Private-use characters: no case, no meaning, no whitespace, so string operations of templates pass them through.
+    alphabet = tuple(chr(0xF0000 + k) for k in range(4096))
+
+    def __init__(self, messages: Sequence[Message], whole: bool) -> None:
+        self.whole = whole
+        self.nonce = "".join(secrets.choice(self.alphabet) for _ in range(12))
+        self.texts = [
+            (i, k, message.role, part)
+            for i, message in enumerate(messages)
+            for k, part in enumerate(message.content)
+            if isinstance(part, Text)
+        ]
+        self.number = {(i, k): n for n, (i, k, _, _) in enumerate(self.texts)}
+        # No template reads this entry, so that it comes out only where a template prints a part's structure.
+        self.extra = {secrets.token_hex(16): ""}
+
+    def around(self, message: int) -> Callable[[int, str], str]:
+        def written(part: int, text: str) -> str:
+            core = self._core(text)
+            if not core:
+                return text
+            before, after = text.split(core, 1) if not self.whole else ("", "")
+            number = self.number[message, part]
+            return f"{before}{self._mark(number, 0)}{core}{self._mark(number, 1)}{after}"
+
+        return written
+
+    def spans(self, marked: str, plain: str) -> tuple[Span, ...]:
+        """The marked places, in characters of `plain`; raises `_Refusal` if the marks did not come through."""
+        pieces = re.split(f"{self.nonce}(.)(.)(.)", marked)
+        if "".join(pieces[::4]) != plain:
+            raise _Refusal(2, "it takes texts apart or depends on how they begin, so that it cannot be known which of "
+                              "its characters a person wrote (or it has no place for pictures).")  # fmt: skip
+        spans: list[Span] = []
+        at, opened = len(pieces[0]), None
+        for high, low, side, after in zip(pieces[1::4], pieces[2::4], pieces[3::4], pieces[4::4], strict=True):
+            number = (ord(high) - 0xF0000) * len(self.alphabet) + ord(low) - 0xF0000
+            if side == self.alphabet[0] and opened is None:
+                opened = (number, at)
+            elif side == self.alphabet[1] and opened is not None and opened[0] == number:
+                message, part, role, text = self.texts[number]
+                spans.append(Span(opened[1], at, message, part, role, text.literal))
+                opened = None
+            else:
+                raise _Refusal(2, "it cuts a text into pieces.")
+            at += len(after)
+        found = {(span.message, span.part) for span in spans}
+        for message, part, role, text in self.texts:
+            if self._core(text.text) and (message, part) not in found:
+                raise _Refusal(1, f"it leaves out message {message} ({role}), part {part}.")
+        return tuple(spans)
+
+    def _core(self, text: str) -> str:
+        return text if self.whole else text.strip()
+
+    def _mark(self, number: int, side: int) -> str:
+        high, low = divmod(number, len(self.alphabet))
+        return self.nonce + self.alphabet[high] + self.alphabet[low] + self.alphabet[side]

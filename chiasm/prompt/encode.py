@@ -1,0 +1,242 @@
+"""From a rendered conversation to ids, where nothing that a person typed can become a control token.
+
+Harmless text, nearly all of it, is encoded in one go, so that its ids are the reference's. Only if a control token came
+out of somebody's words is the text encoded again by a twin of the tokenizer that knows the control tokens under secret
+names alone: the template's own are renamed before, the typed ones are then ordinary characters in their place.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from bisect import bisect_right
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import tokenizers
+
+from ..errors import BadPrompt
+from .chat import Rendered
+from .messages import Image
+from .tokenizer import Tokenizer
+
+BLANK = chr(0xF0000)
+
+
+class Frame(Enum):
+    """Whether the tokenizer's own beginning and end of sequence go around a rendered conversation."""
+
+    UNLESS_WRITTEN = "unless the template has written the beginning itself (transformers' processors)"
+    NEVER = "never (transformers' tokenizers, for chats)"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Ids of a rendered conversation, and for each of them where it comes from.
+
+    `offsets` are characters of `rendered.text` (start, end); `origin` is the number of the span in `rendered.spans`
+    that the token has characters of, or None for the template's own; `control` says that it is a control token, which
+    only the template, the frame or a text that is not literal can have written.
+    """
+
+    rendered: Rendered
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    origin: tuple[int | None, ...]
+    control: tuple[bool, ...]
+
+    def places(self, id: int) -> tuple[int, ...]:
+        """Where a control token stands, a picture's placeholder for example."""
+        return tuple(k for k, (one, control) in enumerate(zip(self.ids, self.control, strict=True)) if control and one == id)
+
+
+def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS_WRITTEN) -> Encoded:
+    """Encodes a rendered conversation.
+
+    Equal to the reference's ids as long as no literal text spells a control token. If one does, its characters are
+    tokenised as the plain text that they are, and everything else as before.
+    Raises `BadPrompt` if they cannot be told apart (no known tokenizer does that).
+    """
+    framed = _framed(rendered, tokenizer, frame)
+    spans = _Spans(rendered, tokenizer)
+    before, after = tokenizer.frame if framed else ((), ())
+    encoding = tokenizer.backend.encode(rendered.text, add_special_tokens=framed)
+    inside = slice(len(before), len(encoding.ids) - len(after))
+    tokens = [_Token(id, *at) for id, at in zip(encoding.ids[inside], encoding.offsets[inside], strict=True)]
+    if any(spans.typed(token) for token in tokens):
+        tokens = _Twin.of(tokenizer).encode(spans)
+    return Encoded(
+        rendered=rendered,
+        ids=(*before, *(token.id for token in tokens), *after),
+        offsets=(*((0, 0) for _ in before), *((t.start, t.end) for t in tokens), *((0, 0) for _ in after)),
+        origin=(*(None for _ in before), *(spans.origin(t) for t in tokens), *(None for _ in after)),
+        control=(*(True for _ in before), *(spans.control(t) for t in tokens), *(True for _ in after)),
+    )
+
+
+def supervised(encoded: Encoded, roles: Collection[str] = ("assistant",)) -> list[bool]:
+    """Which tokens a model is trained to say: for each id, whether it counts.
+
+    These are the tokens with a character of a text by one of `roles`, and the control token that ends such a turn: the
+    one that the template writes right after the turn's last words, with nothing but whitespace (which then counts too)
+    in between.
+    """
+    counts = [False] * len(encoded.ids)
+    spans, messages, text = encoded.rendered.spans, encoded.rendered.messages, encoded.rendered.text
+    for k, origin in enumerate(encoded.origin):
+        if origin is None or spans[origin].role not in roles:
+            continue
+        counts[k] = True
+        span = spans[origin]
+        shown_later = any(isinstance(part, Image) for part in messages[span.message].content[span.part + 1 :])
+        if k + 1 < len(counts) and encoded.origin[k + 1] is None and not shown_later:
+            end = k + 1
+            while end < len(counts) and encoded.origin[end] is None and not encoded.control[end]:
+                if text[slice(*encoded.offsets[end])].strip():
+                    break
+                end += 1
+            else:
+                if end < len(counts) and encoded.control[end]:
+                    counts[k + 1 : end + 1] = [True] * (end - k)
+    return counts
+
+
+def _framed(rendered: Rendered, tokenizer: Tokenizer, frame: Frame) -> bool:
+    match frame:
+        case Frame.ALWAYS:
+            return True
+        case Frame.NEVER:
+            return False
+        case Frame.UNLESS_WRITTEN:
+            bos = tokenizer.special.get("bos_token")
+            typed = any(span.start == 0 and span.literal for span in rendered.spans)
+            return bos is None or typed or not rendered.text.startswith(bos)
+
+
+class _Token(NamedTuple):
+    id: int
+    start: int
+    end: int
+
+
+class _Spans:
+    """Whose characters a token has."""
+
+    def __init__(self, rendered: Rendered, tokenizer: Tokenizer) -> None:
+        self.text, self.spans, self.tokenizer = rendered.text, rendered.spans, tokenizer
+        self.starts = [span.start for span in rendered.spans]
+        self.controls = frozenset(tokenizer.controls.values())
+        self.unknown = tokenizer.unk_id, tokenizer.special.get("unk_token")
+
+    def over(self, start: int, end: int) -> int | None:
+        """The first span with a character from `start` up to `end`."""
+        at = max(bisect_right(self.starts, start) - 1, 0)
+        for k in range(at, len(self.spans)):
+            if self.spans[k].start >= end:
+                return None
+            if self.spans[k].end > start:
+                return k
+        return None
+
+    def control(self, token: _Token) -> bool:
+        if token.id not in self.controls:
+            return False
+        # A character that the vocabulary lacks gets the unknown token's id without being that token.
+        unknown, written = self.unknown
+        return token.id != unknown or self.text[token.start : token.end].strip() == written
+
+    def typed(self, token: _Token) -> bool:
+        """Whether a control token came out of somebody's words."""
+        if not self.control(token):
+            return False
+        span = self.over(*self._core(token))
+        return span is not None and self.spans[span].literal
+
+    def origin(self, token: _Token) -> int | None:
+        if self.control(token):
+            return self.over(*self._core(token))
+        # A token of spaces alone may be given no width, at its end.
+        return self.over(min(token.start, token.end - 1), token.end)
+
+    def _core(self, token: _Token) -> tuple[int, int]:
+        """A control token's place without the whitespace that it swallowed beside it."""
+        written = self.text[token.start : token.end]
+        start = token.start + len(written) - len(written.lstrip())
+        return start, start + len(written.strip())
+
+
+class _Twin:
+    """A tokenizer with the same rules and ids whose control tokens go by secret names."""
+
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def of(tokenizer: Tokenizer) -> _Twin:
+        return _Twin(tokenizer)
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        nonce = secrets.token_hex(16)
+        self.original = tokenizer.backend
+        self.names = {id: f"{nonce}{id:08x}" for id in tokenizer.controls.values()}
+        self.ids = {name: id for id, name in self.names.items()}
+        secret = {content: self.names[id] for content, id in tokenizer.controls.items()}
+        self.backend = tokenizers.Tokenizer.from_str(json.dumps(_renamed(json.loads(self.original.to_str()), secret)))
+
+    def encode(self, spans: _Spans) -> list[_Token]:
+        """The tokens of a text in which somebody's words spell control tokens."""
+        written = self._written_by_template(spans)
+        pieces, sources, at = [], [], 0
+        for token in written:
+            start, end = spans._core(token)
+            pieces += [spans.text[at:start], self.names[token.id]]
+            sources += [(at, None), (start, end)]
+            at = end
+        pieces.append(spans.text[at:])
+        sources.append((at, None))
+        starts = list(accumulate((len(piece) for piece in pieces[:-1]), initial=0))
+        renamed = "".join(pieces)
+
+        def back(place: int) -> int:
+            k = bisect_right(starts, place) - 1
+            source, end = sources[k]
+            return source + place - starts[k] if end is None else (source if place == starts[k] else end)
+
+        encoding = self.backend.encode(renamed, add_special_tokens=False)
+        tokens = []
+        for id, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            known = self.ids.get(renamed[start:end].strip())
+            tokens.append(_Token(id if known is None else known, back(start), back(end)))
+        if any(spans.typed(token) for token in tokens) or sum(map(spans.control, tokens)) != len(written):
+            raise BadPrompt("A text of this conversation spells a control token of this tokenizer and cannot be told from it.")
+        return tokens
+
+    def _written_by_template(self, spans: _Spans) -> list[_Token]:
+        """The control tokens that are left when every typed character is blanked out."""
+        text = list(spans.text)
+        for span in spans.spans:
+            if span.literal:
+                text[span.start : span.end] = [c if c.isspace() else BLANK for c in text[span.start : span.end]]
+        encoding = self.original.encode("".join(text), add_special_tokens=False)
+        tokens = [_Token(id, *at) for id, at in zip(encoding.ids, encoding.offsets, strict=True)]
+        return [token for token in tokens if spans.control(token)]
+
+
+def _renamed(rules: dict[str, Any], secret: dict[str, str]) -> dict[str, Any]:
+    for token in rules["added_tokens"]:
+        token["content"] = secret.get(token["content"], token["content"])
+    rules["post_processor"] = None
+    model = rules["model"]
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {secret.get(piece, piece): id for piece, id in model["vocab"].items()}
+    else:
+        model["vocab"] = [[secret.get(piece, piece), score] for piece, score in model["vocab"]]
+    if model.get("unk_token") is not None:
+        model["unk_token"] = secret.get(model["unk_token"], model["unk_token"])
+    if "merges" in model:
+        pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+        model["merges"] = [pair for pair in pairs if secret.keys().isdisjoint((*pair, "".join(pair)))]
+    return rules

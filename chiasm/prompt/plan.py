@@ -1,0 +1,199 @@
+"""One plan, used by everybody: which ids stand where, which visual token goes into which slot, positions, what is trained on.
+
+A plan is made of rows of ids and of the sizes of pictures, never of pixels; its tensors are the model's `Batch`. Whoever
+wants to know what a request costs, to train on it or to answer it asks the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chiasm.errors import BadPrompt, Overflow
+from chiasm.geometry import Size, views
+from chiasm.model import Batch
+from chiasm.model import Sight as Seen
+from chiasm.place import Grid, Ints, Laid, connect, encoded
+from chiasm.sequence.positions import positions
+from chiasm.spec import Causal, Sight
+
+NO_SLOT = -1
+"""In a row's slots: a token that is no visual token."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video as a reference hands it over: the grid of its patches, its seconds in `grid.times`."""
+
+    grid: Grid
+
+
+Item = Size | Clip
+"""A picture by its upright size, or a video by its grid."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sequence without pads. `slots_T` is the visual token of each position or NO_SLOT, `next` the position of the token
+    that would follow, `supervise_T` true where training may look."""
+
+    ids_T: Ints
+    slots_T: Ints
+    where_AT: Ints
+    next: int
+    supervise_T: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids_T)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rows, and where every visual token of every item stands."""
+
+    spec: Causal
+    rows: tuple[Row, ...]
+    items: tuple[Item, ...]
+    grids: tuple[Grid, ...]
+    laid: Laid
+
+    @classmethod
+    def from_ids(
+        cls,
+        spec: Causal,
+        rows: Sequence[Sequence[int]],
+        items: Sequence[Item] = (),
+        supervise: Sequence[Sequence[bool]] | None = None,
+        names: Sequence[str] = (),
+    ) -> Plan:
+        """Lays items into rows whose placeholders are already expanded, in reading order.
+
+        Pictures fill the image placeholders and clips the video placeholders; a row takes items until its placeholders are
+        full and must end on an item's end. Raises `BadPrompt` naming the row, both counts and the items, and `Overflow`
+        where a row is longer than the model's context.
+        """
+        grids, laid, counts = lay(spec, items)
+        slots = _slots(spec, [np.asarray(row, np.int64) for row in rows], items, counts, names)
+        planned = []
+        for number, (row, slots_T) in enumerate(zip(rows, slots, strict=True)):
+            ids_T = np.asarray(row, np.int64)
+            time = spec.sight.fusion.time if spec.sight else None
+            where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.decoder.rope.axes, time)
+            watched = np.asarray(supervise[number] if supervise else np.zeros(len(ids_T)), bool)
+            planned.append(Row(ids_T, slots_T, where_AT, after, watched))
+        plan = cls(spec, tuple(planned), tuple(items), grids, laid)
+        plan.fits(0)
+        return plan
+
+    def fits(self, more: int) -> None:
+        """Raises `Overflow` unless every row, and `more` tokens after it, are within the model's context."""
+        context = self.spec.decoder.context
+        for number, row in enumerate(self.rows):
+            if len(row) + more > context:
+                visual = int((row.slots_T != NO_SLOT).sum())
+                message = (
+                    f"row {number} needs {len(row) + more} tokens ({visual} visual, {len(row) - visual} of text, {more} to "
+                    f"generate), {len(row) + more - context} more than the context of {context}: lower the resolution or the "
+                    "number of pictures, the text or max_tokens"
+                )
+                raise Overflow(message)
+
+    def batch(self, patches_PK: Tensor | None = None) -> Batch:
+        """The plan's tensors, rows padded on the left; with pictures, also the patches of all items in order, [P, K]."""
+        longest, axes = max(map(len, self.rows)), self.spec.decoder.rope.axes
+        rows = len(self.rows)
+        ids, slots = np.zeros((rows, longest), np.int64), np.full((rows, longest), NO_SLOT, np.int64)
+        where, valid = np.zeros((axes, rows, longest), np.int64), np.zeros((rows, longest), bool)
+        watched = np.zeros((rows, longest), bool)
+        for number, row in enumerate(self.rows):
+            real = slice(longest - len(row), longest)
+            ids[number, real], slots[number, real] = row.ids_T, row.slots_T
+            where[:, number, real], valid[number, real] = row.where_AT, True
+            watched[number, real] = row.supervise_T
+        after = torch.tensor([row.next for row in self.rows])
+        tensors = (torch.from_numpy(array) for array in (ids, slots, where, valid))
+        sight = None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes)
+        return Batch(*tensors, after, torch.from_numpy(watched), sight)
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Upright (width, height) of each item, in source pixels; a clip's in cells."""
+        return tuple(
+            (item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in self.items
+        )
+
+    def visual_tokens(self) -> list[int]:
+        """How many visual tokens each item has."""
+        return np.bincount(self.laid.items(), minlength=len(self.items)).tolist()
+
+
+def lay(spec: Causal, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, list[int]]:
+    """The patch grids of all items, the places of all visual tokens, and how many each item has: from sizes alone."""
+    if spec.sight is None:
+        if items:
+            raise BadPrompt(f"{len(items)} pictures for a model of text alone: choose a model that sees")
+        return (), Laid(np.zeros((0, 4), np.int64), ()), []
+    grids = tuple(grid for number, item in enumerate(items) for grid in grids_of(spec.sight, item, number))
+    sizes = [(item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in items]
+    laid = connect(spec.sight.connector, encoded(spec.sight.encoder, grids), sizes)
+    return grids, laid, np.bincount(laid.items(), minlength=len(items)).tolist() if items else []
+
+
+def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:
+    """The grids of patches that one item becomes."""
+    match item:
+        case Size():
+            return [view.grid for view in views(sight.views, sight.pixels, sight.encoder, item, number)]
+        case Clip(grid):
+            return [Grid(number, grid.t, grid.h, grid.w, grid.box, grid.times)]
+
+
+def _slots(
+    spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[int], names: Sequence[str]
+) -> list[Ints]:
+    """The visual token of each position of each row."""
+    slots = [np.full(len(row), NO_SLOT, np.int64) for row in rows]
+    if spec.sight is None:
+        return slots
+    starts = np.cumsum([0, *counts])
+    fusion = spec.sight.fusion
+    kinds = [(fusion.image, Size)] if fusion.video is None else [(fusion.image, Size), (fusion.video, Clip)]
+    for placeholder, kind in kinds:
+        queue = [number for number, item in enumerate(items) if isinstance(item, kind)]
+        for number, row in enumerate(rows):
+            here = np.flatnonzero(row == placeholder)
+            taken: list[int] = []
+            while queue and sum(counts[item] for item in taken) < len(here):
+                taken.append(queue.pop(0))
+            filled = sum(counts[item] for item in taken)
+            if filled != len(here):
+                raise BadPrompt(_disagreement(number, len(here), taken, counts, items, names))
+            slots[number][here] = [token for item in taken for token in range(starts[item], starts[item + 1])]
+        if queue:
+            message = f"{_called(queue[0], items, names)} has no placeholder in any row: {len(queue)} of {len(items)} items are left"
+            raise BadPrompt(message)
+    return slots
+
+
+def _disagreement(
+    row: int, places: int, taken: list[int], counts: list[int], items: Sequence[Item], names: Sequence[str]
+) -> str:
+    filled = sum(counts[item] for item in taken)
+    which = (
+        "; ".join(f"{_called(item, items, names)} has {counts[item]}" for item in taken) or "no picture is left for it"
+    )
+    return f"row {row} has {places} image placeholders and its pictures {filled} visual tokens: {which}"
+
+
+def _called(number: int, items: Sequence[Item], names: Sequence[str]) -> str:
+    item = items[number]
+    shape = (
+        f"{item.width} x {item.height}"
+        if isinstance(item, Size)
+        else f"clip of {item.grid.t} x {item.grid.h} x {item.grid.w}"
+    )
+    return f"{names[number] if number < len(names) else f'item {number}'} ({shape})"

@@ -1,0 +1,215 @@
+"""Readers of fields that several families share: transformer blocks, rotary positions, pixels, and their usual keys.
+
+Data vocabulary like spec.py and layout.py: families import these three and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chiasm.errors import BadConfig
+from chiasm.layout import REQUIRED, Config, Ignored, Name, Reading, Rule
+from chiasm.spec import (
+    Activation,
+    Block,
+    Decoder,
+    LinearScaling,
+    Llama3Scaling,
+    Norm,
+    Pixels,
+    Plain,
+    Resample,
+    Resize,
+    Rope,
+    Scaling,
+)
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+HALF = (0.5, 0.5, 0.5)
+
+RESAMPLE: dict[int, Resample] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+"""Pillow's numbers, as preprocessors write them."""
+
+VIT_KEYS: tuple[Rule, ...] = (
+    Name("embeddings.class_embedding", "cls"),
+    Name("embeddings.patch_embedding.*", "stem.*"),
+    Name("embeddings.position_embedding.weight", "position.weight"),
+    Name("pre_layrnorm.*", "pre_norm.*"),
+    Name("encoder.layers.*.layer_norm1.*", "blocks.*.norm1.*"),
+    Name("encoder.layers.*.layer_norm2.*", "blocks.*.norm2.*"),
+    Name("encoder.layers.*.self_attn.q_proj.*", "blocks.*.attention.q.*"),
+    Name("encoder.layers.*.self_attn.k_proj.*", "blocks.*.attention.k.*"),
+    Name("encoder.layers.*.self_attn.v_proj.*", "blocks.*.attention.v.*"),
+    Name("encoder.layers.*.self_attn.out_proj.*", "blocks.*.attention.out.*"),
+    Name("encoder.layers.*.mlp.fc1.*", "blocks.*.mlp.up.*"),
+    Name("encoder.layers.*.mlp.fc2.*", "blocks.*.mlp.down.*"),
+    Name("post_layernorm.*", "post_norm.*"),
+    Ignored("embeddings.position_ids"),
+)
+"""CLIP's and SigLIP's vision towers, as transformers names them."""
+
+TEXT_KEYS: tuple[Rule, ...] = (
+    Name("embeddings.token_embedding.weight", "embed.weight"),
+    Name("embeddings.position_embedding.weight", "position.weight"),
+    *VIT_KEYS[4:12],
+    Name("final_layer_norm.*", "norm.*"),
+    Ignored("embeddings.position_ids"),
+)
+"""Their text towers."""
+
+DECODER_KEYS: tuple[Rule, ...] = (
+    Name("embed_tokens.weight", "embed.weight"),
+    Name("layers.*.input_layernorm.*", "blocks.*.norm1.*"),
+    Name("layers.*.post_attention_layernorm.*", "blocks.*.norm2.*"),
+    Name("layers.*.self_attn.q_proj.*", "blocks.*.attention.q.*"),
+    Name("layers.*.self_attn.k_proj.*", "blocks.*.attention.k.*"),
+    Name("layers.*.self_attn.v_proj.*", "blocks.*.attention.v.*"),
+    Name("layers.*.self_attn.o_proj.*", "blocks.*.attention.out.*"),
+    Name("layers.*.mlp.gate_proj.*", "blocks.*.mlp.gate.*"),
+    Name("layers.*.mlp.up_proj.*", "blocks.*.mlp.up.*"),
+    Name("layers.*.mlp.down_proj.*", "blocks.*.mlp.down.*"),
+    Name("norm.weight", "norm.weight"),
+    Ignored("layers.*.self_attn.rotary_emb.inv_freq"),
+)
+"""Llama's decoder and its many descendants."""
+
+
+def head_keys(theirs: str, tied: bool) -> tuple[Rule, ...]:
+    """The head's own weight, or nothing where it is the embedding (some files carry the copy all the same)."""
+    return (Ignored(theirs),) if tied else (Name(theirs, "head.weight"),)
+
+
+def decoder(
+    c: Config,
+    *,
+    heads: Any = REQUIRED,
+    context: int,
+    eps: float,
+    theta: float = 10000.0,
+    qkv_bias: bool = False,
+    out_bias: bool = False,
+    mlp_bias: bool = False,
+    window: int | None = None,
+) -> Reading:
+    """A decoder of the Llama kind from a text config; the keywords are the published class's defaults where they differ."""
+    width, heads = c.get("hidden_size", 4096), c.get("num_attention_heads", heads if heads is not REQUIRED else 32)
+    block = Block(
+        width=width,
+        heads=heads,
+        kv_heads=c.first("num_key_value_heads", default=heads),
+        head_width=c.first("head_dim", default=width // heads),
+        mlp_width=c.get("intermediate_size", 11008),
+        norm=Norm("rms", c.get("rms_norm_eps", eps)),
+        act=c.act("hidden_act", "silu"),
+        mlp="gated",
+        qkv_bias=qkv_bias,
+        out_bias=out_bias,
+        mlp_bias=mlp_bias,
+    )
+    c.inert("max_window_layers")
+    spec = Decoder(
+        block=block,
+        depth=c.get("num_hidden_layers", 32),
+        vocab=c.get("vocab_size", 32000),
+        rope=rope(c, theta),
+        context=c.get("max_position_embeddings", context),
+        tied=c.get("tie_word_embeddings", False),
+        window=window,
+    )
+    return Reading(spec, DECODER_KEYS)
+
+
+def rope(c: Config, theta: float) -> Rope:
+    """Rotary positions in any of three spellings: rope_parameters; rope_theta with rope_scaling; and its old `type`."""
+    c.inert("rope_theta", "rope_scaling", "rope_parameters", "rope_interleaved")
+    fields = c.data.get("rope_parameters") or c.data.get("rope_scaling") or {}
+    base = fields.get("rope_theta") or c.data.get("rope_theta") or theta
+    sections = tuple(fields.get("mrope_section") or ())
+    kind = fields.get("rope_type") or fields.get("type") or "default"
+    return Rope(float(base), scaling(c, kind, fields), sections)
+
+
+def scaling(c: Config, kind: str, fields: dict[str, Any]) -> Scaling:
+    """The scaling of rotary frequencies by its published name. Raises `BadConfig` for one that is not done."""
+    match kind:
+        case "default" | "mrope":
+            return Plain()
+        case "linear":
+            return LinearScaling(float(fields["factor"]))
+        case "llama3":
+            low, high = float(fields["low_freq_factor"]), float(fields["high_freq_factor"])
+            return Llama3Scaling(float(fields["factor"]), low, high, int(fields["original_max_position_embeddings"]))
+        case _:
+            raise BadConfig(f"{c.path}: rope of type {kind!r} is not supported; default, mrope, linear and llama3 are")
+
+
+def sliding_window(c: Config, default: int | None) -> int | None:
+    """How far back a key may lie, where the config says that all layers slide."""
+    window: int | None = c.get("sliding_window", default)
+    return window
+
+
+def vit_block(c: Config, *, width: int, heads: int, mlp_width: int, act: str, eps: float) -> Block:
+    """The block of a CLIP-like tower; the keywords are the published class's defaults."""
+    width, heads = c.get("hidden_size", width), c.get("num_attention_heads", heads)
+    activation: Activation = c.act("hidden_act", act)
+    norm = Norm("layer", c.get("layer_norm_eps", eps))
+    return Block(width, heads, c.get("intermediate_size", mlp_width), heads, width // heads, norm, activation)
+
+
+def pixels(
+    c: Config, mean: tuple[float, float, float], std: tuple[float, float, float], resample: Resample = "bicubic"
+) -> Pixels:
+    """Resampling and normalisation from a preprocessor; the arguments are the published class's defaults."""
+    for switch in ("do_rescale", "do_normalize", "do_resize", "do_convert_rgb"):
+        c.only(switch, True)
+    c.inert(
+        "image_processor_type",
+        "processor_class",
+        "feature_extractor_type",
+        "use_fast",
+        "data_format",
+        "input_data_format",
+    )
+    c.inert("default_to_square", "return_tensors", "device", "disable_grouping", "do_center_crop", "do_pad")
+    number = c.get("resample", None)
+    if number is not None and number not in RESAMPLE:
+        raise BadConfig(f"{c.path}: resample = {number!r} is not one of Pillow's 0 to 5")
+    return Pixels(
+        triple(c.get("image_mean", mean)),
+        triple(c.get("image_std", std)),
+        c.get("rescale_factor", 1 / 255),
+        resample if number is None else RESAMPLE[number],
+    )
+
+
+def triple(values: Any) -> tuple[float, float, float]:
+    red, green, blue = values
+    return float(red), float(green), float(blue)
+
+
+def edges(value: Any) -> tuple[int, int]:
+    """Height and width from an edge, an object of both, or an object of the shortest edge."""
+    if isinstance(value, int):
+        return value, value
+    if "height" in value:
+        return value["height"], value["width"]
+    return value["shortest_edge"], value["shortest_edge"]
+
+
+def crop_resize(c: Config, default: int) -> Resize:
+    """CLIP's preprocessing: the shortest edge resized, the centre cropped; padded to a square first where `do_pad` says so."""
+    size, crop = c.get("size", {"shortest_edge": default}), c.get("crop_size", default)
+    c.only("do_center_crop", True)
+    height, width = edges(crop)
+    fit = "pad" if c.get("do_pad", False) else "crop"
+    return Resize(
+        height, width, "pad" if fit == "pad" else "crop", None if edges(size)[0] == height else edges(size)[0]
+    )
+
+
+def squash(c: Config, default: int) -> Resize:
+    """SigLIP's preprocessing: both edges resized at once."""
+    height, width = edges(c.get("size", {"height": default, "width": default}))
+    return Resize(height, width, "squash")

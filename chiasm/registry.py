@@ -1,0 +1,97 @@
+"""Finds families and layouts: those of the package, and those of a user's own folder.
+
+A user's folder is named by CHIASM_FAMILIES. A Python file in it is a family file like the package's own; a JSON file is a
+published size under a new name: {"name": ..., "like": "llava-1.5", "changes": {"decoder.depth": 4, ...}}.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import json
+import os
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from chiasm import families as package
+from chiasm.errors import BadConfig, UnknownModel, UserError
+from chiasm.layout import Layout
+from chiasm.spec import Family, override
+
+
+def families() -> dict[str, Family]:
+    """Every family by name, the package's first."""
+    return _scan(os.environ.get("CHIASM_FAMILIES"))[0]
+
+
+def layouts() -> dict[str, Layout]:
+    """Every layout by `model_type`."""
+    return _scan(os.environ.get("CHIASM_FAMILIES"))[1]
+
+
+def family(name: str) -> Family:
+    """One family; raises `UnknownModel` with the nearest names."""
+    known = families()
+    if name not in known:
+        raise UnknownModel(f"no family is called {name!r}; {nearest(name, known)}")
+    return known[name]
+
+
+def layout(model_type: str, where: str) -> Layout:
+    """The reader of a `model_type`; raises `BadConfig` with the nearest ones that are known."""
+    known = layouts()
+    if model_type not in known:
+        raise BadConfig(
+            f"{where}: model_type {model_type!r} is not one that Chiasm reads; {nearest(model_type, known)}"
+        )
+    return known[model_type]
+
+
+def nearest(name: str, known: dict[str, Family] | dict[str, Layout]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    return f"the nearest are {', '.join(close)}" if close else f"known are {', '.join(sorted(known))}"
+
+
+@cache
+def _scan(folder: str | None) -> tuple[dict[str, Family], dict[str, Layout]]:
+    found: dict[str, Family] = {}
+    readers: dict[str, Layout] = {}
+    for module in (*_own(), *(_users(Path(folder)) if folder else ())):
+        found.update({f.name: f for f in module.FAMILIES})
+        readers.update({r.model_type: r for r in module.LAYOUTS})
+    if folder:
+        for path in sorted(Path(folder).glob("*.json")):
+            new = _from_json(path, found)
+            found[new.name] = new
+    return found, readers
+
+
+def _own() -> Iterator[ModuleType]:
+    for info in pkgutil.iter_modules(package.__path__):
+        yield importlib.import_module(f"{package.__name__}.{info.name}")
+
+
+def _users(folder: Path) -> Iterator[ModuleType]:
+    if not folder.is_dir():
+        raise UserError(f"CHIASM_FAMILIES names {str(folder)!r}, which is no folder")
+    for path in sorted(folder.glob("*.py")):
+        found = importlib.util.spec_from_file_location(f"chiasm_user_{path.stem}", path)
+        assert found is not None and found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        yield module
+
+
+def _from_json(path: Path, known: dict[str, Family]) -> Family:
+    try:
+        data = json.loads(path.read_text())
+        like, name, changes = known[data["like"]], data["name"], data["changes"]
+        return replace(like, name=name, title=name, model=override(like.model, changes), sizes={"own": {}}, ran=False)
+    except (ValueError, KeyError) as e:
+        expected = 'an object with "name", "like" (a known family) and "changes" (fields by dotted path)'
+        raise BadConfig(f"{path}: not a family: {e.args[0]!r}; expected is {expected}") from None

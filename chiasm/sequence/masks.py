@@ -1,0 +1,29 @@
+"""Who may see whom in a sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chiasm.layers.attention import Mask
+
+
+def causal_mask(valid_BT: Tensor, queries: int, window: int | None, padded: bool) -> Mask:
+    """The last `queries` of T positions see the valid ones that are not later, none further back than `window`.
+
+    Pads see themselves, so that no row of the attention is empty. Without pads or a window that matters, no tensor is made.
+    """
+    total = valid_BT.shape[1]
+    if not padded and (window is None or total <= window):
+        return "causal" if queries == total else "full" if queries == 1 else _later(total, queries, valid_BT.device)
+    places = torch.arange(total, device=valid_BT.device)
+    asks = places[total - queries :, None]
+    seen = places <= asks
+    if window is not None:
+        seen = seen & (places > asks - window)
+    return ((seen & valid_BT[:, None]) | (places == asks))[:, None]
+
+
+def _later(total: int, queries: int, device: torch.device) -> Tensor:
+    places = torch.arange(total, device=device)
+    return (places <= places[total - queries :, None])[None, None]

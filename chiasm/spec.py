@@ -1,0 +1,411 @@
+"""What a model is, as data: frozen values that every room reads and nothing else defines.
+
+A `Family` is a name, its paper and a `Model` value; a model is made of views, an encoder, connector steps, a fusion and a
+decoder (`Causal`), or of two towers that meet (`Match`). Widths are in numbers, sizes of pictures in pixels, angles' base as
+`theta`. Sum types are unions of dataclasses: whoever handles one matches on all of its cases.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "relu", "silu"]
+Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """LayerNorm (weight and bias) or RMSNorm (weight alone)."""
+
+    kind: Literal["layer", "rms"] = "layer"
+    eps: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Block:
+    """A pre-norm transformer block: norm, attention, residual, norm, MLP, residual.
+
+    `kv_heads` below `heads` shares keys and values among heads (grouped-query attention, arXiv:2305.13245).
+    A gated MLP computes down(act(gate(x)) * up(x)) (arXiv:2002.05202).
+    """
+
+    width: int
+    heads: int
+    mlp_width: int
+    kv_heads: int
+    head_width: int
+    norm: Norm = Norm()
+    act: Activation = "gelu"
+    mlp: Literal["plain", "gated"] = "plain"
+    qkv_bias: bool = True
+    out_bias: bool = True
+    mlp_bias: bool = True
+
+
+# --- views: from a picture to grids of patches ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How resampled uint8 pixels become numbers: (x * scale - mean) / std per channel."""
+
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    scale: float = 1 / 255
+    resample: Resample = "bicubic"
+
+
+@dataclass(frozen=True)
+class Resize:
+    """One view of a fixed size. `crop`: shortest edge to the size, then the centre; `squash`: both edges at once;
+    `pad`: to a square in the colour of the mean first, then as `crop`."""
+
+    height: int
+    width: int
+    fit: Literal["crop", "squash", "pad"] = "crop"
+    shortest: int | None = None
+    """Where the crop follows a resize of the shortest edge to another number of pixels than `height`."""
+
+
+@dataclass(frozen=True)
+class Pinpoints:
+    """LLaVA-NeXT's any resolution: the whole picture squashed to one tile, then the best of `grids` (height, width), the
+    picture resized into it, padded with zeros, cut into tiles row by row."""
+
+    tile: int
+    grids: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Idefics3's tiling (arXiv:2408.12637): longest edge scaled to `longest`, both edges raised to multiples of `tile`,
+    tiles row by row, then the whole picture squashed to one tile; at most one tile means that view alone."""
+
+    longest: int
+    tile: int
+    split: bool = True
+
+
+@dataclass(frozen=True)
+class Native:
+    """Qwen2-VL's native resolution (arXiv:2409.12191): both edges rounded to multiples of `factor`, the number of pixels
+    held between `least` and `most`; a ratio of edges above `ratio` is refused."""
+
+    factor: int
+    least: int
+    most: int
+    ratio: float = 200.0
+
+
+Views = Resize | Pinpoints | TileGrid | Native
+
+
+# --- encoders -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """A learned vector per cell of a square grid, resized bicubically to grids of another shape."""
+
+    side: int
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """A learned table that is looked up by the fraction of the picture where a patch stands (NaViT, arXiv:2307.06304)."""
+
+    side: int
+
+
+@dataclass(frozen=True)
+class Axial:
+    """Rotary positions in two dimensions: half of each head turns with the row, half with the column."""
+
+    theta: float = 10000.0
+
+
+Position = Table | Buckets | Axial
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Attention inside squares of `side` patches, but over the whole grid in the blocks named `full`."""
+
+    side: int
+    full: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ViT:
+    """A vision transformer (arXiv:2010.11929). Patches are `patch` x `patch` pixels and `frames` frames deep.
+
+    `taps` are indices of hidden states as the field counts them: 0 is what enters the first block, -1 what leaves the last;
+    several taps are joined by width. `post_norm`: absent, present but not applied to the taps, or applied.
+    """
+
+    block: Block
+    depth: int
+    patch: int
+    position: Position
+    frames: int = 1
+    channels: int = 3
+    stem_bias: bool = True
+    cls: Literal["none", "drop", "keep"] = "none"
+    pre_norm: bool = False
+    post_norm: Literal["none", "idle", "applied"] = "none"
+    taps: tuple[int, ...] = (-1,)
+    windows: Windows | None = None
+
+    @property
+    def width(self) -> int:
+        return self.block.width * len(self.taps)
+
+
+Encoder = ViT
+
+
+# --- connectors -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """`depth` linear layers to `width`, an activation between them; `hidden` is the width in between."""
+
+    width: int
+    hidden: int
+    depth: int = 2
+    act: Activation = "gelu"
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class Normed:
+    """A norm over each token."""
+
+    norm: Norm
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Neighbours of a `side` x `side` square joined by width, row by row: pixel shuffle, patch merging."""
+
+    side: int = 2
+
+
+@dataclass(frozen=True)
+class JoinTiles:
+    """LLaVA-NeXT's assembly: the tiles after the first view become one grid, its padding cut away by the picture's own
+    shape, a learned newline after every row."""
+
+
+Step = Mlp | Normed | Merge | JoinTiles
+
+
+# --- language -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Rotary frequencies as published (arXiv:2104.09864)."""
+
+
+@dataclass(frozen=True)
+class LinearScaling:
+    """Every position divided by `factor` (arXiv:2306.15595)."""
+
+    factor: float
+
+
+@dataclass(frozen=True)
+class Llama3Scaling:
+    """Llama 3.1's frequencies: long wavelengths divided by `factor`, short ones kept, a blend between."""
+
+    factor: float
+    low: float
+    high: float
+    original: int
+
+
+Scaling = Plain | LinearScaling | Llama3Scaling
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary positions. `sections` splits the frequencies among the axes (time, row, column) of M-RoPE; none: one axis."""
+
+    theta: float = 10000.0
+    scaling: Scaling = Plain()
+    sections: tuple[int, ...] = ()
+
+    @property
+    def axes(self) -> int:
+        return len(self.sections) or 1
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A causal transformer of the Llama kind. `tied`: the head is the embedding; `window`: keys further back are unseen."""
+
+    block: Block
+    depth: int
+    vocab: int
+    rope: Rope
+    context: int
+    tied: bool = False
+    window: int | None = None
+
+    @property
+    def width(self) -> int:
+        return self.block.width
+
+
+@dataclass(frozen=True)
+class TextTower:
+    """A text encoder with learned positions. `pool`: the first `end` token, the highest id (old CLIP), or the last place."""
+
+    block: Block
+    depth: int
+    vocab: int
+    positions: int
+    mask: Literal["causal", "full"]
+    pool: Literal["first_end", "highest", "last"]
+    end: int
+    project: int
+    project_bias: bool
+
+
+# --- how vision meets language --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Splice:
+    """Visual tokens take the places of placeholder ids in the sequence.
+
+    `time`: how many steps of the time axis one second of video takes (M-RoPE); none: one step a frame pair.
+    """
+
+    image: int
+    video: int | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One placeholder becomes as many as the picture has visual tokens."""
+
+
+@dataclass(frozen=True)
+class RowColumn:
+    """Idefics3's marks: every tile led by `edge` and its row and column, a line feed after each row of tiles, the global view
+    led by `whole`, one `edge` at the end."""
+
+    edge: str
+    tile: str
+    whole: str
+
+
+Marks = Bare | RowColumn
+
+
+@dataclass(frozen=True)
+class Causal:
+    """A decoder that writes text; with `sight`, one that sees."""
+
+    decoder: Decoder
+    sight: Sight | None = None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The seeing half: from pixels to visual tokens of the decoder's width, and where they go."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    connector: tuple[Step, ...]
+    fusion: Splice
+    marks: Marks = Bare()
+
+
+@dataclass(frozen=True)
+class ClsProject:
+    """The class token, normed, projected without bias (CLIP)."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class AttentionPool:
+    """One learned query attends to all patches, then an MLP with residual (SigLIP, arXiv:2303.15343)."""
+
+    mlp_width: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two towers in one space. `logits`: scaled cosine, with a learned bias for the sigmoid loss."""
+
+    views: Resize
+    pixels: Pixels
+    vision: ViT
+    pool: ClsProject | AttentionPool
+    text: TextTower
+    logits: Literal["softmax", "sigmoid"]
+
+
+Model = Causal | Match
+
+
+# --- families -------------------------------------------------------------------------------------------------------------
+
+Proof = Literal["exact", "recorded", "reduction"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A published design, named. `sizes` are overrides of the model's fields by dotted path, the first being the model itself.
+
+    `layout` names the reader of its folders, `proof` how parity is shown, `reference` the class that it was proved against,
+    `ran` whether it ever ran on real weights here, `tiny` the reference cases that prove it.
+    """
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    layout: str
+    model: Model
+    sizes: dict[str, dict[str, Any]]
+    reference: str
+    proof: Proof = "exact"
+    ran: bool = False
+    chat: str | None = None
+    published: dict[str, int] = field(default_factory=dict)
+    """Parameter counts of published sizes, facts with their source beside the fixture."""
+
+    def at(self, size: str) -> Model:
+        """The model of one published size."""
+        return override(self.model, self.sizes[size])
+
+    @property
+    def kind(self) -> str:
+        match self.model:
+            case Match():
+                return "contrastive"
+            case Causal(sight=None):
+                return "text"
+            case Causal():
+                return "prefix"
+
+
+def override(value: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a frozen value with fields replaced by dotted path; raises `KeyError` for a field that does not exist."""
+    for path, new in changes.items():
+        head, _, rest = path.partition(".")
+        if head not in {f.name for f in dataclasses.fields(value)}:
+            raise KeyError(f"{type(value).__name__} has no field {head!r}")
+        inner = override(getattr(value, head), {rest: new}) if rest else new
+        value = dataclasses.replace(value, **{head: inner})
+    return value

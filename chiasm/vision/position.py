@@ -1,0 +1,31 @@
+"""Learned position tables on grids of other shapes than the one they were trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resized(table: Tensor, side: int, height: int, width: int) -> Tensor:
+    """A `side` x `side` table [cells, E] as `height` x `width` cells, bicubic without anti-aliasing, computed in float32."""
+    if (height, width) == (side, side):
+        return table
+    square = table.float().unflatten(0, (side, side)).permute(2, 0, 1)[None]
+    stretched = F.interpolate(square, (height, width), mode="bicubic", align_corners=False)
+    return stretched[0].flatten(1).T.to(table.dtype)
+
+
+def bucketed(side: int, height: int, width: int) -> Tensor:
+    """The cell of a `side` x `side` table for each of `height` x `width` patches, by fractional position (arXiv:2307.06304).
+
+    Float32 in the reference's own order of operations: the borders of buckets and the fractions are rounded numbers, and a
+    patch may fall to the left of a border that it equals on paper.
+    """
+    borders = torch.arange(1 / side, 1.0, 1 / side)
+
+    def buckets(count: int) -> Tensor:
+        fractions = torch.arange(count, dtype=torch.float32) * (1.0 / torch.tensor(count))
+        return torch.bucketize(fractions.clamp(max=1.0 - 1e-6), borders, right=True)
+
+    return (buckets(height)[:, None] * side + buckets(width)[None]).flatten()

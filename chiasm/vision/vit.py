@@ -1,0 +1,135 @@
+"""The parametric vision transformer: CLIP, SigLIP, NaViT buckets, Qwen's rotary towers with and without windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chiasm.layers.attention import Spans
+from chiasm.layers.block import TransformerBlock
+from chiasm.layers.norm import norm
+from chiasm.layers.rope import Turn, axial_turn
+from chiasm.place import Grid, Laid, encoded, raster
+from chiasm.spec import Axial, Buckets, Table, ViT
+from chiasm.vision.position import bucketed, resized
+
+
+class VisionTransformer(nn.Module):
+    """Packed patches of any number of grids to features of the same cells, grids never seeing one another.
+
+    `forward(patches_PK, grids)` returns features_PE (taps joined by width) in the order that `place.encoded` gives.
+    The frames of a video (t > 1) attend within each step of t, as the reference does.
+    """
+
+    def __init__(self, spec: ViT) -> None:
+        super().__init__()
+        self.spec = spec
+        width, block = spec.block.width, spec.block
+        depth = (spec.frames,) if spec.frames > 1 else ()
+        self.stem = nn.Module()
+        self.stem.weight = nn.Parameter(
+            torch.empty(width, spec.channels, *depth, spec.patch, spec.patch).normal_(std=0.02)
+        )
+        self.stem.bias = nn.Parameter(torch.zeros(width)) if spec.stem_bias else None
+        if spec.cls != "none":
+            self.cls = nn.Parameter(torch.zeros(width))
+        match spec.position:
+            case Table(side):
+                self.position = nn.Embedding(side * side + (spec.cls != "none"), width)
+            case Buckets(side):
+                self.position = nn.Embedding(side * side, width)
+            case Axial():
+                pass
+        if spec.pre_norm:
+            self.pre_norm = norm(block.norm, width)
+        self.blocks = nn.ModuleList(TransformerBlock(block) for _ in range(spec.depth))
+        if spec.post_norm != "none":
+            self.post_norm = norm(block.norm, width)
+
+    def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
+        states = self.states(patches_PK, grids)
+        tapped = [states[tap] for tap in self.spec.taps]
+        if self.spec.post_norm == "applied":
+            tapped = [self.post_norm(state) for state in tapped]
+        features_PE = torch.cat(tapped, -1)
+        return self._without_cls(features_PE, grids) if self.spec.cls == "drop" else features_PE
+
+    def states(self, patches_PK: Tensor, grids: Sequence[Grid]) -> dict[int, Tensor]:
+        """The tapped hidden states, each [P, E] with class tokens in place; blocks after the last tap do not run."""
+        spec = self.spec
+        order, spans, windows = self._arrange(grids)
+        x_PE = self._embed(patches_PK, grids)[order] if order is not None else self._embed(patches_PK, grids)
+        by = self._turn(grids, order, x_PE.dtype, x_PE.device)
+        wanted = {tap % (spec.depth + 1): tap for tap in spec.taps}
+        found, x_1PE = {}, x_PE[None]
+        for index in range(max(wanted) + 1):
+            if index:
+                here = windows if windows is not None and index - 1 not in spec.windows.full else spans  # type: ignore[union-attr]
+                x_1PE = self.blocks[index - 1](x_1PE, here, by)
+            if index in wanted:
+                found[wanted[index]] = x_1PE[0] if order is None else _unordered(x_1PE[0], order)
+        return found
+
+    def _embed(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
+        spec, weight = self.spec, self.stem.weight
+        x_PE = F.linear(patches_PK.to(weight.dtype), weight.flatten(1), self.stem.bias)
+        match spec.position:
+            case Table(side):
+                first = 1 if spec.cls != "none" else 0
+                table = self.position.weight
+                places = [resized(table[first:], side, g.h, g.w).repeat(g.t, 1) for g in grids]
+                x_PE = x_PE + torch.cat(places)
+            case Buckets(side):
+                cells = torch.cat([bucketed(side, g.h, g.w).repeat(g.t) for g in grids])
+                x_PE = x_PE + self.position(cells.to(x_PE.device))
+            case Axial():
+                pass
+        if spec.cls != "none":
+            cls = self.cls + self.position.weight[0] if isinstance(spec.position, Table) else self.cls
+            parts = x_PE.split([g.cells for g in grids])
+            x_PE = torch.cat([row for part in parts for row in (cls[None], part)])
+        return self.pre_norm(x_PE) if spec.pre_norm else x_PE
+
+    def _arrange(self, grids: Sequence[Grid]) -> tuple[Tensor | None, Spans, Spans | None]:
+        """The order in which tokens are packed (none: as they come), the spans of whole views and of windows."""
+        extra = 0 if self.spec.cls == "none" else 1
+        spans = Spans(tuple(g.h * g.w + extra for g in grids for _ in range(g.t)))
+        if self.spec.windows is None:
+            return None, spans, None
+        order, lengths = windowed(raster(grids), self.spec.windows.side)
+        return torch.from_numpy(order), spans, Spans(lengths)
+
+    def _turn(
+        self, grids: Sequence[Grid], order: Tensor | None, dtype: torch.dtype, device: torch.device
+    ) -> Turn | None:
+        if not isinstance(self.spec.position, Axial):
+            return None
+        where_P2 = torch.from_numpy(raster(grids).place_V4[:, 2:])
+        where_P2 = where_P2 if order is None else where_P2[order]
+        return axial_turn(self.spec.position.theta, self.spec.block.head_width, where_P2.to(device)).to(dtype)
+
+    def _without_cls(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
+        return torch.cat([part[1:] for part in features_PE.split([1 + g.cells for g in grids])])
+
+    def laid(self, grids: Sequence[Grid]) -> Laid:
+        """The places of what `forward` returns."""
+        return encoded(self.spec, grids)
+
+
+def windowed(laid: Laid, side: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Packs cells window by window: the order of tokens, and how many each window holds. A window never leaves its frame."""
+    grid, t, y, x = laid.place_V4.T
+    key = np.stack([grid, t, y // side, x // side])
+    order = np.lexsort(key[::-1])
+    changes = np.flatnonzero((np.diff(key[:, order], axis=1) != 0).any(0)) + 1
+    return order, tuple(np.diff([0, *changes.tolist(), len(order)]).tolist())
+
+
+def _unordered(x: Tensor, order: Tensor) -> Tensor:
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order))
+    return x[back]

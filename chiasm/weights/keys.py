@@ -1,0 +1,105 @@
+"""Checkpoint names to parameter names and back, by the rules of a layout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from chiasm.layout import Fused, Ignored, Name, Respelt, Rule
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One of our tensors as a part of one of theirs: `part` of `shares` along the first axis; the whole if there is one."""
+
+    theirs: str
+    part: int = 0
+    shares: tuple[int, ...] = (1,)
+
+    def cut(self, whole: Tensor) -> Tensor:
+        if len(self.shares) == 1:
+            return whole
+        unit = whole.shape[0] // sum(self.shares)
+        return whole.split([share * unit for share in self.shares])[self.part]
+
+
+def respelt(names: Iterable[str], rules: tuple[Rule, ...]) -> dict[str, str]:
+    """Names as a file has them -> names as the layout knows them."""
+    spellings = [rule for rule in rules if isinstance(rule, Respelt)]
+    canon = {}
+    for name in names:
+        known = name
+        for rule in spellings:
+            if known.startswith(rule.old) and not known.startswith(rule.new):
+                known = rule.new + known[len(rule.old) :]
+        canon[name] = known
+    return canon
+
+
+def pieces(names: Iterable[str], rules: tuple[Rule, ...]) -> tuple[dict[str, Piece], list[str]]:
+    """For names of theirs: each of ours with the piece that it is; and the names that no rule speaks of."""
+    found: dict[str, Piece] = {}
+    unknown = []
+    for name in names:
+        for rule in rules:
+            match rule:
+                case Name(theirs, ours) if (fill := _matches(theirs, name)) is not None:
+                    found[_filled(ours, fill)] = Piece(name)
+                    break
+                case Fused(theirs, parts, shares) if (fill := _matches(theirs, name)) is not None:
+                    for number, ours in enumerate(parts):
+                        found[_filled(ours, fill)] = Piece(name, number, shares)
+                    break
+                case Ignored(theirs) if _matches(theirs, name) is not None:
+                    break
+        else:
+            unknown.append(name)
+    return found, unknown
+
+
+def published(tensors: Mapping[str, Tensor], rules: tuple[Rule, ...]) -> dict[str, Tensor]:
+    """Our tensors under the layout's own names, fused as it fuses them; raises `KeyError` for one that no rule speaks of."""
+    theirs: dict[str, Tensor] = {}
+    gathered: dict[str, dict[int, Tensor]] = {}
+    for name, tensor in tensors.items():
+        target, part, of = _back(name, rules)
+        if of == 1:
+            theirs[target] = tensor
+            continue
+        parts = gathered.setdefault(target, {})
+        parts[part] = tensor
+        if len(parts) == of:
+            theirs[target] = torch.cat([parts[number] for number in range(of)])
+    return theirs
+
+
+def _back(name: str, rules: tuple[Rule, ...]) -> tuple[str, int, int]:
+    for rule in rules:
+        match rule:
+            case Name(theirs, ours) if (fill := _matches(ours, name)) is not None:
+                return _filled(theirs, fill), 0, 1
+            case Fused(theirs, parts, _):
+                for number, ours in enumerate(parts):
+                    if (fill := _matches(ours, name)) is not None:
+                        return _filled(theirs, fill), number, len(parts)
+    raise KeyError(f"no rule of the layout names {name!r}")
+
+
+def _matches(pattern: str, name: str) -> tuple[str, ...] | None:
+    found = _compiled(pattern)(name)
+    return None if found is None else found.groups()
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile("([^.]+)".join(re.escape(part) for part in pattern.split("*"))).fullmatch
+
+
+def _filled(pattern: str, fill: tuple[str, ...]) -> str:
+    parts = pattern.split("*")
+    return "".join(text for pair in zip(parts, (*fill, ""), strict=True) for text in pair)

@@ -1,0 +1,139 @@
+"""A model folder becomes a spec, then modules with every tensor in place: checked before it is allocated."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from chiasm import registry, spec as specs
+from chiasm.errors import BadCheckpoint
+from chiasm.layout import Config, Reading, Rule, under
+from chiasm.model import AnyModel, assemble
+from chiasm.readers import head_keys
+from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.keys import Piece, pieces, respelt
+
+log = logging.getLogger("chiasm")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a folder says of its model, before any weight is read."""
+
+    folder: Path
+    model: specs.Model
+    keys: tuple[Rule, ...]
+    model_type: str
+    config: dict[str, Any]
+
+
+def describe(folder: Path) -> Described:
+    """Reads config.json and the preprocessor beside it into a spec. Raises `BadCheckpoint` or `BadConfig`.
+
+    Fields that nobody honours are warned about by name.
+    """
+    if not (folder / "config.json").is_file():
+        kind = "has no config.json, so it is not a model folder" if folder.is_dir() else "is not a folder"
+        raise BadCheckpoint(f"{folder} {kind}: name a folder with config.json and *.safetensors in it")
+    data = read_json(folder / "config.json")
+    model_type = data.get("model_type")
+    if not isinstance(model_type, str):
+        raise BadCheckpoint(f"{folder / 'config.json'} has no model_type: it does not say which architecture it is")
+    pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
+    config = Config(data, str(folder / "config.json"), registry.layout, pixels)
+    reading = whole(registry.layout(model_type, config.path).read(config))
+    for name in config.unknown() + pixels.unknown():
+        log.warning("unknown field, not honoured: %s", name)
+    return Described(folder, reading.spec, reading.keys, model_type, data)
+
+
+def preprocessor(folder: Path) -> dict[str, Any]:
+    """The preprocessor's settings: its own file, or the part of the processor's file that speaks of pictures."""
+    if (folder / "preprocessor_config.json").is_file():
+        return read_json(folder / "preprocessor_config.json")
+    if (folder / "processor_config.json").is_file():
+        found: dict[str, Any] = read_json(folder / "processor_config.json").get("image_processor") or {}
+        return found
+    return {}
+
+
+def whole(reading: Reading) -> Reading:
+    """A decoder read by itself is a model of text alone, its names under the usual prefix."""
+    if not isinstance(reading.spec, specs.Decoder):
+        return reading
+    rules = (*under("model.", "language.", reading.keys), *head_keys("lm_head.weight", reading.spec.tied))
+    return Reading(specs.Causal(reading.spec), rules)
+
+
+def load_model(described: Described, dtype: torch.dtype, device: torch.device | str = "cpu") -> AnyModel:
+    """The modules of a folder, every parameter from its file. Raises `BadCheckpoint` naming the tensor, the file and both
+    shapes where they do not fit, and where any parameter would be left without a value."""
+    files = TensorFiles.open(described.folder)
+    with torch.device("meta"):
+        model = assemble(described.model)
+    fill(model, files, described.keys, dtype, device)
+    return model.eval()
+
+
+def fill(
+    model: nn.Module, files: TensorFiles, keys: tuple[Rule, ...], dtype: torch.dtype, device: torch.device | str
+) -> None:
+    """Gives every parameter of a model on the meta device its tensor; all names and shapes are checked first."""
+    wanted = dict(model.named_parameters())
+    found = located(files, keys)
+    _all_there(wanted, found, files)
+    for name, (source, piece) in found.items():
+        if name not in wanted:
+            continue
+        _same_shape(name, wanted[name], source, piece, files)
+    for name, parameter in wanted.items():
+        source, piece = found[name]
+        tensor = piece.cut(files.get(source)).to(device=device, dtype=dtype)
+        _set(model, name, nn.Parameter(tensor.contiguous(), requires_grad=parameter.requires_grad))
+
+
+def located(files: TensorFiles, keys: tuple[Rule, ...]) -> dict[str, tuple[str, Piece]]:
+    """Where each of our parameters is: the file's own name for the tensor, and the piece of it. Names that no rule of the
+    layout speaks of are warned about."""
+    canon = respelt(files, keys)
+    in_file = {known: name for name, known in canon.items()}
+    found, unknown = pieces(in_file, keys)
+    for name in unknown:
+        log.warning(
+            "tensor %r of %s means nothing to this layout and is left out", in_file[name], files.files[0].parent
+        )
+    return {ours: (in_file[piece.theirs], piece) for ours, piece in found.items()}
+
+
+def _all_there(wanted: dict[str, nn.Parameter], found: dict[str, tuple[str, Piece]], files: TensorFiles) -> None:
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        several = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        message = (
+            f"{files.files[0].parent} holds no tensor for the parameter {missing[0]!r}{several}: the weights are not whole, "
+            "or config.json describes another model"
+        )
+        raise BadCheckpoint(message)
+
+
+def _same_shape(name: str, parameter: nn.Parameter, source: str, piece: Piece, files: TensorFiles) -> None:
+    stored = files[source]
+    shape = list(stored.shape)
+    if len(piece.shares) > 1:
+        shape[0] = shape[0] * piece.shares[piece.part] // sum(piece.shares)
+    if shape != list(parameter.shape):
+        message = (
+            f"tensor {source!r} in {stored.file} has the shape {tuple(shape)}, but config.json makes the parameter {name!r} "
+            f"{tuple(parameter.shape)}"
+        )
+        raise BadCheckpoint(message)
+
+
+def _set(model: nn.Module, name: str, parameter: nn.Parameter) -> None:
+    path, _, last = name.rpartition(".")
+    setattr(model.get_submodule(path), last, parameter)
