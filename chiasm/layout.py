@@ -132,7 +132,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Name:
-    """theirs <-> ours; `*` stands for the same text in both, a number or the rest of a name."""
+    """theirs <-> ours; `*` stands for the same text without dots in both, `**` for any text."""
 
     theirs: str
     ours: str

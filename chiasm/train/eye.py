@@ -36,10 +36,10 @@ class Schooling:
     """
 
     eye: ConvEye = field(default_factory=ConvEye)
-    rate: float = 1e-3
+    rate: float = 6e-4
     decay: float = 0.02
     warmup: int = 200
-    cycle: tuple[tuple[int, int], ...] = ((128, 32), (128, 32), (128, 32), (224, 12))
+    cycle: tuple[tuple[int, int], ...] = ((128, 16), (128, 16), (128, 16), (224, 8))
     seed: int = 0
     clip: float = 1.0
 
@@ -83,7 +83,12 @@ class Student:
         total = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
         total.backward()
         for master, param in zip(self.masters, self.params, strict=True):
-            master.grad = None if param.grad is None else param.grad.float()
+            if param.grad is None:
+                master.grad = None
+            elif master.grad is None:
+                master.grad = param.grad.float()
+            else:
+                master.grad.copy_(param.grad)
             param.grad = None
         nn.utils.clip_grad_norm_(self.masters, clip)
         for group in self.optimizer.param_groups:
@@ -158,7 +163,7 @@ def school(
     seconds: float,
     resume: bool = True,
     workers: int = 1,
-    exam_every: float = 240.0,
+    exam_every: float = 480.0,
     exam_pictures: int = 64,
 ) -> Path:
     """Schools an eye for `seconds` of wall time in all (over every resumption) and returns `out/eye.safetensors`.

@@ -26,6 +26,7 @@ THING_CELL = 16
 _TEXT = "\0\n" + string.printable[:95] + "€£"
 TEXT_OF = {c: k for k, c in enumerate(_TEXT)}
 END, START = 0, 1
+_SHARPNESS = 16.0
 READER_LENGTH = 72
 
 
@@ -129,7 +130,7 @@ class Heads(nn.Module):
         self.early = nn.Conv2d(sizes.widths[2], high * wide // 4 * self.classes, 1)
         self.things = nn.Linear(sizes.width, self.thing_cells**2 * (len(THINGS) + 1))
         self.colours = nn.Linear(sizes.width, self.thing_cells**2 * len(COLOUR_NAMES))
-        self.concepts = nn.Linear(sizes.width, concepts)
+        self.concepts = nn.Parameter(torch.randn(concepts, sizes.width) * sizes.width**-0.5)
         self.reader = Reader(sizes.width)
 
     def letter_logits(self, tokens_BVE: Tensor) -> Tensor:
@@ -147,7 +148,7 @@ class Heads(nn.Module):
         return spread(self.colours(tokens_BVE), self.thing_cells, self.thing_cells, len(COLOUR_NAMES))
 
     def concept_logits(self, tokens_BVE: Tensor, emoji_N3: Tensor, boxes_N4: Tensor) -> Tensor:
-        """Logits (N, concepts) from the mean of the tokens under every emoji, weighted by how much it covers them."""
+        """Scaled cosines (N, concepts) of the mean of the tokens under every emoji, weighted by how much it covers."""
         side = round(tokens_BVE.shape[1] ** 0.5)
         edges = torch.arange(side + 1, dtype=torch.float32) * STRIDE
 
@@ -158,8 +159,7 @@ class Heads(nn.Module):
         weight = (y[:, :, None] * x[:, None, :]).flatten(1)
         weight = (weight / weight.sum(1, keepdim=True)).to(tokens_BVE.dtype)
         pooled = (weight[:, None] @ tokens_BVE[emoji_N3[:, 0]])[:, 0]
-        out: Tensor = self.concepts(pooled)
-        return out
+        return _SHARPNESS * F.normalize(pooled, dim=-1) @ F.normalize(self.concepts, dim=-1).T
 
 
 def losses(maps_BCHW: Tensor, tokens_BVE: Tensor, heads: Heads, lesson: Lesson) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ class ConvEye:
 
     Attributes:
         widths: channels at strides 4, 8 and 16.
-        blocks: residual blocks (two 3x3 convolutions each) at those strides.
+        blocks: residual blocks (two 3x3 convolutions each) at strides 8 and 16.
         width: features of a visual token, at stride 32.
         depth: transformer blocks over the tokens.
         heads: attention heads of a block.
@@ -23,8 +23,8 @@ class ConvEye:
         side: the largest picture, in pixels a side; a multiple of 32.
     """
 
-    widths: tuple[int, int, int] = (96, 192, 320)
-    blocks: tuple[int, int, int] = (1, 2, 2)
+    widths: tuple[int, int, int] = (64, 192, 320)
+    blocks: tuple[int, int] = (2, 2)
     width: int = 448
     depth: int = 4
     heads: int = 7
@@ -95,11 +95,10 @@ class ConvEyeModel(nn.Module):
         self.sizes = sizes
         fine, middle, coarse = sizes.widths
         self.stem = nn.Conv2d(12, fine, 3, stride=2, padding=1)
-        self.fine = nn.Sequential(*(Residual(fine) for _ in range(sizes.blocks[0])))
-        self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
-        self.middle = nn.Sequential(*(Residual(middle) for _ in range(sizes.blocks[1])))
+        self.to_middle = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
+        self.middle = nn.Sequential(*(Residual(middle) for _ in range(sizes.blocks[0])))
         self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
-        self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(sizes.blocks[2])))
+        self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(sizes.blocks[1])))
         self.norm_coarse = ChannelNorm(coarse)
         self.to_tokens = nn.Conv2d(coarse, sizes.width, 2, stride=2)
         self.position = nn.Parameter(0.02 * torch.randn(sizes.grid, sizes.grid, sizes.width))
@@ -109,8 +108,7 @@ class ConvEyeModel(nn.Module):
     def trunk(self, pixels_BCHW: Tensor) -> Tensor:
         """Normed maps at stride 16, (B, widths[2], H / 16, W / 16)."""
         x = F.pixel_unshuffle(pixels_BCHW, 2).contiguous(memory_format=torch.channels_last)
-        x = self.fine(self.stem(x))
-        x = self.middle(self.to_middle(x))
+        x = self.middle(self.to_middle(F.relu(self.stem(x))))
         x = self.coarse(self.to_coarse(x))
         out: Tensor = self.norm_coarse(x)
         return out

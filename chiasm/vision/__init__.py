@@ -1,0 +1,16 @@
+"""Encoders: packed patches in, features of the same cells out."""
+
+from __future__ import annotations
+
+from chiasm.spec import ConvViT, Encoder, ViT
+from chiasm.vision.conv import ConvTransformer
+from chiasm.vision.vit import VisionTransformer
+
+
+def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer:
+    """The modules that an encoder's spec describes."""
+    match spec:
+        case ViT():
+            return VisionTransformer(spec)
+        case ConvViT():
+            return ConvTransformer(spec)

@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from ..errors import BadCheckpoint, UserError
-from .files import read_json, sha256
-from .write import MANIFEST, files_below, write_manifest
+from chiasm.errors import BadCheckpoint, UserError
+from chiasm.weights.files import read_json, sha256
+from chiasm.weights.write import MANIFEST, files_below, write_manifest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 log = logging.getLogger(__name__)

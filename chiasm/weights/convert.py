@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadCheckpoint, UserError, need
-from .files import PICKLES, SINGLE, TensorFiles, read_header, sha256
+from chiasm.errors import BadCheckpoint, UserError, need
+from chiasm.weights.files import PICKLES, SINGLE, TensorFiles, begins_like_a_pickle, read_header, sha256
 
 SIDE_FILES = (".json", ".txt", ".jinja", ".model")
 NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
@@ -72,12 +72,12 @@ def _what(source: Path) -> tuple[str, list[Path]]:
         return "pickle", files
     try:
         with source.open("rb") as f:
-            magic = f.read(4)
+            start = f.read(16)
     except OSError as e:
         raise BadCheckpoint(f"{source} cannot be read: {e.strerror}.") from None
-    if magic == b"GGUF" or source.suffix == ".gguf":
+    if start[:4] == b"GGUF" or source.suffix == ".gguf":
         return "gguf", [source]
-    if source.suffix == ".safetensors" and magic[:2] != b"PK":
+    if source.suffix == ".safetensors" and not begins_like_a_pickle(start):
         read_header(source)
         raise UserError(f"{source} is safetensors already: there is nothing to convert.")
     return "pickle", [source]

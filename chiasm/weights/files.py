@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadCheckpoint
+from chiasm.errors import BadCheckpoint
 
 if TYPE_CHECKING:
     import torch
@@ -75,13 +75,17 @@ def refuse_foreign(path: Path) -> None:
             start = f.read(64)
     except OSError as e:
         raise BadCheckpoint(f"{path} cannot be read: {e.strerror}.") from None
-    pickled = start[:2] == b"PK" or start[:1] == b"\x80"
-    if path.suffix.lower() in PICKLES or (pickled and start[8:9] != b"{"):
+    if path.suffix.lower() in PICKLES or begins_like_a_pickle(start):
         raise _pickled(path)
     if start[:4] == b"GGUF":
         raise BadCheckpoint(f"{path} is a GGUF file; turn it into a model folder with: chiasm convert {path} OUT")
     if start.startswith(b"version https://git-lfs"):
         raise BadCheckpoint(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull` in its repository.")
+
+
+def begins_like_a_pickle(start: bytes) -> bool:
+    """Whether a file's first bytes are those of a zip or a pickle, and not a header length that happens to look so."""
+    return start[8:9] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80")
 
 
 def read_header(path: Path) -> dict[str, Stored]:

@@ -13,10 +13,10 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadCheckpoint, need
-from .files import sha256
-from .gguf_tokenizer import SpecialIds, special_ids, write_tokenizer
-from .write import write_json, write_lazily
+from chiasm.errors import BadCheckpoint, need
+from chiasm.weights.files import sha256
+from chiasm.weights.gguf_tokenizer import SpecialIds, special_ids, write_tokenizer
+from chiasm.weights.write import write_json, write_lazily
 
 if TYPE_CHECKING:
     import torch

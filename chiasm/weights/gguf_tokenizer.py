@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadCheckpoint
-from .write import replacing, write_json, write_text
+from chiasm.errors import BadCheckpoint
+from chiasm.weights.write import replacing, write_json, write_text
 
 if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadCheckpoint, UnknownModel, UserError, need
-from .files import INDEX, PICKLES, SINGLE, sha256
+from chiasm.errors import BadCheckpoint, UnknownModel, UserError, need
+from chiasm.weights.files import INDEX, PICKLES, SINGLE, sha256
 
 SAFE = (".safetensors", ".json", ".txt", ".jinja", ".model")
 

@@ -97,9 +97,10 @@ def _matches(pattern: str, name: str) -> tuple[str, ...] | None:
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    return re.compile("([^.]+)".join(re.escape(part) for part in pattern.split("*"))).fullmatch
+    parts = re.split(r"(\*\*?)", pattern)
+    return re.compile("".join({"*": "([^.]+)", "**": "(.+)"}.get(part, re.escape(part)) for part in parts)).fullmatch
 
 
 def _filled(pattern: str, fill: tuple[str, ...]) -> str:
-    parts = pattern.split("*")
+    parts = re.split(r"\*\*?", pattern)
     return "".join(text for pair in zip(parts, (*fill, ""), strict=True) for text in pair)

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from ..errors import BadCheckpoint, ChiasmError
-from .gguf import convert_gguf
-from .write import write_folder
+from chiasm.errors import BadCheckpoint, ChiasmError
+from chiasm.weights.gguf import convert_gguf
+from chiasm.weights.write import write_folder
 
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module", "params")
 MEMORY, FILE, GROWTH = 8 << 30, 1 << 30, 8
@@ -50,14 +50,16 @@ def unpickle(file: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The tensors of a pickled checkpoint and the names of what is no tensor; raises `BadCheckpoint`."""
     with file.open("rb") as f:
         zipped = f.read(2) == b"PK"
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError as e:
-        raise _refused(file, str(e)) from None
-    except Exception:  # Whatever a damaged file makes torch raise; a decoder's own words are never shown.
-        raise BadCheckpoint(
-            f"{file} is not a checkpoint that torch can read: damaged, cut short or another format."
-        ) from None
+        f.seek(0)
+        by_path = zipped and file.suffix != ".safetensors"  # torch goes by that suffix whatever the file holds.
+        try:
+            content = torch.load(file if by_path else f, map_location="cpu", weights_only=True, mmap=by_path)
+        except pickle.UnpicklingError as e:
+            raise _refused(file, str(e)) from None
+        except Exception:  # Whatever a damaged file makes torch raise; a decoder's own words are never shown.
+            raise BadCheckpoint(
+                f"{file} is not a checkpoint that torch can read: damaged, cut short or another format."
+            ) from None
     return flat(file, content)
 
 

@@ -12,10 +12,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..errors import BadCheckpoint, Offline, UnknownModel, UserError
-from . import cache, hub, wheels
-from .files import sha256
-from .progress import Progress, shown, watching
+from chiasm.errors import BadCheckpoint, Offline, UnknownModel, UserError
+from chiasm.weights import cache, hub, wheels
+from chiasm.weights.files import sha256
+from chiasm.weights.progress import Progress, shown, watching
 
 REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = re.compile(r"[\w./-]+")

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import BadCheckpoint, UserError
-from .write import replacing
+from chiasm.errors import BadCheckpoint, UserError
+from chiasm.weights.write import replacing
 
 MEMBER_LIMIT = 16_000_000_000
 CHUNK = 1 << 20

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import INDEX, SINGLE, sha256
+from chiasm.weights.files import INDEX, SINGLE, sha256
 
 if TYPE_CHECKING:
     import torch

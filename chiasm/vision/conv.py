@@ -1,0 +1,86 @@
+"""A convolutional pyramid under a small transformer: what reads print cheaply on a CPU, where dense 3x3 products are fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chiasm.layers.block import TransformerBlock
+from chiasm.layers.norm import norm
+from chiasm.pixels.patches import unpatchify
+from chiasm.place import Grid, Laid, raster
+from chiasm.spec import ConvViT
+from chiasm.vision.position import resized
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of maps [B, C, H, W]: free of the batch, hence the same in training and in use."""
+
+    def forward(self, maps_BCHW: Tensor) -> Tensor:
+        return super().forward(maps_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Residual(nn.Module):
+    """x + conv(relu(conv(norm(x)))), both 3x3 and dense: with matrix units these cost less than anything depthwise."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(width)
+        self.expand, self.contract = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, maps_BCHW: Tensor) -> Tensor:
+        return maps_BCHW + self.contract(F.relu(self.expand(self.norm(maps_BCHW))))
+
+
+class ConvTransformer(nn.Module):
+    """Packed patches to features of the same cells, [P, E]; grids of one shape are computed together."""
+
+    def __init__(self, spec: ConvViT) -> None:
+        super().__init__()
+        self.spec = spec
+        fine, middle, coarse = spec.widths
+        self.stem = nn.Conv2d(12, fine, 3, stride=2, padding=1)
+        self.fine = nn.Sequential(*(Residual(fine) for _ in range(spec.convs[0])))
+        self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
+        self.middle = nn.Sequential(*(Residual(middle) for _ in range(spec.convs[1])))
+        self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
+        self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(spec.convs[2])))
+        self.norm_coarse = ChannelNorm(coarse)
+        self.to_tokens = nn.Conv2d(coarse, spec.width, spec.patch // 16, stride=spec.patch // 16)
+        self.position = nn.Parameter(0.02 * torch.randn(spec.side * spec.side, spec.width))
+        self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
+        self.norm = norm(spec.block.norm, spec.width)
+
+    def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
+        patches_PK = patches_PK.to(self.stem.weight.dtype)
+        parts = patches_PK.split([grid.cells for grid in grids])
+        if len({(grid.h, grid.w) for grid in grids}) == 1:
+            return self._together(parts, grids[0])
+        return torch.cat([self._together([part], grid) for part, grid in zip(parts, grids, strict=True)])
+
+    def _together(self, parts: Sequence[Tensor], grid: Grid) -> Tensor:
+        side = self.spec.patch
+        pixels_BCHW = torch.stack([unpatchify(part, side, grid.h * side, grid.w * side) for part in parts])
+        return self.read(self.trunk(pixels_BCHW)).flatten(0, 1)
+
+    def trunk(self, pixels_BCHW: Tensor) -> Tensor:
+        """Normed maps at stride 16 of pixels from -1 to 1."""
+        x = F.pixel_unshuffle(pixels_BCHW, 2).contiguous(memory_format=torch.channels_last)
+        x = self.fine(self.stem(x))
+        x = self.middle(self.to_middle(x))
+        return self.norm_coarse(self.coarse(self.to_coarse(x)))
+
+    def read(self, maps_BCHW: Tensor) -> Tensor:
+        """Tokens from the trunk's maps, row by row: [B, V, E]."""
+        maps = self.to_tokens(maps_BCHW)
+        x = maps.flatten(2).transpose(1, 2) + resized(self.position, self.spec.side, *maps.shape[2:])
+        for block in self.blocks:
+            x = block(x, "full")
+        return self.norm(x)
+
+    def laid(self, grids: Sequence[Grid]) -> Laid:
+        """The places of what `forward` returns."""
+        return raster(grids)
