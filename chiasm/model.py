@@ -33,7 +33,8 @@ class Sight:
 @dataclass(frozen=True)
 class Batch:
     """A plan's tensors. `slot_BT` is the visual token of each position or -1, `valid_BT` false at pads,
-    `supervise_BT` true where training may look; `next_B` is the position of each row's next token."""
+    `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows
+    with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -41,10 +42,12 @@ class Batch:
     valid_BT: Tensor
     next_B: Tensor
     supervise_BT: Tensor
+    segment_BT: Tensor | None = None
     sight: Sight | None = None
 
     def to(self, device: torch.device | str) -> Batch:
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "sight"}
+        tensors = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "sight")
+        moved = {name: None if tensor is None else tensor.to(device) for name, tensor in tensors}
         sight = self.sight and replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
         return replace(self, **moved, sight=sight)
 
@@ -78,7 +81,7 @@ class Causal(nn.Module):
         hidden_BTD = self.language.embed(text_BT)
         if visual is not None:
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
-        return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache)
+        return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache, batch.segment_BT)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""

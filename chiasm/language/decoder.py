@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Slot
+from chiasm.layers.attention import Mask, Slot
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.cache import KVCache
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import turn
-from chiasm.sequence.masks import causal_mask
+from chiasm.sequence.masks import branched_mask, causal_mask
 from chiasm.spec import Decoder
 
 
@@ -17,7 +17,7 @@ class CausalDecoder(nn.Module):
     """Embedding, blocks, final norm; the head is apart, so that logits are computed where they are wanted alone.
 
     `forward(hidden_BTD, where_ABT, valid_BT, cache)` returns normed hidden states of the same positions. With a cache the
-    positions are the newest ones and see everything that was read before.
+    positions are the newest ones and see everything that was read before. `segment_BT` marks branches that share a prefix.
     """
 
     def __init__(self, spec: Decoder) -> None:
@@ -27,9 +27,18 @@ class CausalDecoder(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, spec.width)
 
-    def forward(self, hidden_BTD: Tensor, where_ABT: Tensor, valid_BT: Tensor, cache: KVCache | None = None) -> Tensor:
+    def forward(
+        self,
+        hidden_BTD: Tensor,
+        where_ABT: Tensor,
+        valid_BT: Tensor,
+        cache: KVCache | None = None,
+        segment_BT: Tensor | None = None,
+    ) -> Tensor:
         by = turn(self.spec.rope, self.spec.block.head_width, where_ABT).to(hidden_BTD.dtype)
-        if cache is None:
+        if segment_BT is not None:
+            mask: Mask = branched_mask(valid_BT, segment_BT)
+        elif cache is None:
             mask = causal_mask(valid_BT, valid_BT.shape[1], self.spec.window, not bool(valid_BT.all()))
         else:
             cache.advance(valid_BT)

@@ -39,13 +39,14 @@ Item = Size | Clip
 @dataclass(frozen=True)
 class Row:
     """One sequence without pads. `slots_T` is the visual token of each position or NO_SLOT, `next` the position of the token
-    that would follow, `supervise_T` true where training may look."""
+    that would follow, `supervise_T` true where training may look, `segment_T` the branch of each token (0: all share it)."""
 
     ids_T: Ints
     slots_T: Ints
     where_AT: Ints
     next: int
     supervise_T: np.ndarray
+    segment_T: Ints
 
     def __len__(self) -> int:
         return len(self.ids_T)
@@ -84,10 +85,24 @@ class Plan:
             time = spec.sight.fusion.time if spec.sight else None
             where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.decoder.rope.axes, time)
             watched = np.asarray(supervise[number] if supervise else np.zeros(len(ids_T)), bool)
-            planned.append(Row(ids_T, slots_T, where_AT, after, watched))
+            planned.append(Row(ids_T, slots_T, where_AT, after, watched, np.zeros_like(ids_T)))
         plan = cls(spec, tuple(planned), tuple(items), grids, laid)
         plan.fits(0)
         return plan
+
+    @classmethod
+    def branched(cls, spec: Causal, questions: Sequence[Sequence[Row]], items: Sequence[Item]) -> Plan:
+        """Rows that ask several things of one picture each and read it once: questions[n] are single rows about items[n],
+        alike up to their last visual token; each becomes a branch that sees that prefix and itself alone."""
+        grids, laid, counts = lay(spec, items)
+        starts = np.cumsum([0, *counts])
+        return cls(
+            spec,
+            tuple(_joined(rows, start) for rows, start in zip(questions, starts, strict=False)),
+            tuple(items),
+            grids,
+            laid,
+        )
 
     def fits(self, more: int) -> None:
         """Raises `Overflow` unless every row, and `more` tokens after it, are within the model's context."""
@@ -108,16 +123,17 @@ class Plan:
         rows = len(self.rows)
         ids, slots = np.zeros((rows, longest), np.int64), np.full((rows, longest), NO_SLOT, np.int64)
         where, valid = np.zeros((axes, rows, longest), np.int64), np.zeros((rows, longest), bool)
-        watched = np.zeros((rows, longest), bool)
+        watched, segments = np.zeros((rows, longest), bool), np.zeros((rows, longest), np.int64)
         for number, row in enumerate(self.rows):
             real = slice(longest - len(row), longest)
             ids[number, real], slots[number, real] = row.ids_T, row.slots_T
             where[:, number, real], valid[number, real] = row.where_AT, True
-            watched[number, real] = row.supervise_T
+            watched[number, real], segments[number, real] = row.supervise_T, row.segment_T
         after = torch.tensor([row.next for row in self.rows])
         tensors = (torch.from_numpy(array) for array in (ids, slots, where, valid))
         sight = None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes)
-        return Batch(*tensors, after, torch.from_numpy(watched), sight)
+        branches = torch.from_numpy(segments) if segments.any() else None
+        return Batch(*tensors, after, torch.from_numpy(watched), branches, sight)
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -197,3 +213,24 @@ def _called(number: int, items: Sequence[Item], names: Sequence[str]) -> str:
         else f"clip of {item.grid.t} x {item.grid.h} x {item.grid.w}"
     )
     return f"{names[number] if number < len(names) else f'item {number}'} ({shape})"
+
+
+def _joined(rows: Sequence[Row], start: int) -> Row:
+    shared = int(np.flatnonzero(rows[0].slots_T != NO_SLOT).max()) + 1
+    if any(not np.array_equal(row.ids_T[:shared], rows[0].ids_T[:shared]) for row in rows):
+        raise BadPrompt("branches of one row must be alike up to their last visual token")
+
+    def along(name: str, axis: int = -1) -> Ints:
+        parts = [vars(row)[name][..., 0 if number == 0 else shared :] for number, row in enumerate(rows)]
+        return np.concatenate(parts, axis)
+
+    lengths = [shared, *(len(row) - shared for row in rows)]
+    slots_T = along("slots_T")
+    return Row(
+        along("ids_T"),
+        np.where(slots_T == NO_SLOT, NO_SLOT, slots_T + start),
+        along("where_AT"),
+        max(row.next for row in rows),
+        along("supervise_T"),
+        np.repeat(np.arange(len(lengths)), lengths),
+    )

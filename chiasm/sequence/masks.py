@@ -27,3 +27,11 @@ def causal_mask(valid_BT: Tensor, queries: int, window: int | None, padded: bool
 def _later(total: int, queries: int, device: torch.device) -> Tensor:
     places = torch.arange(total, device=device)
     return (places <= places[total - queries :, None])[None, None]
+
+
+def branched_mask(valid_BT: Tensor, segment_BT: Tensor) -> Tensor:
+    """Rows with branches: segment 0 is a prefix that all share, any other segment sees the prefix and itself alone."""
+    places = torch.arange(valid_BT.shape[1], device=valid_BT.device)
+    asks = places[:, None]
+    related = (segment_BT[:, None] == 0) | (segment_BT[:, None] == segment_BT[:, :, None])
+    return (((places <= asks) & related & valid_BT[:, None]) | (places == asks))[:, None]

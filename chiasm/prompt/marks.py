@@ -1,0 +1,77 @@
+"""What a picture's placeholder becomes in the text: as many placeholders as visual tokens, with the marks of its tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chiasm.errors import BadPrompt
+from chiasm.place import Grid
+from chiasm.prompt.chat import Rendered, Span
+from chiasm.spec import Bare, Marks, RowColumn
+
+
+def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -> str:
+    """The text of one picture: `grids` are its views as they leave the connector, `count` its visual tokens."""
+    match marks:
+        case Bare():
+            return placeholder * count
+        case RowColumn(edge, tile, whole):
+            *tiles, last = grids
+            columns = len({grid.box.x0 for grid in tiles})
+            lines = []
+            for start in range(0, len(tiles), columns or 1):
+                row = start // columns + 1
+                named = (tile.format(row=row, column=column + 1) for column in range(columns))
+                cells = zip(named, tiles[start : start + columns], strict=True)
+                lines.append("".join(f"{edge}{name}{placeholder * grid.cells}" for name, grid in cells) + "\n")
+            feed = "\n" if tiles else ""
+            return "".join(lines) + f"{feed}{edge}{whole}{placeholder * last.cells}{edge}"
+
+
+def controls(marks: Marks, views: int) -> int:
+    """How many control tokens stand around the visual tokens of a picture of so many views."""
+    match marks:
+        case Bare():
+            return 0
+        case RowColumn():
+            return 2 * views + 1
+
+
+def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rendered:
+    """A rendered conversation in which each placeholder that the template wrote has become the text of its picture.
+
+    What a person typed is left alone, placeholders included. Raises `BadPrompt` where the template's placeholders and the
+    pictures differ in number.
+    """
+    places = _places(rendered, placeholder)
+    if len(places) != len(texts):
+        message = (
+            f"the conversation has {len(texts)} pictures and its template wrote {len(places)} placeholders {placeholder!r}: "
+            "give as many pictures as the messages mark"
+        )
+        raise BadPrompt(message)
+    pieces, grown, end = [], [], 0
+    for place, text in zip(places, texts, strict=True):
+        pieces += [rendered.text[end:place], text]
+        end = place + len(placeholder)
+        grown.append((end, len(text) - len(placeholder)))
+    pieces.append(rendered.text[end:])
+
+    def moved(place: int) -> int:
+        return place + sum(more for after, more in grown if place >= after)
+
+    spans: tuple[Span, ...] = tuple(replace(s, start=moved(s.start), end=moved(s.end)) for s in rendered.spans)
+    return replace(rendered, text="".join(pieces), spans=spans)
+
+
+def _places(rendered: Rendered, placeholder: str) -> list[int]:
+    """Where the template itself (or a text that is not literal) wrote the placeholder."""
+    typed = [(span.start, span.end) for span in rendered.spans if span.literal]
+    places, at = [], rendered.text.find(placeholder)
+    while at >= 0:
+        end = at + len(placeholder)
+        if not any(start < end and at < stop for start, stop in typed):
+            places.append(at)
+        at = rendered.text.find(placeholder, end)
+    return places
