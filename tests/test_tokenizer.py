@@ -5,6 +5,8 @@ import tiny_tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tokenizers import CONTROLS, KINDS, NAMED
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as Backend
 
 from chiasm.errors import BadCheckpoint
 from chiasm.prompt import Detokenizer, Tokenizer
@@ -88,9 +90,8 @@ def test_older_files_are_read_where_the_newer_list_is_absent(tmp_path):
         "additional_special_tokens": ["<|old|>"],
     }
     first = len(KINDS["llama_legacy"]().get_vocab())
-    folder = write(
-        tmp_path, "llama_legacy", {"eos_token": "<pad>"}, special_tokens_map=names, added_tokens={"<|old|>": first, "<b>": first + 1}
-    )  # fmt: skip
+    added = {"<|old|>": first, "<b>": first + 1}
+    folder = write(tmp_path, "llama_legacy", {"eos_token": "<pad>"}, special_tokens_map=names, added_tokens=added)
     ours = assert_same(folder)
     assert ours.special["eos_token"] == "</s>"
     assert special_tokens(folder) == ours.special
@@ -128,8 +129,6 @@ def test_broken_files_are_named(tmp_path, name, content, named):
 
 
 def test_ordinary_whitespace_is_no_control_token():
-    from tokenizers import AddedToken, Tokenizer as Backend
-
     backend = Backend.from_str(tiny_tokenizers.byte_level().to_str())
     backend.add_tokens([AddedToken("   ", normalized=False), AddedToken("@", normalized=False), AddedToken("<tool>")])
     controls = Tokenizer(backend).controls

@@ -38,7 +38,8 @@ def byte_level() -> Tokenizer:
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=500, special_tokens=added(), initial_alphabet=alphabet, show_progress=False)
+        CORPUS,
+        trainers.BpeTrainer(vocab_size=500, special_tokens=added(), initial_alphabet=alphabet, show_progress=False),
     )
     return tokenizer
 
@@ -47,7 +48,9 @@ def _byte_fallback() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokens = [*added(), *(AddedToken(f"<0x{byte:02X}>", normalized=False, special=False) for byte in range(256))]
-    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=450, special_tokens=tokens, show_progress=False))
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=450, special_tokens=tokens, show_progress=False)
+    )
     # The trainer makes the byte tokens added ones; in the published files they belong to the model's vocabulary alone.
     return _without_added_bytes(tokenizer)
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import jinja2
 
-from ..errors import BadCheckpoint, BadPrompt
-from .messages import Image, Message, Text
-from .sandbox import Exhausted, TemplateEnvironment, limited
-from .tokenizer import read_json, special_tokens
+from chiasm.errors import BadCheckpoint, BadPrompt
+from chiasm.prompt.messages import Message, Text
+from chiasm.prompt.sandbox import Exhausted, TemplateEnvironment, limited
+from chiasm.prompt.tokenizer import read_json, special_tokens
 
 TEMPLATE_LIMIT = 1_000_000
 
@@ -99,7 +99,9 @@ class ChatTemplate:
                 marks = _Marks(messages, whole)
                 try:
                     plain = run([_message(m, as_string(m), lambda part, text: text, {}) for m in messages])
-                    marked = run([_message(m, as_string(m), marks.around(i), marks.extra) for i, m in enumerate(messages)])
+                    marked = run(
+                        [_message(m, as_string(m), marks.around(i), marks.extra) for i, m in enumerate(messages)]
+                    )
                     return Rendered(plain, marks.spans(marked, plain), tuple(messages))
                 except _Refusal as refusal:
                     refusals.append(refusal)
@@ -125,7 +127,11 @@ def _template_in(file: Path) -> str | None:
             raise BadCheckpoint(f"{file} is not UTF-8 text; a chat template was expected.") from None
     found = read_json(file).get("chat_template")
     if isinstance(found, list):
-        found = {one["name"]: one["template"] for one in found if isinstance(one, dict) and {"name", "template"} <= one.keys()}
+        found = {
+            one["name"]: one["template"]
+            for one in found
+            if isinstance(one, dict) and {"name", "template"} <= one.keys()
+        }
     if isinstance(found, dict):
         if "default" not in found:
             raise BadCheckpoint(f"{file} names the chat templates {sorted(found)}, and none of them is 'default'.")
@@ -138,7 +144,9 @@ def _template_in(file: Path) -> str | None:
 @lru_cache(maxsize=64)
 def _compiled(source: str, origin: str) -> jinja2.Template:
     if len(source) > TEMPLATE_LIMIT:
-        raise BadCheckpoint(f"The chat template ({origin}) has {len(source):,} characters; the most is {TEMPLATE_LIMIT:,}.")
+        raise BadCheckpoint(
+            f"The chat template ({origin}) has {len(source):,} characters; the most is {TEMPLATE_LIMIT:,}."
+        )
     try:
         with limited():
             return TemplateEnvironment().from_string(source)
@@ -155,11 +163,11 @@ def _run(template: jinja2.Template, origin: str, variables: dict[str, object]) -
     except Exhausted as e:
         raise BadPrompt(f"The chat template ({origin}) was stopped: {e}.") from None
     except jinja2.UndefinedError as e:
-        raise _Refusal(2, f"it asks for something that is not there ({str(e.message)[:200]}).") from None
+        raise _Refusal(3, f"it asks for something that is not there ({str(e.message)[:200]}).") from None
     except jinja2.TemplateError as e:
         raise _Refusal(0, f"it says: {str(e.message)[:300]}") from None
     except Exception as e:  # whatever a template's own arithmetic or slicing raises
-        raise _Refusal(3, f"it fails with {type(e).__name__}.") from None
+        raise _Refusal(4, f"it fails with {type(e).__name__}.") from None
 
 
 def _forms(messages: Sequence[Message]) -> Iterator[Callable[[Message], bool]]:
@@ -176,7 +184,7 @@ def _forms(messages: Sequence[Message]) -> Iterator[Callable[[Message], bool]]:
 
 
 def _message(
-    message: Message, as_string: bool, written: Callable[[int, str], str], extra: Mapping[str, str]
+    message: Message, as_string: bool, written: Callable[[int, str], str], extra: dict[str, str]
 ) -> dict[str, object]:
     texts = [written(k, part.text) if isinstance(part, Text) else None for k, part in enumerate(message.content)]
     if as_string:

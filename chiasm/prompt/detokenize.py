@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from .tokenizer import CLEANUP, Tokenizer, tidied
+from chiasm.prompt.tokenizer import CLEANUP, Tokenizer, tidied
 
 TIDIED = frozenset("".join(before for before, _ in CLEANUP))
 

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import tokenizers
 
-from ..errors import BadPrompt
-from .chat import Rendered
-from .messages import Image
-from .tokenizer import Tokenizer
+from chiasm.errors import BadPrompt
+from chiasm.prompt.chat import Rendered
+from chiasm.prompt.messages import Image
+from chiasm.prompt.tokenizer import Tokenizer
 
 BLANK = chr(0xF0000)
 
@@ -52,7 +52,9 @@ class Encoded:
 
     def places(self, id: int) -> tuple[int, ...]:
         """Where a control token stands, a picture's placeholder for example."""
-        return tuple(k for k, (one, control) in enumerate(zip(self.ids, self.control, strict=True)) if control and one == id)
+        return tuple(
+            k for k, (one, control) in enumerate(zip(self.ids, self.control, strict=True)) if control and one == id
+        )
 
 
 def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS_WRITTEN) -> Encoded:
@@ -67,7 +69,7 @@ def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS
     before, after = tokenizer.frame if framed else ((), ())
     encoding = tokenizer.backend.encode(rendered.text, add_special_tokens=framed)
     inside = slice(len(before), len(encoding.ids) - len(after))
-    tokens = [_Token(id, *at) for id, at in zip(encoding.ids[inside], encoding.offsets[inside], strict=True)]
+    tokens = spans.tokens(encoding.ids[inside], encoding.offsets[inside])
     if any(spans.typed(token) for token in tokens):
         tokens = _Twin.of(tokenizer).encode(spans)
     return Encoded(
@@ -75,7 +77,7 @@ def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS
         ids=(*before, *(token.id for token in tokens), *after),
         offsets=(*((0, 0) for _ in before), *((t.start, t.end) for t in tokens), *((0, 0) for _ in after)),
         origin=(*(None for _ in before), *(spans.origin(t) for t in tokens), *(None for _ in after)),
-        control=(*(True for _ in before), *(spans.control(t) for t in tokens), *(True for _ in after)),
+        control=(*(True for _ in before), *(t.control for t in tokens), *(True for _ in after)),
     )
 
 
@@ -122,6 +124,7 @@ class _Token(NamedTuple):
     id: int
     start: int
     end: int
+    control: bool
 
 
 class _Spans:
@@ -143,22 +146,26 @@ class _Spans:
                 return k
         return None
 
-    def control(self, token: _Token) -> bool:
-        if token.id not in self.controls:
-            return False
-        # A character that the vocabulary lacks gets the unknown token's id without being that token.
+    def tokens(self, ids: list[int], offsets: list[tuple[int, int]], text: str | None = None) -> list[_Token]:
+        """What the tokenizer made of the text (or of another of the same length)."""
+        text = self.text if text is None else text
         unknown, written = self.unknown
-        return token.id != unknown or self.text[token.start : token.end].strip() == written
+
+        def control(id: int, start: int, end: int) -> bool:
+            # A character that the vocabulary lacks gets the unknown token's id without being that token.
+            return id in self.controls and (id != unknown or text[start:end].strip() == written)
+
+        return [_Token(id, *at, control(id, *at)) for id, at in zip(ids, offsets, strict=True)]
 
     def typed(self, token: _Token) -> bool:
         """Whether a control token came out of somebody's words."""
-        if not self.control(token):
+        if not token.control:
             return False
         span = self.over(*self._core(token))
         return span is not None and self.spans[span].literal
 
     def origin(self, token: _Token) -> int | None:
-        if self.control(token):
+        if token.control:
             return self.over(*self._core(token))
         # A token of spaces alone may be given no width, at its end.
         return self.over(min(token.start, token.end - 1), token.end)
@@ -183,6 +190,7 @@ class _Twin:
         self.original = tokenizer.backend
         self.names = {id: f"{nonce}{id:08x}" for id in tokenizer.controls.values()}
         self.ids = {name: id for id, name in self.names.items()}
+        self.never = self.names.keys() - {tokenizer.unk_id}
         secret = {content: self.names[id] for content, id in tokenizer.controls.items()}
         self.backend = tokenizers.Tokenizer.from_str(json.dumps(_renamed(json.loads(self.original.to_str()), secret)))
 
@@ -209,9 +217,12 @@ class _Twin:
         tokens = []
         for id, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
             known = self.ids.get(renamed[start:end].strip())
-            tokens.append(_Token(id if known is None else known, back(start), back(end)))
-        if any(spans.typed(token) for token in tokens) or sum(map(spans.control, tokens)) != len(written):
-            raise BadPrompt("A text of this conversation spells a control token of this tokenizer and cannot be told from it.")
+            tokens.append(_Token(id if known is None else known, back(start), back(end), known is not None))
+        plain = (token.id for token in tokens if not token.control)
+        if [token.id for token in tokens if token.control] != [token.id for token in written] or self.never & {*plain}:
+            raise BadPrompt(
+                "A text of this conversation spells a control token of this tokenizer and cannot be told from it."
+            )
         return tokens
 
     def _written_by_template(self, spans: _Spans) -> list[_Token]:
@@ -220,9 +231,9 @@ class _Twin:
         for span in spans.spans:
             if span.literal:
                 text[span.start : span.end] = [c if c.isspace() else BLANK for c in text[span.start : span.end]]
-        encoding = self.original.encode("".join(text), add_special_tokens=False)
-        tokens = [_Token(id, *at) for id, at in zip(encoding.ids, encoding.offsets, strict=True)]
-        return [token for token in tokens if spans.control(token)]
+        blanked = "".join(text)
+        encoding = self.original.encode(blanked, add_special_tokens=False)
+        return [token for token in spans.tokens(encoding.ids, encoding.offsets, blanked) if token.control]
 
 
 def _renamed(rules: dict[str, Any], secret: dict[str, str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import BadPrompt
+from chiasm.errors import BadPrompt
 
 ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 INERT = frozenset({"role", "content", "name", "id"})
@@ -70,23 +70,27 @@ def read_messages(raw: Sequence[Message | Mapping[str, object]], *, literal: boo
 
     Raises `BadPrompt`, which names the message and the part, for anything else, and for a user's turn that is empty.
     """
-    if isinstance(raw, (str, bytes)) or not isinstance(raw, Sequence):
-        raise BadPrompt(f"A conversation is a list of messages, not {type(raw).__name__}: [{{'role': 'user', ...}}]")
-    if not raw:
-        raise BadPrompt("The conversation is empty: give at least one message.")
     unnamed = itertools.count()
-    messages = tuple(_message(one, index, literal, unnamed) for index, one in enumerate(raw))
+    messages = tuple(_message(one, index, literal, unnamed) for index, one in enumerate(_list(raw)))
     for index, message in enumerate(messages):
         if message.role == "user" and not _says_something(message):
             raise BadPrompt(f"Message {index} (user) is empty: the question has neither words nor a picture.")
     return messages
 
 
+def _list(raw: object) -> Sequence[object]:
+    if isinstance(raw, (str, bytes)) or not isinstance(raw, Sequence):
+        raise BadPrompt(f"A conversation is a list of messages, not {type(raw).__name__}: [{{'role': 'user', ...}}]")
+    if not raw:
+        raise BadPrompt("The conversation is empty: give at least one message.")
+    return raw
+
+
 def _says_something(message: Message) -> bool:
     return any(isinstance(part, Image) or part.text.strip() for part in message.content)
 
 
-def _message(raw: Message | Mapping[str, object], index: int, literal: bool, unnamed: Iterator[int]) -> Message:
+def _message(raw: object, index: int, literal: bool, unnamed: Iterator[int]) -> Message:
     if isinstance(raw, Message):
         return Message(_role(raw.role, index), raw.content)
     if not isinstance(raw, Mapping):
@@ -100,7 +104,9 @@ def _message(raw: Message | Mapping[str, object], index: int, literal: bool, unn
     if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
         got = "nothing" if content is None else type(content).__name__
         raise BadPrompt(f"Message {index} ({role}) has {got} as content; expected a string or a list of parts.")
-    return Message(role, tuple(_part(one, f"Message {index}, part {k}", literal, unnamed) for k, one in enumerate(content)))
+    return Message(
+        role, tuple(_part(one, f"Message {index}, part {k}", literal, unnamed) for k, one in enumerate(content))
+    )
 
 
 def _role(role: object, index: int) -> str:
@@ -116,7 +122,9 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
     if isinstance(raw, str):
         return Text(raw, literal)
     if not isinstance(raw, Mapping):
-        raise BadPrompt(f"{where} is {type(raw).__name__}; expected {{'type': 'text', ...}} or {{'type': 'image', ...}}.")
+        raise BadPrompt(
+            f"{where} is {type(raw).__name__}; expected {{'type': 'text', ...}} or {{'type': 'image', ...}}."
+        )
     part = {key: value for key, value in raw.items() if value is not None}
     match part.get("type"):
         case "text":
@@ -135,7 +143,9 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
 def _address(raw: object, where: str) -> str:
     url = raw.get("url") if isinstance(raw, Mapping) else raw
     if not isinstance(url, str) or not url:
-        raise BadPrompt(f"{where} is of type image_url without an address: {{'image_url': {{'url': 'data:image/...'}}}}.")
+        raise BadPrompt(
+            f"{where} is of type image_url without an address: {{'image_url': {{'url': 'data:image/...'}}}}."
+        )
     return url
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from chiasm.errors import BadPrompt
+import tokenizers
+
+from chiasm.errors import BadCheckpoint, BadPrompt
 from chiasm.place import Grid, Laid
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.encode import Encoded, encode, supervised
@@ -81,3 +83,16 @@ class Planner:
         placeholder, marks = self.placeholder(), self.spec.sight.marks
         grids: list[list[Grid]] = [list(views) for _, views in groupby(laid.grids, key=lambda grid: grid.item)]
         return [written(marks, placeholder, views, count) for views, count in zip(grids, counts, strict=True)]
+
+
+def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:
+    """A tokenizer of text alone that also knows a picture's placeholder, by an id that the model kept for it.
+
+    Raises `BadCheckpoint` where the vocabulary would give the token another id.
+    """
+    backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
+    backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
+    if backend.token_to_id(token) != number:
+        message = f"{tokenizer.origin} gives {token!r} the id {backend.token_to_id(token)}, and the model expects {number}"
+        raise BadCheckpoint(message)
+    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)

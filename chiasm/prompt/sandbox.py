@@ -4,7 +4,8 @@ A checkpoint's template is somebody else's program. Jinja's sandbox keeps it fro
 for hours or from asking for terabytes. Three limits close that here:
 
 - work and time: a trace function counts every line that the template and Jinja's own filters execute, and looks at the
-  clock, so a loop, a recursion or a chain of generators ends after `STEPS` lines or `SECONDS`;
+  thread's clock (processor time, so that a loaded machine refuses nothing); a loop, a recursion or a chain of
+  generators ends after `STEPS` lines or `SECONDS`;
 - operands: each value that an operator, a filter, a method or an output statement is about to read is weighed as if
   written out in full (nested lists that repeat one string weigh what they would print) and refused above `SIZE`;
 - growth: the few operations whose result can be much larger than their operands (repetition, powers, padding,
@@ -23,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from types import FrameType, FunctionType
+from types import BuiltinMethodType, FrameType, FunctionType
 from typing import Any
 
 import jinja2
@@ -54,7 +55,7 @@ class Exhausted(BaseException):
 @contextmanager
 def limited() -> Iterator[None]:
     """Runs its body under the limits of work and time; raises `Exhausted`. One thread is measured: the caller's."""
-    left, deadline = STEPS, time.monotonic() + SECONDS
+    left, deadline = STEPS, time.thread_time() + SECONDS
 
     def step(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
@@ -63,7 +64,7 @@ def limited() -> Iterator[None]:
         left -= 1
         if left < 0:
             raise Exhausted(f"it ran for more than {STEPS:,} steps")
-        if time.monotonic() > deadline:
+        if left % 16 == 0 and time.thread_time() > deadline:
             raise Exhausted(f"it ran for more than {SECONDS:g} seconds")
         return step
 
@@ -231,9 +232,7 @@ class _Weighed(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         joined = nodes.Tuple(node.nodes, "load", lineno=node.lineno)
-        return nodes.Filter(joined, "written_together", [], [], None, None, lineno=node.lineno).set_environment(
-            node.environment
-        )
+        return nodes.Filter(joined, "written_together", [], [], None, None, lineno=node.lineno)
 
 
 class TemplateEnvironment(ImmutableSandboxedEnvironment):
@@ -259,6 +258,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree: nodes.Template = _Weighed().visit(super()._parse(source, name, filename))
+        tree.set_environment(self)
         return tree
 
     @staticmethod
@@ -297,10 +297,10 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
         return checked
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         given = (*args, *kwargs.values())
         weigh(*given)
-        if isinstance(__obj, type("".join)) and isinstance(__obj.__self__, (str, bytes)):
+        if isinstance(__obj, BuiltinMethodType) and isinstance(__obj.__self__, (str, bytes)):
             args = _checked_method(__obj.__self__, __obj.__name__, args, given)
         return super().call(__context, __obj, *args, **kwargs)
 

@@ -1,6 +1,6 @@
 """Text to ids and back, over the `tokenizers` library, from the files of a published folder.
 
-What is read, and how the tokens of the several files are merged, follows transformers' `PreTrainedTokenizerFast` (5.23).
+What is read, and how the tokens of several files are merged, follows `PreTrainedTokenizerFast` of transformers 5.23.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken
 
-from ..errors import BadCheckpoint
+from chiasm.errors import BadCheckpoint
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 CLEANUP = (

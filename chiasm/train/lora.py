@@ -39,13 +39,3 @@ def adapters(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
     for path, module in model.named_modules():
         if isinstance(module, LoRALinear):
             yield path, module
-
-
-def merge(model: nn.Module, tensors: dict[str, Tensor], scale: float) -> None:
-    """Adds stored adapters (`<path>.a`, `<path>.b`) to the weights of a plain model, in float32, rounding once."""
-    for name in [name.removesuffix(".a") for name in tensors if name.endswith(".a")]:
-        weight = model.get_submodule(name).weight
-        assert isinstance(weight, Tensor)
-        delta = scale * tensors[f"{name}.b"].float() @ tensors[f"{name}.a"].float()
-        with torch.no_grad():
-            weight.copy_((weight.float() + delta).to(weight.dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,28 @@ from chiasm.layout import Config, Reading, Rule, under
 from chiasm.model import AnyModel, assemble
 from chiasm.readers import head_keys
 from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.folders import model_folder
 from chiasm.weights.keys import Piece, pieces, respelt
+from chiasm.weights.lora import merge
+from chiasm.weights.sources import parse
 
 log = logging.getLogger("chiasm")
+
+ADAPTERS = "adapters."
+"""Before the names of low-rank adapters that a composed folder brings for its base."""
 
 
 @dataclass(frozen=True)
 class Described:
-    """What a folder says of its model, before any weight is read."""
+    """What a folder says of its model, before any weight is read. `base` is another folder that holds what this one does
+    not, as its config names it."""
 
     folder: Path
     model: specs.Model
     keys: tuple[Rule, ...]
     model_type: str
     config: dict[str, Any]
+    base: Described | None = None
 
 
 def describe(folder: Path) -> Described:
@@ -49,7 +58,8 @@ def describe(folder: Path) -> Described:
     reading = whole(registry.layout(model_type, config.path).read(config))
     for name in config.unknown() + pixels.unknown():
         log.warning("unknown field, not honoured: %s", name)
-    return Described(folder, reading.spec, reading.keys, model_type, data)
+    base = describe(model_folder(parse(data["base"]))) if "base" in data else None
+    return Described(folder, reading.spec, reading.keys, model_type, data, base)
 
 
 def preprocessor(folder: Path) -> dict[str, Any]:
@@ -73,63 +83,85 @@ def whole(reading: Reading) -> Reading:
 def load_model(described: Described, dtype: torch.dtype, device: torch.device | str = "cpu") -> AnyModel:
     """The modules of a folder, every parameter from its file. Raises `BadCheckpoint` naming the tensor, the file and both
     shapes where they do not fit, and where any parameter would be left without a value."""
-    files = TensorFiles.open(described.folder)
     with torch.device("meta"):
         model = assemble(described.model)
-    fill(model, files, described.keys, dtype, device)
+    found = located(TensorFiles.open(described.folder), described.keys)
+    adapters = {name: place for name, place in found.items() if name.startswith(ADAPTERS)}
+    if described.base is not None:
+        found = located(TensorFiles.open(described.base.folder), described.base.keys) | found
+    fill(model, found, described.folder, dtype, device)
+    if adapters:
+        tensors = {name.removeprefix(ADAPTERS): place.read() for name, place in adapters.items()}
+        merge(model, tensors, described.config["lora"])
     return model.eval()
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where one of our parameters is: a tensor of a file, or a piece of it."""
+
+    files: TensorFiles
+    source: str
+    piece: Piece
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape = tuple(self.files[self.source].shape)
+        if len(self.piece.shares) == 1:
+            return shape
+        return (shape[0] * self.piece.shares[self.piece.part] // sum(self.piece.shares), *shape[1:])
+
+    def read(self) -> torch.Tensor:
+        return self.piece.cut(self.files.get(self.source))
+
+
 def fill(
-    model: nn.Module, files: TensorFiles, keys: tuple[Rule, ...], dtype: torch.dtype, device: torch.device | str
+    model: nn.Module,
+    found: dict[str, Place],
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    made: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Gives every parameter of a model on the meta device its tensor; all names and shapes are checked first."""
+    """Gives every parameter of a model on the meta device its tensor; all names and shapes are checked first. `made` are
+    parameters that a caller initialised on purpose."""
+    made = made or {}
     wanted = dict(model.named_parameters())
-    found = located(files, keys)
-    _all_there(wanted, found, files)
-    for name, (source, piece) in found.items():
-        if name not in wanted:
-            continue
-        _same_shape(name, wanted[name], source, piece, files)
+    _all_there(wanted, found.keys() | made.keys(), folder)
     for name, parameter in wanted.items():
-        source, piece = found[name]
-        tensor = piece.cut(files.get(source)).to(device=device, dtype=dtype)
+        if name not in made:
+            _same_shape(name, parameter, found[name])
+    for name, parameter in wanted.items():
+        tensor = (made[name] if name in made else found[name].read()).to(device=device, dtype=dtype)
         _set(model, name, nn.Parameter(tensor.contiguous(), requires_grad=parameter.requires_grad))
 
 
-def located(files: TensorFiles, keys: tuple[Rule, ...]) -> dict[str, tuple[str, Piece]]:
-    """Where each of our parameters is: the file's own name for the tensor, and the piece of it. Names that no rule of the
-    layout speaks of are warned about."""
+def located(files: TensorFiles, keys: tuple[Rule, ...]) -> dict[str, Place]:
+    """Where each of our parameters is. Names that no rule of the layout speaks of are warned about."""
     canon = respelt(files, keys)
     in_file = {known: name for name, known in canon.items()}
     found, unknown = pieces(in_file, keys)
     for name in unknown:
-        log.warning(
-            "tensor %r of %s means nothing to this layout and is left out", in_file[name], files.files[0].parent
-        )
-    return {ours: (in_file[piece.theirs], piece) for ours, piece in found.items()}
+        log.warning("tensor %r of %s means nothing to this layout and is left out", in_file[name], files.files[0].parent)
+    return {ours: Place(files, in_file[piece.theirs], piece) for ours, piece in found.items()}
 
 
-def _all_there(wanted: dict[str, nn.Parameter], found: dict[str, tuple[str, Piece]], files: TensorFiles) -> None:
+def _all_there(wanted: dict[str, nn.Parameter], found: Set[str], folder: Path) -> None:
     missing = [name for name in wanted if name not in found]
     if missing:
         several = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         message = (
-            f"{files.files[0].parent} holds no tensor for the parameter {missing[0]!r}{several}: the weights are not whole, "
-            "or config.json describes another model"
+            f"{folder} holds no tensor for the parameter {missing[0]!r}{several}: the weights are not whole, or config.json "
+            "describes another model"
         )
         raise BadCheckpoint(message)
 
 
-def _same_shape(name: str, parameter: nn.Parameter, source: str, piece: Piece, files: TensorFiles) -> None:
-    stored = files[source]
-    shape = list(stored.shape)
-    if len(piece.shares) > 1:
-        shape[0] = shape[0] * piece.shares[piece.part] // sum(piece.shares)
-    if shape != list(parameter.shape):
+def _same_shape(name: str, parameter: nn.Parameter, place: Place) -> None:
+    if place.shape != tuple(parameter.shape):
         message = (
-            f"tensor {source!r} in {stored.file} has the shape {tuple(shape)}, but config.json makes the parameter {name!r} "
-            f"{tuple(parameter.shape)}"
+            f"tensor {place.source!r} in {place.files[place.source].file} has the shape {place.shape}, but config.json makes "
+            f"the parameter {name!r} {tuple(parameter.shape)}"
         )
         raise BadCheckpoint(message)
 

@@ -1,0 +1,109 @@
+"""A training run as a value: what is composed, how each stage goes, and the folder that comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from chiasm.connect.steps import Connector
+from chiasm.layout import Name
+from chiasm.model import Causal, assemble
+from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.planner import Planner, seeing
+from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import ConvViT, Decoder, Mlp, Pixels, Resize, Sight, Splice
+from chiasm.spec_json import to_json
+from chiasm.train.lora import adapt, adapters
+from chiasm.train.talk import Stage, train
+from chiasm.weights.files import TensorFiles
+from chiasm.weights.folders import model_folder
+from chiasm.weights.read import ADAPTERS, Described, describe, fill, located
+from chiasm.weights.sources import parse
+from chiasm.weights.write import write_json, write_safetensors, write_text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run but the clock.
+
+    `base` names the language model as `chiasm.load` would, `image_token` the control token that is added to its tokenizer
+    for pictures, `chat` its template; `hidden` is the connector's inner width.
+    """
+
+    name: str
+    base: str
+    chat: str
+    image_token: str
+    views: Resize
+    pixels: Pixels
+    encoder: ConvViT
+    hidden: int
+    rank: int
+    alpha: float
+    stages: tuple[Stage, ...]
+    seed: int = 0
+
+
+def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
+    """The composed model. The image's id is the first one beyond the vocabulary: no row of the embedding, never sampled."""
+    connector = (Mlp(decoder.width, recipe.hidden),)
+    sight = Sight(recipe.views, recipe.pixels, recipe.encoder, connector, Splice(decoder.vocab))
+    return CausalSpec(decoder, sight)
+
+
+def planner_of(recipe: Recipe, spec: CausalSpec, base: Path) -> Planner:
+    """The base's tokenizer with a placeholder for pictures, and the recipe's own template."""
+    tokenizer = seeing(Tokenizer.from_folder(base), recipe.image_token, spec.decoder.vocab)
+    return Planner(spec, tokenizer, ChatTemplate(recipe.chat, recipe.name, tokenizer.special))
+
+
+def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
+    """The base in bf16, the schooled eye, a fresh connector, and low-rank adapters beside every linear layer of the base."""
+    assert isinstance(base.model, CausalSpec)
+    spec = spec_of(recipe, base.model.decoder)
+    assert spec.sight is not None
+    with torch.device("meta"):
+        model = assemble(spec)
+    assert isinstance(model, Causal)
+    torch.manual_seed(recipe.seed)
+    model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
+    found = located(TensorFiles.open(base.folder), base.keys)
+    seen = located(TensorFiles([eye]), (Name("**", "vision.**"),))
+    made = {f"connect.{name}": p.detach() for name, p in model.connect.named_parameters()}
+    fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
+    adapt(model.language.blocks, recipe.rank, recipe.alpha)
+    return model.to(torch.bfloat16)
+
+
+def run(recipe: Recipe, out: Path, eye: Path, workers: int = 1) -> Path:
+    """Runs every stage that is not finished yet, then writes the trained part as a folder: `out`/model."""
+    base = describe(model_folder(parse(recipe.base)))
+    model = compose(recipe, base, eye)
+    planner = planner_of(recipe, model.spec, base.folder)
+    for stage in recipe.stages:
+        train(model, planner, stage, out, recipe.seed, workers=workers)
+    return save(recipe, model, out / "model")
+
+
+def save(recipe: Recipe, model: Causal, folder: Path) -> Path:
+    """The trained part in bf16 beside a config that names its base: encoder, connector, adapters, template."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"vision.{name}": p for name, p in model.vision.named_parameters()}
+    tensors |= {f"connect.{name}": p for name, p in model.connect.named_parameters()}
+    for path, layer in adapters(model.language):
+        tensors |= {f"{ADAPTERS}language.{path}.a": layer.a, f"{ADAPTERS}language.{path}.b": layer.b}
+    stored = {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in tensors.items()}
+    write_safetensors(folder / "model.safetensors", stored, {"format": "pt"})
+    config = {
+        "model_type": "chiasm",
+        "spec": to_json(model.spec),
+        "base": recipe.base,
+        "lora": {"rank": recipe.rank, "alpha": recipe.alpha},
+        "image_token": recipe.image_token,
+    }
+    write_json(folder / "config.json", config)
+    write_text(folder / "chat_template.jinja", recipe.chat)
+    return folder

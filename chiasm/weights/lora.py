@@ -1,0 +1,20 @@
+"""Stored low-rank adapters into the weights that they were trained beside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def merge(model: nn.Module, tensors: dict[str, Tensor], settings: dict[str, Any]) -> None:
+    """Adds adapters `<layer>.a` [rank, in] and `<layer>.b` [out, rank] to their layers' weights, times alpha / rank, in
+    float32, rounding once."""
+    scale = settings["alpha"] / settings["rank"]
+    for name in [name.removesuffix(".a") for name in tensors if name.endswith(".a")]:
+        layer = model.get_submodule(name)
+        assert isinstance(layer, nn.Linear)
+        delta = scale * tensors[f"{name}.b"].float() @ tensors[f"{name}.a"].float()
+        # A new tensor: the old one may be a view of a mapped file.
+        merged = (layer.weight.detach().float() + delta).to(layer.weight.dtype)
+        layer.weight = nn.Parameter(merged, layer.weight.requires_grad)
