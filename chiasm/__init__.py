@@ -1,3 +1,31 @@
 """Chiasm: vision-language models over their whole life, one family as one value. Names load lazily; this pulls no torch."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chiasm.assistant import Answer, Assistant, Request, Usage
+    from chiasm.load import load
+    from chiasm.registry import families, family
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Answer": "chiasm.assistant",
+    "Assistant": "chiasm.assistant",
+    "Request": "chiasm.assistant",
+    "Usage": "chiasm.assistant",
+    "families": "chiasm.registry",
+    "family": "chiasm.registry",
+    "load": "chiasm.load",
+}
+
+__all__ = ["Answer", "Assistant", "Request", "Usage", "__version__", "families", "family", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

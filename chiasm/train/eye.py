@@ -22,6 +22,7 @@ from chiasm.train.eye_exam import examine
 from chiasm.train.eye_heads import Heads, Lesson, losses, scaled
 from chiasm.train.eye_lessons import lessons
 from chiasm.train.eye_model import STRIDE, ConvEye, ConvEyeModel
+from chiasm.train.eye_muon import Muon
 
 WEIGHTS = {"letters": 1.0, "early": 0.5, "things": 1.0, "colours": 0.5, "emoji": 0.5, "reader": 1.0}
 
@@ -31,15 +32,18 @@ class Schooling:
     """Everything that decides a stage-0 run but the clock.
 
     Attributes:
+        rate: Muon's learning rate, for the eye's matrices and kernels.
+        rate_rest: AdamW's, for the heads, norms, biases and positions.
+        warmup: steps of linear warm-up; both rates then follow a cosine over the wall time down to a fiftieth.
         cycle: (picture size, pictures a batch) of successive steps, over and over.
-        warmup: steps of linear warm-up; then a cosine over the wall time down to a fiftieth.
     """
 
     eye: ConvEye = field(default_factory=ConvEye)
-    rate: float = 6e-4
-    decay: float = 0.02
-    warmup: int = 200
-    cycle: tuple[tuple[int, int], ...] = ((128, 16), (128, 16), (128, 16), (224, 8))
+    rate: float = 0.02
+    rate_rest: float = 1e-3
+    decay: float = 0.01
+    warmup: int = 30
+    cycle: tuple[tuple[int, int], ...] = ((128, 24), (128, 24), (128, 24), (224, 10))
     seed: int = 0
     clip: float = 1.0
 
@@ -48,20 +52,26 @@ class Schooling:
 
 
 class Student:
-    """An eye with its heads in bf16, the float32 masters of both, and AdamW over the masters."""
+    """An eye with its heads in bf16, the float32 masters of both, and the optimizers over the masters."""
 
     def __init__(self, config: Schooling, concepts: int) -> None:
         torch.manual_seed(config.seed)
         self.parts = nn.ModuleDict({"eye": ConvEyeModel(config.eye), "heads": Heads(config.eye, concepts)})
+        self.parts.to(memory_format=torch.channels_last)
         names, params = zip(*self.parts.named_parameters(), strict=True)
         self.names: tuple[str, ...] = names
-        self.masters = [p.detach().clone().float() for p in params]
-        self.parts.to(torch.bfloat16).to(memory_format=torch.channels_last)
+        self.masters = [p.detach().clone() for p in params]
+        self.parts.to(torch.bfloat16)
         self.params: list[Tensor] = list(params)
-        plain = [m for m in self.masters if m.ndim < 2]
-        decayed = [m for m in self.masters if m.ndim >= 2]
-        groups = [{"params": decayed, "weight_decay": config.decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=True)
+        named = list(zip(names, self.masters, strict=True))
+        turned = [m for n, m in named if m.ndim in (2, 4) and n.startswith("eye.") and not n.startswith("eye.stem")]
+        chosen = {id(m) for m in turned}
+        rest = [m for m in self.masters if id(m) not in chosen]
+        self.optimizers: tuple[torch.optim.Optimizer, ...] = (
+            Muon(turned, config.rate, config.decay),
+            torch.optim.AdamW(rest, config.rate_rest, betas=(0.9, 0.98), weight_decay=config.decay, fused=True),
+        )
+        self.full_rates = (config.rate, config.rate_rest)
         self.step, self.seconds = 0, 0.0
 
     @property
@@ -76,8 +86,8 @@ class Student:
         assert isinstance(heads, Heads)
         return heads
 
-    def learn(self, lesson: Lesson, rate: float, clip: float, window: tuple[int, int]) -> dict[str, float]:
-        """One step; returns the losses by head."""
+    def learn(self, lesson: Lesson, share: float, clip: float, window: tuple[int, int]) -> dict[str, float]:
+        """One step at a share of the full learning rates; returns the losses by head."""
         maps = self.eye.trunk(scaled(lesson.pixels_BHWC))
         found = losses(maps, self.eye.read(maps, window), self.heads, lesson)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
@@ -91,9 +101,10 @@ class Student:
                 master.grad.copy_(param.grad)
             param.grad = None
         nn.utils.clip_grad_norm_(self.masters, clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+        for optimizer, full in zip(self.optimizers, self.full_rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = full * share
+            optimizer.step()
         self._publish()
         self.step += 1
         return {name: loss.item() for name, loss in found.items()}
@@ -105,11 +116,13 @@ class Student:
     def save(self, out: Path) -> None:
         """Writes `student.safetensors` (masters, moments) and `eye.safetensors` (bf16), then `state.json`, atomically."""
         tensors = {f"master.{n}": m for n, m in zip(self.names, self.masters, strict=True)}
-        for name, master in zip(self.names, self.masters, strict=True):
-            for key in ("exp_avg", "exp_avg_sq", "step"):
-                if key in self.optimizer.state[master]:
-                    tensors[f"{key}.{name}"] = self.optimizer.state[master][key]
-        _replace(out / "student.safetensors", lambda path: save_file({k: v.contiguous() for k, v in tensors.items()}, path))
+        named = {id(m): n for n, m in zip(self.names, self.masters, strict=True)}
+        for optimizer in self.optimizers:
+            for master, state in optimizer.state.items():
+                tensors |= {f"{key}.{named[id(master)]}": value for key, value in state.items()}
+        _replace(
+            out / "student.safetensors", lambda path: save_file({k: v.contiguous() for k, v in tensors.items()}, path)
+        )
         weights = {k: v.contiguous() for k, v in self.eye.state_dict().items()}
         about = {"sizes": json.dumps(asdict(self.eye.sizes))}
         _replace(out / "eye.safetensors", lambda path: save_file(weights, path, about))
@@ -119,11 +132,15 @@ class Student:
     def restore(self, out: Path) -> None:
         """Continues from `save`."""
         tensors = load_file(out / "student.safetensors")
-        for name, master in zip(self.names, self.masters, strict=True):
-            master.copy_(tensors[f"master.{name}"])
-            kept = {k: tensors[f"{k}.{name}"] for k in ("exp_avg", "exp_avg_sq", "step") if f"{k}.{name}" in tensors}
-            if kept:
-                self.optimizer.state[master].update(kept)
+        masters = dict(zip(self.names, self.masters, strict=True))
+        owner = {id(m): o for o in self.optimizers for group in o.param_groups for m in group["params"]}
+        for full_name, value in tensors.items():
+            key, name = full_name.split(".", 1)
+            if key == "master":
+                masters[name].copy_(value)
+            else:
+                spread = value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
+                owner[id(masters[name])].state[masters[name]][key] = spread
         state = json.loads((out / "state.json").read_text())
         self.step, self.seconds = state["step"], state["seconds"]
         self._publish()
@@ -147,9 +164,10 @@ def _replace(path: Path, write: Any) -> None:
     os.replace(beside, path)
 
 
-def _rate(config: Schooling, step: int, share: float) -> float:
+def _share(config: Schooling, step: int, done: float) -> float:
+    """Of the full learning rates, at a step and at a share of the wall time."""
     warm = min(1.0, (step + 1) / config.warmup)
-    return config.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def _window(rng: random.Random, sizes: ConvEye, size: int) -> tuple[int, int]:
@@ -193,9 +211,9 @@ def school(
     stream = lessons(config, config.seed, student.step, workers)
     for lesson in stream:
         rng = random.Random(f"window {config.seed} {student.step}")
-        rate = _rate(config, student.step, student.seconds / seconds)
+        share = _share(config, student.step, student.seconds / seconds)
         window = _window(rng, config.eye, lesson.pixels_BHWC.shape[1])
-        for name, loss in student.learn(lesson, rate, config.clip, window).items():
+        for name, loss in student.learn(lesson, share, config.clip, window).items():
             sums[name] += loss
             counts[name] += 1
         seen += len(lesson.pixels_BHWC)
@@ -205,7 +223,12 @@ def school(
         if now - logged > 10 or done:
             means = {n: round(sums[n] / counts[n], 4) for n in sums if counts[n]}
             pace = round(seen / (now - logged), 1)
-            line = {"step": student.step, "seconds": round(student.seconds), "rate": rate, "pictures_per_s": pace}
+            line = {
+                "step": student.step,
+                "seconds": round(student.seconds),
+                "share": round(share, 4),
+                "pictures_per_s": pace,
+            }
             log.write(json.dumps({**line, "loss": means}) + "\n")
             seen, sums, counts, logged = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0), now
         if now - saved > 120 or done:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
+from queue import Full
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from chiasm.train.eye_heads import (
 )  # fmt: skip
 
 MIX = {
-    "number": 0.15, "word": 0.07, "line": 0.05, "page": 0.22, "one shape": 0.02, "mixed shapes": 0.10,
-    "many shapes": 0.09, "bars": 0.07, "curve": 0.02, "table": 0.04, "receipt": 0.04, "named": 0.10, "pair": 0.03,
+    "number": 0.15, "word": 0.07, "line": 0.05, "page": 0.20, "one shape": 0.02, "mixed shapes": 0.10,
+    "many shapes": 0.09, "bars": 0.07, "curve": 0.02, "table": 0.04, "receipt": 0.04, "named": 0.06, "pair": 0.02,
+    "crowd": 0.08,
 }  # fmt: skip
 """Share of every kind of picture in a lesson."""
 
-_UNREAD = frozenset({"named", "pair"})
+_UNREAD = frozenset({"named", "pair", "crowd"})
 
 
 def letter_cells(made: Sample) -> np.ndarray:
@@ -110,11 +112,18 @@ def to_lesson(arrays: dict[str, np.ndarray]) -> Lesson:
 
 
 def _work(queue: Queue[Any], plan: Any, seed: int, first: int, jump: int) -> None:
-    os.nice(5)
-    step = first
+    torch.set_num_threads(1)
+    parent, step = os.getppid(), first
     while True:
         size, batch = plan(step)
-        queue.put((step, make_lesson(step, seed, size, batch)))
+        made = make_lesson(step, seed, size, batch)
+        while True:
+            try:
+                queue.put((step, made), timeout=5)
+                break
+            except Full:
+                if os.getppid() != parent:  # the trainer was killed and will never take another lesson
+                    return
         step += jump
 
 

@@ -104,6 +104,7 @@ class ConvEyeModel(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(sizes.grid, sizes.grid, sizes.width))
         self.tokens = nn.Sequential(*(Block(sizes.width, sizes.heads, sizes.ratio) for _ in range(sizes.depth)))
         self.norm = nn.LayerNorm(sizes.width)
+        self.apply(_start)
 
     def trunk(self, pixels_BCHW: Tensor) -> Tensor:
         """Normed maps at stride 16, (B, widths[2], H / 16, W / 16)."""
@@ -125,3 +126,11 @@ class ConvEyeModel(nn.Module):
     def forward(self, pixels_BCHW: Tensor, window: tuple[int, int] = (0, 0)) -> Tensor:
         """features_BVE, (B, (H / 32) * (W / 32), width), of pixels from -1 to 1; H and W multiples of 32 up to `side`."""
         return self.read(self.trunk(pixels_BCHW), window)
+
+
+def _start(module: nn.Module) -> None:
+    """Weights that keep the signal's size and no biases: what all pictures share would drown what tells them apart."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)

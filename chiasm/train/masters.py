@@ -26,12 +26,12 @@ class Masters:
         self.groups = list(groups)
         settings = [
             {
-                "params": [self.masters[n] for n, p in group.items() if (p.ndim >= 2) == (weight_decay > 0)],
-                "weight_decay": weight_decay,
+                "params": [self.masters[n] for n, p in group.items() if (p.ndim >= 2) == matrices],
+                "weight_decay": decay if matrices else 0.0,
                 "name": name,
             }
             for name, group in groups.items()
-            for weight_decay in (decay, 0.0)
+            for matrices in (True, False)
         ]
         self.optimizer = torch.optim.AdamW(settings, lr=0.0, betas=betas, fused=True)
 

@@ -16,7 +16,7 @@ from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import ConvViT, Decoder, Mlp, Pixels, Resize, Sight, Splice
 from chiasm.spec_json import to_json
-from chiasm.train.lora import adapt, adapters
+from chiasm.train import lora
 from chiasm.train.talk import Stage, train
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.folders import model_folder
@@ -74,7 +74,7 @@ def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
     seen = located(TensorFiles([eye]), (Name("**", "vision.**"),))
     made = {f"connect.{name}": p.detach() for name, p in model.connect.named_parameters()}
     fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
-    adapt(model.language.blocks, recipe.rank, recipe.alpha)
+    lora.adapt(model.language, recipe.rank, recipe.alpha)
     return model.to(torch.bfloat16)
 
 
@@ -93,10 +93,9 @@ def save(recipe: Recipe, model: Causal, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"vision.{name}": p for name, p in model.vision.named_parameters()}
     tensors |= {f"connect.{name}": p for name, p in model.connect.named_parameters()}
-    for path, layer in adapters(model.language):
-        tensors |= {f"{ADAPTERS}language.{path}.a": layer.a, f"{ADAPTERS}language.{path}.b": layer.b}
-    stored = {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in tensors.items()}
-    write_safetensors(folder / "model.safetensors", stored, {"format": "pt"})
+    tensors |= {f"{ADAPTERS}language.{name}": tensor for name, tensor in lora.stored(model.language)}
+    kept = {name: tensor.detach().to(torch.bfloat16).clone() for name, tensor in tensors.items()}
+    write_safetensors(folder / "model.safetensors", kept, {"format": "pt"})
     config = {
         "model_type": "chiasm",
         "spec": to_json(model.spec),

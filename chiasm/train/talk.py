@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from chiasm.model import Batch, Causal
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.planner import Planner
+from chiasm.train import lora
 from chiasm.train.conversations import Diet, batches
-from chiasm.train.lora import adapters
 from chiasm.train.masters import Masters
 from chiasm.weights.write import write_json
 
@@ -49,8 +49,7 @@ def trainable(model: Causal, stage: Stage) -> dict[str, dict[str, nn.Parameter]]
                 module = model.vision if part == "vision" else model.connect
                 groups[part] = {f"{part}.{name}": p for name, p in module.named_parameters()}
             case "lora":
-                pairs = adapters(model.language)
-                groups[part] = {f"language.{path}.{k}": vars(layer)["_parameters"][k] for path, layer in pairs for k in "ab"}
+                groups[part] = {f"language.{name}": p for name, p in lora.parameters(model.language)}
         for parameter in groups[part].values():
             parameter.requires_grad_(True)
     return groups

@@ -1,0 +1,171 @@
+"""The surface that every model shows, here or far away: one protocol, and the sugar that is the same for all.
+
+Rooms that put a model to work (evaluation, documents, serving, ...) see this file alone, so that a remote model serves them
+as well as a local one. A model that cannot do a verb raises `Unsupported(verb, model)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from chiasm.errors import BadPrompt, Unsupported
+from chiasm.prompt.messages import Message, question, read_messages
+
+if TYPE_CHECKING:
+    from chiasm.generate.sampling import Sampling
+    from chiasm.place import Box
+    from chiasm.prompt.plan import Plan
+
+Verb = Literal["plan", "generate", "score", "embed", "locate", "segment"]
+FinishReason = Literal["stop", "length", "repetition", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer cost, in tokens."""
+
+    image_tokens: int
+    text_tokens: int
+    generated_tokens: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said, and how it came to an end. `seconds` is wall time by phase: load, open, see, prefill, decode."""
+
+    text: str
+    usage: Usage
+    finish_reason: FinishReason
+    model: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Request:
+    """A conversation to go on with. `stop` are strings that end the answer and are not part of it."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 256
+    sampling: Sampling | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of text of request number `request`."""
+
+    request: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of request number `request`."""
+
+    request: int
+    answer: Answer
+
+
+Event = Delta | Done
+
+
+@dataclass(frozen=True)
+class Score:
+    """Log-probability of one given answer: of all its tokens together, and how many they are."""
+
+    option: str
+    logprob: float
+    tokens: int
+
+
+class Assistant:
+    """A model that can be asked. Subclasses override the verbs that they can do; the others raise `Unsupported`."""
+
+    name: str
+
+    @property
+    def capabilities(self) -> frozenset[Verb]:
+        """The verbs that this model can do."""
+        raise NotImplementedError
+
+    def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
+        """What requests cost, before anything is computed: from the headers of their pictures, or from given upright sizes
+        (width, height) in their place."""
+        raise Unsupported("plan", self.name)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
+        """Answers, piece by piece; every request ends with a `Done`."""
+        raise Unsupported("generate", self.name)
+
+    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+        """How likely each given answer is."""
+        raise Unsupported("score", self.name)
+
+    def embed(self, items: Sequence[object]) -> Any:
+        """One unit vector for each text (`str`) or picture (anything else that opens as one): [items, width]."""
+        raise Unsupported("embed", self.name)
+
+    def locate(self, picture: object, phrase: str) -> tuple[Box, ...]:
+        """Where a phrase is in a picture."""
+        raise Unsupported("locate", self.name)
+
+    def segment(self, picture: object, phrase: str) -> Any:
+        """Which pixels of a picture a phrase names."""
+        raise Unsupported("segment", self.name)
+
+    def cancel(self, request: int) -> None:
+        """Ends a request that is being generated; its answer's finish reason is "cancelled"."""
+        raise Unsupported("cancel", self.name)
+
+    # --- sugar, the same for every assistant ----------------------------------------------------------------------------
+
+    def ask(
+        self,
+        text: str,
+        *pictures: object,
+        max_tokens: int = 256,
+        sampling: Sampling | None = None,
+        stop: Sequence[str] = (),
+    ) -> Answer:
+        """One question about any number of pictures (paths, bytes, PIL pictures, arrays), answered."""
+        return self._last([Request((question(text, pictures),), max_tokens, sampling, tuple(stop))])
+
+    def stream(
+        self,
+        text: str,
+        *pictures: object,
+        max_tokens: int = 256,
+        sampling: Sampling | None = None,
+        stop: Sequence[str] = (),
+    ) -> Generator[str, None, Answer]:
+        """As `ask`, the text as it comes; the generator's return value is the whole answer."""
+        for event in self.generate([Request((question(text, pictures),), max_tokens, sampling, tuple(stop))]):
+            match event:
+                case Delta(text=piece):
+                    yield piece
+                case Done(answer=answer):
+                    return answer
+        raise BadPrompt("the model gave no answer")
+
+    def chat(
+        self,
+        messages: Sequence[Message | Mapping[str, object]],
+        *,
+        max_tokens: int = 256,
+        sampling: Sampling | None = None,
+        stop: Sequence[str] = (),
+    ) -> Answer:
+        """Goes on with a conversation in OpenAI's or transformers' spelling."""
+        return self._last([Request(read_messages(messages), max_tokens, sampling, tuple(stop))])
+
+    def _last(self, requests: Sequence[Request]) -> Answer:
+        for event in self.generate(requests):
+            if isinstance(event, Done):
+                return event.answer
+        raise BadPrompt("the model gave no answer")

