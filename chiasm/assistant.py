@@ -6,7 +6,7 @@ as well as a local one. A model that cannot do a verb raises `Unsupported(verb, 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,6 +84,29 @@ class Score:
     tokens: int
 
 
+class Stream(Iterator[str]):
+    """Pieces of one answer as they come. Raises `BadPrompt` where the whole is asked for before the end."""
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self._answer: Answer | None = None
+
+    def __next__(self) -> str:
+        for event in self._events:
+            match event:
+                case Delta(text=piece):
+                    return piece
+                case Done(answer=answer):
+                    self._answer = answer
+        raise StopIteration
+
+    @property
+    def answer(self) -> Answer:
+        if self._answer is None:
+            raise BadPrompt("the answer is not at its end yet: read the stream first")
+        return self._answer
+
+
 class Assistant:
     """A model that can be asked. Subclasses override the verbs that they can do; the others raise `Unsupported`."""
 
@@ -143,15 +166,9 @@ class Assistant:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
-    ) -> Generator[str, None, Answer]:
-        """As `ask`, the text as it comes; the generator's return value is the whole answer."""
-        for event in self.generate([Request((question(text, pictures),), max_tokens, sampling, tuple(stop))]):
-            match event:
-                case Delta(text=piece):
-                    yield piece
-                case Done(answer=answer):
-                    return answer
-        raise BadPrompt("the model gave no answer")
+    ) -> Stream:
+        """As `ask`, the text as it comes; the whole answer is in `.answer` at the end."""
+        return Stream(self.generate([Request((question(text, pictures),), max_tokens, sampling, tuple(stop))]))
 
     def chat(
         self,

@@ -3,206 +3,195 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from chiasm.errors import BadCheckpoint
+from chiasm import registry
+from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
-from chiasm.geometry import Size
-from chiasm.model import Causal, Match, prepare
+from chiasm.model import Batch, Causal, Match, prepare
 from chiasm.model import Sight as Seen
-from chiasm.pixels.views import look, packed
-from chiasm.place import Box, Grid, raster, route
-from chiasm.prompt.plan import Clip, Item, Plan, lay
-from chiasm.spec import Merge
-from chiasm.spec import Sight as SightSpec
+from chiasm.prompt.plan import Plan, lay
+from chiasm.reference.given import Given, Start, tensors
+from chiasm.reference.spliced import Frame, spliced, taken
+from chiasm.spec import Sight, Splice
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
 
 TOLERANCE = 2e-5
-"""Of |got - expected| / (1 + |expected|), in float32: four times the noise of the reference, a hundredth of a real bug."""
+"""Of |got - expected| / (1 + |expected|), in float32: four times the reference's noise, a hundredth of a real bug."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one folder proved. `worst` is the largest relative difference by tensor; `start` says where the proof began."""
+    """What one folder proved. `worst` is the largest relative difference by tensor; `start` is where it began."""
 
     folder: str
-    start: Literal["raw", "tensors"]
+    start: Start
     passed: bool
     worst: dict[str, float]
     note: str
 
     def line(self) -> str:
         mark = "ok  " if self.passed else "FAIL"
-        figures = ", ".join(f"{name} {value:.1e}" for name, value in self.worst.items()) or "nothing to compare with"
+        figures = ", ".join(f"{name} {value:.1e}" for name, value in self.worst.items()) or "nothing compared"
         return f"{mark} {self.folder:24} {self.start:8} {figures}{f' ({self.note})' if self.note else ''}"
 
 
 def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -> Verdict:
-    """Proves one reference folder in float32: computes its outputs from its raw pictures where it has any, compares with
-    expected.safetensors where present, and writes what it computed to `out`/<name>.safetensors.
+    """Proves one reference folder in float32: computes its outputs from its raw pictures where it has any, compares
+    with expected.safetensors where present, and writes what it computed to `out`/<name>.safetensors.
 
     Raises `BadCheckpoint` for a folder that is not one.
     """
     described = describe(folder)
-    if not (folder / "inputs.safetensors").is_file():
-        raise BadCheckpoint(f"{folder} has no inputs.safetensors: it is a model folder, not a reference to prove")
+    given = Given.read(folder)
     meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
-    given = load_file(folder / "inputs.safetensors")
     with torch.inference_mode():
         model = load_model(described, torch.float32)
-        got = compute(model, given, meta)
+        got = compute(model, given, meta, described.config)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_safetensors(out / f"{folder.name}.safetensors", {k: v.contiguous() for k, v in got.items()}, {})
-    start: Literal["raw", "tensors"] = "raw" if any(k.startswith("raw_image_") for k in given) else "tensors"
+        write_safetensors(out / f"{folder.resolve().name}.safetensors", got)
+    name = folder.resolve().name
     if not (folder / "expected.safetensors").is_file():
-        return Verdict(folder.name, start, True, {}, "computed only")
-    expected = load_file(folder / "expected.safetensors")
-    worst, missing = compare(expected, got, given, meta)
+        return Verdict(name, given.start, True, {}, "computed only: there is no expected.safetensors")
+    worst, missing = compare(tensors(folder / "expected.safetensors"), got, given, meta)
     passed = not missing and bool(worst) and max(worst.values()) <= tolerance
-    return Verdict(folder.name, start, passed, worst, f"missing {', '.join(missing)}" if missing else "")
+    return Verdict(name, given.start, passed, worst, f"missing: {', '.join(missing)}" if missing else "")
 
 
-def compute(model: Causal | Match, given: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
+def check_family(
+    name: str, seeds: Sequence[int] = (0,), geometries: Sequence[int | None] = (None,), out: Path | None = None
+) -> Iterator[Verdict]:
+    """Proves a family against its references: every case is rebuilt by `transformers` for each seed and redrawing of
+    picture sizes, every recorded folder is read as it is.
+
+    Raises `UnknownModel` for a family that is not known or has no reference here, `MissingExtra` without
+    `transformers`.
+    """
+    from chiasm.reference.cases import PROOFS, RECORDED, REFERENCES
+    from chiasm.reference.make import build
+
+    family = registry.family(name)
+    if family.name not in PROOFS:
+        raise UnknownModel(f"nothing here proves {name!r}: give folders of references to check instead of its name")
+    proof = PROOFS[family.name]
+    for recorded in proof.recorded:
+        yield check(RECORDED / recorded, out)
+    with TemporaryDirectory() as scratch:
+        for case in proof.rebuilt:
+            for variant in range(REFERENCES[case].variants):
+                for seed in seeds:
+                    for geometry in geometries:
+                        redrawn = "" if geometry is None else f"-g{geometry}"
+                        folder = Path(scratch) / f"{case}-{variant}-s{seed}{redrawn}"
+                        build(case, variant, seed, geometry, folder)
+                        yield check(folder, out)
+
+
+def compute(model: Causal | Match, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
     """Every output that the contract asks for, under the reference's names."""
     match model:
         case Match():
             return _match(model, given)
+        case Causal() if meta.get("frame") == "expanded":
+            return _spliced(model, given, config)
         case Causal():
             return _causal(model, given, meta)
 
 
-def _match(model: Match, given: dict[str, Tensor]) -> dict[str, Tensor]:
-    spec = model.spec
-    sight = SightSpec(spec.views, spec.pixels, spec.vision, (), fusion=None)  # type: ignore[arg-type]
-    pictures = model.embed_pictures(_seen(sight, given))
-    texts = model.embed_texts(given["input_ids"], _valid(given))
-    logits = model(pictures, texts)
-    return {"logits_per_text": logits, "logits_per_image": logits.T, "image_embeds": pictures, "text_embeds": texts}
-
-
-def _causal(model: Causal, given: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
-    spec, ids_BT, valid_BT = model.spec, given["input_ids"], _valid(given)
-    items = _items(given, spec.sight)
-    rows = [ids[valid].tolist() for ids, valid in zip(ids_BT, valid_BT, strict=True)]
-    expanded = meta.get("frame") == "expanded"
-    if expanded and spec.sight is not None:
-        rows = _expanded(rows, spec.sight.fusion.image, lay(spec, items)[2])
-    plan = Plan.from_ids(spec, rows, items)
-    batch = plan.batch(_patches(spec.sight, given) if items and spec.sight else None)
-    got: dict[str, Tensor] = {}
-    visual = None
-    if batch.sight is not None:
-        visual = model.see(batch.sight)
-        got["image_hidden_states"] = visual.tokens_VD
-    logits_BTS = model.logits(model.read(batch, visual))
-    valid = given["expanded_attention_mask"].bool() if "expanded_attention_mask" in given else None
-    got["logits"] = _framed(
-        logits_BTS, batch.valid_BT, _right(batch.valid_BT) if expanded and valid is None else valid_BT
-    )
-    if meta.get("generate"):
-        count = meta["generate"]["new_tokens"]
-        prepare(model)
-        new = greedy(model, batch, count)
-        got["generated"] = torch.cat([ids_BT, new], 1)
+def _match(model: Match, given: Given) -> dict[str, Tensor]:
+    shown = given.shown(model.spec)
+    got = {"text_embeds": model.embed_texts(given["input_ids"], given.valid_BT)}
+    if shown is not None:
+        got["image_embeds"] = model.embed_pictures(Seen(shown.patches_PK, shown.grids, shown.sizes))
+        got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
+        got["logits_per_image"] = got["logits_per_text"].T.contiguous()
     return got
 
 
-def _framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:
-    """Values of real positions, moved from our left-padded frame into the reference's own."""
-    framed = values_BT.new_zeros((*theirs_BT.shape, *values_BT.shape[2:]))
-    framed[theirs_BT] = values_BT[ours_BT]
-    return framed
+def _causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    plan, patches = _planned(model, given, given.rows)
+    got, batch = _read(model, plan, patches)
+    got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
+    if meta.get("generate"):
+        prepare(model)
+        new = greedy(model, batch, meta["generate"]["new_tokens"])
+        got["generated"] = torch.cat([given["input_ids"], new], 1)
+    return got
 
 
-def _right(valid_BT: Tensor) -> Tensor:
-    return valid_BT.flip(1)
+def _spliced(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
+    sight = model.spec.sight
+    if sight is None:
+        rows = given.rows
+    else:
+        given = taken(given, sight.fusion.image)
+        shown = given.shown(sight, sight.connector)
+        counts = [] if shown is None else lay(model.spec, shown.items)[2]
+        rows = spliced(given.rows, sight.fusion.image, counts)
+    plan, patches = _planned(model, given, rows)
+    got, batch = _read(model, plan, patches)
+    got["logits"] = framed(got["logits"], batch.valid_BT, Frame.of(config).valid_BT([len(row) for row in rows]))
+    return got
 
 
-def _valid(given: dict[str, Tensor]) -> Tensor:
-    return (
-        given["attention_mask"].bool()
-        if "attention_mask" in given
-        else torch.ones_like(given["input_ids"], dtype=torch.bool)
-    )
+def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
+    sight = model.spec.sight
+    shown = None if sight is None else given.shown(sight, sight.connector)
+    if sight is None or shown is None:
+        return Plan.from_ids(model.spec, rows), None
+    spec = replace(model.spec, sight=replace(sight, views=shown.views))
+    return Plan.from_ids(spec, rows, shown.items), shown.patches_PK
 
 
-def _expanded(rows: list[list[int]], placeholder: int, counts: list[int]) -> list[list[int]]:
-    """One placeholder a picture becomes as many as the picture has visual tokens."""
-    queue = list(counts)
-    return [[token for t in row for token in ([t] * queue.pop(0) if t == placeholder else [t])] for row in rows]
+def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[str, Tensor], Batch]:
+    batch = plan.batch(patches_PK)
+    visual = model.see(batch.sight) if isinstance(batch.sight, Seen) else batch.sight
+    got = {"logits": model.logits(model.read(batch, visual))}
+    if visual is not None:
+        got["image_hidden_states"] = visual.tokens_VD
+    return got, batch
 
 
-def _raw(given: dict[str, Tensor]) -> list[np.ndarray]:
-    names = sorted((k for k in given if k.startswith("raw_image_")), key=lambda k: int(k.rpartition("_")[2]))
-    return [given[name].numpy() for name in names]
-
-
-def _items(given: dict[str, Tensor], sight: SightSpec | None) -> list[Item]:
-    items: list[Item] = [Size(p.shape[1], p.shape[0]) for p in _raw(given)]
-    if not items and "pixel_values" in given and "image_grid_thw" not in given:
-        items = [Size(p.shape[-1], p.shape[-2]) for p in given["pixel_values"]]
-    seconds = given.get("second_per_grid_ts")
-    for number, (t, h, w) in enumerate(given["video_grid_thw"].tolist() if "video_grid_thw" in given else []):
-        step = 1.0 if seconds is None else float(seconds[number])
-        items.append(Clip(Grid(0, t, h, w, Box(0, 0, w, h), tuple(step * frame for frame in range(t)))))
-    return items
-
-
-def _patches(sight: SightSpec, given: dict[str, Tensor]) -> Tensor:
-    """Patches of all items in our raster order: raw pictures looked at, clips' given patches taken out of merge order."""
-    parts = [torch.from_numpy(packed(look(sight, pixels, n))) for n, pixels in enumerate(_raw(given))]
-    if "pixel_values_videos" in given:
-        merge = next(step for step in sight.connector if isinstance(step, Merge))
-        grids = [Grid(0, t, h, w, Box(0, 0, w, h)) for t, h, w in given["video_grid_thw"].tolist()]
-        order = torch.from_numpy(route(merge, raster(grids), ()).index_VM.flatten())
-        patches = torch.empty_like(given["pixel_values_videos"])
-        patches[order] = given["pixel_values_videos"]
-        parts.append(patches)
-    return torch.cat(parts)
-
-
-def _seen(sight: SightSpec, given: dict[str, Tensor]) -> Seen:
-    seen = [view for n, pixels in enumerate(_raw(given)) for view in look(sight, pixels, n)]
-    sizes = tuple((p.shape[1], p.shape[0]) for p in _raw(given))
-    return Seen(torch.from_numpy(packed(seen)), tuple(view.grid for view, _ in seen), sizes)
+def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:
+    """Values of real positions, moved from our left-padded frame into the reference's own, zeros at its pads. Where the
+    reference cut a row short its first positions are kept: none of them has seen the rest."""
+    moved = values_BT.new_zeros((*theirs_BT.shape, *values_BT.shape[2:]))
+    for row, (ours_T, theirs_T) in enumerate(zip(ours_BT, theirs_BT, strict=True)):
+        moved[row, theirs_T] = values_BT[row, ours_T][: int(theirs_T.sum())]
+    return moved
 
 
 def compare(
-    expected: dict[str, Tensor], got: dict[str, Tensor], given: dict[str, Tensor], meta: dict[str, Any]
+    expected: dict[str, Tensor], got: dict[str, Tensor], given: Given, meta: dict[str, Any]
 ) -> tuple[dict[str, float], list[str]]:
-    """The largest |got - expected| / (1 + |expected|) of every tensor that both have, pads left out; and what is missing."""
-    main = meta.get("main")
-    needed = [
-        *(main if isinstance(main, list) else [main] if main else []),
-        *(["generated"] if "generated" in expected else []),
-    ]
-    missing = [name for name in needed if name not in got]
+    """The largest |got - expected| / (1 + |expected|) of every tensor that both have, pads left out (infinite where
+    shapes differ or numbers are none); and the required ones that are missing."""
+    main = meta.get("main") or []
+    needed = [*([main] if isinstance(main, str) else main), *(["generated"] if "generated" in expected else [])]
     worst = {}
-    for name in expected.keys() & got.keys() - given.keys():
+    for name in sorted((expected.keys() & got.keys()) - given.tensors.keys()):
         want, have = expected[name].double(), got[name].double()
         if want.shape != have.shape:
             worst[name] = float("inf")
             continue
         difference = (want - have).abs() / (1 + want.abs())
         if name in meta.get("pad_zeroed", []):
-            difference = difference[given["attention_mask"].bool()]
+            difference = difference[given.valid_BT]
         if name in meta.get("pad_zeroed_expanded", []):
             difference = difference[expected["expanded_attention_mask"].bool()]
         worst[name] = float(difference.nan_to_num(nan=float("inf")).max()) if difference.numel() else 0.0
-    return dict(sorted(worst.items())), missing
+    return worst, [name for name in needed if name not in got]
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
+def to_json(verdicts: Sequence[Verdict]) -> str:
     """Verdicts as JSON, for machines."""
-    return json.dumps([vars(verdict) for verdict in verdicts])
+    return json.dumps([asdict(verdict) for verdict in verdicts])

@@ -150,11 +150,6 @@ def best_pinpoint(spec: Pinpoints, size: Size) -> tuple[int, int]:
         wasted = high * wide - kept
         if kept > most or (kept == most and wasted < least):
             best, most, least = (high, wide), kept, wasted
-    if most == 0:
-        message = (
-            f"a picture of {size.width} x {size.height} pixels is too thin for every tile grid of this model: widen it"
-        )
-        raise BadPicture(message)
     return best
 
 

@@ -36,7 +36,7 @@ INERT = frozenset(
     "tie_encoder_decoder tokenizer_class prefix use_bfloat16 begin_suppress_tokens bad_words_ids diversity_penalty do_sample "
     "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty length_penalty max_length min_length "
     "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores remove_invalid_values repetition_penalty "
-    "return_dict_in_generate suppress_tokens temperature top_k top_p typical_p".split()
+    "return_dict_in_generate suppress_tokens temperature top_k top_p typical_p is_llama_config transformers.js_config".split()
 )
 """Fields that say nothing about the arithmetic of inference, in any published config."""
 
@@ -113,9 +113,12 @@ class Config:
         return inner
 
     def part(self, name: str, model_type: str) -> Reading:
-        """A nested model or part, read by the layout of its own `model_type` (or the one given, where it says none)."""
+        """A nested model or part, read by the layout of its own `model_type`: the one given, where it says none or repeats
+        the whole's, as files of some versions do."""
         inner = self.nest(name)
-        return self._parts(inner.get("model_type", model_type), inner.path).read(inner)
+        said = inner.get("model_type", model_type)
+        own = model_type if said == self.data.get("model_type") else said
+        return self._parts(own, inner.path).read(inner)
 
     def flat(self, model_type: str) -> Reading:
         """A part whose fields stand in this very object, as flat configs have it."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,18 +12,20 @@ from torch import Tensor
 
 from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Request, Score, Usage, Verb
 from chiasm.errors import BadPrompt, Unsupported
-from chiasm.generate.engine import End, Token, generate
+from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
+from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Batch, Causal, Match
+from chiasm.model import AnyModel, Causal, Match
 from chiasm.model import Sight as Seen
 from chiasm.pixels.open import Limits, Picture, header, open_picture
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.detokenize import Detokenizer
-from chiasm.prompt.messages import Message, Text
-from chiasm.prompt.plan import Plan
+from chiasm.prompt.messages import pictures_of
+from chiasm.prompt.plan import NO_SLOT, Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.stops import Stops
+from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Sight
 
 
@@ -33,12 +34,13 @@ class Clock:
 
     def __init__(self, **seconds: float) -> None:
         self.seconds = dict(seconds)
+        self._since = time.perf_counter()
 
-    @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+    def ends(self, phase: str) -> None:
+        """What passed since the last end belongs to this phase."""
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._since
+        self._since = now
 
 
 @dataclass
@@ -47,91 +49,166 @@ class Voice:
 
     detokenizer: Detokenizer
     stops: Stops
-    ids: list[int] = field(default_factory=list)
+    tokens: int = 0
     text: str = ""
 
-    def hear(self, new: str) -> str:
+    def says(self, new: str) -> str:
+        """The part of new text that may be shown now."""
         shown = self.stops.feed(new)
+        self.text += shown
+        return shown
+
+    def ends(self) -> str:
+        """What was still held back."""
+        shown = self.stops.feed(self.detokenizer.close()) + self.stops.close()
         self.text += shown
         return shown
 
 
 class LocalAssistant(Assistant):
-    """Modules, tokenizer and template of one folder. Not safe for several threads at once."""
+    """Modules with the tokenizer and template of their folder. For one thread at a time.
+
+    `generation` are the fields of generation_config.json, `seconds` what loading took; `limits` bound what is opened.
+    """
 
     def __init__(
-        self, name: str, model: AnyModel, planner: Planner | None, generation: Mapping[str, Any], seconds: float
+        self,
+        name: str,
+        model: AnyModel,
+        planner: Planner | None,
+        generation: Mapping[str, Any] | None = None,
+        seconds: float = 0.0,
+        limits: Limits | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         self.name, self.model, self.planner = name, model, planner
-        self.generation = generation
-        self.limits = Limits()
+        self.tokenizer = planner.tokenizer if planner is not None else tokenizer
+        self.sampling = Sampling.from_generation_config(generation or {})
+        self.limits = limits or Limits()
         self._seconds = seconds
         self._cancelled: set[int] = set()
-
-    @property
-    def spec(self) -> Any:
-        """What the model is."""
-        return self.model.spec
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
 
     @property
     def capabilities(self) -> frozenset[Verb]:
         return frozenset({"embed"} if isinstance(self.model, Match) else {"plan", "generate", "score"})
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
-        planner, pictures = self._planner("plan"), _pictures(requests)
+        planner, names = self._planner("plan"), []
         if sizes is None:
-            heads = [header(picture, self.limits) for picture in pictures]
-            names = [head.name for head in heads]
-            items = [Size(head.width, head.height) for head in heads]
-        else:
-            names, items = [], [Size(*size) for size in sizes]
-        plan = planner.plan([request.messages for request in requests], items, names=names)
-        plan.fits(max(request.max_tokens for request in requests))
-        return plan
+            heads = [header(picture, self.limits) for picture in _pictures(requests)]
+            sizes, names = [(head.width, head.height) for head in heads], [head.name for head in heads]
+        return self._fitting(planner, requests, [Size(*size) for size in sizes], names)
 
-    @torch.inference_mode()
     def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
         """Requests of one call are computed together and share the first one's way of sampling."""
         planner, model, clock = self._planner("generate"), self._causal("generate"), Clock(load=self._seconds)
-        self._cancelled.clear()
-        with clock("open"):
-            pictures = [open_picture(picture, self.limits) for picture in _pictures(requests)]
-            items = [Size(picture.width, picture.height) for picture in pictures]
-            plan = planner.plan([r.messages for r in requests], items, names=[p.name for p in pictures])
-            plan.fits(max(request.max_tokens for request in requests))
-            batch = plan.batch(self._patches(pictures)).to(self.device)
-        with clock("see"):
-            visual = None if batch.sight is None else model.see(batch.sight)
-        sampling = self._sampling(requests)
-        tokens = planner.tokenizer
-        voices = [Voice(Detokenizer(tokens), Stops(request.stop)) for request in requests]
-        usage = _usages(plan)
-        started, phase = time.perf_counter(), "prefill"
-        for event in generate(model, batch, sampling, visual=visual, cancelled=self._cancelled):
-            if phase == "prefill":
-                clock.seconds["prefill"] = time.perf_counter() - started
-                started, phase = time.perf_counter(), "decode"
+        opened = [open_picture(picture, self.limits) for picture in _pictures(requests)]
+        sizes = [Size(picture.width, picture.height) for picture in opened]
+        plan = self._fitting(planner, requests, sizes, [picture.name for picture in opened])
+        batch = plan.batch(self._patches(model.spec.sight, opened)).to(self.device)
+        clock.ends("open")
+        if isinstance(batch.sight, Seen):
+            with torch.inference_mode():
+                batch = replace(batch, sight=model.see(batch.sight))
+            clock.ends("see")
+        self._cancelled = set()
+        limits = [request.max_tokens for request in requests]
+        running = engine.generate(
+            model, batch, self._sampling(planner, requests), limits=limits, cancelled=self._cancelled
+        )
+        voices = [Voice(Detokenizer(planner.tokenizer), Stops(request.stop)) for request in requests]
+        for event in running:
+            clock.ends("decode" if "prefill" in clock.seconds else "prefill")
             voice = voices[event.row]
             match event:
-                case Token(row, token):
-                    voice.ids.append(token)
-                    text = "" if token in sampling.stop_ids else voice.detokenizer.feed([token])
-                    if shown := voice.hear(text):
+                case engine.Token(row, token):
+                    voice.tokens += 1
+                    if shown := voice.says(voice.detokenizer.feed([token])):
                         yield Delta(row, shown)
-                    if voice.stops.hit or len(voice.ids) >= requests[row].max_tokens:
+                    if voice.stops.hit:
                         self._cancelled.add(row)
-                case End(row, reason):
-                    rest = voice.hear(voice.detokenizer.close()) + voice.stops.close()
-                    voice.text += rest[len(rest) - len(voice.stops.close()) :] if False else ""
-                    if rest:
+                case engine.End(row, reason):
+                    if rest := voice.ends():
                         yield Delta(row, rest)
-                    clock.seconds["decode"] = time.perf_counter() - started
-                    answer = Answer(
-                        voice.text, replace(usage[row], generated_tokens=len(voice.ids)),
-                        _reason(reason, voice, requests[row]), self.name, dict(clock.seconds),
-                    )  # fmt: skip
-                    yield Done(row, answer)
+                    usage = replace(_usage(plan, row), generated_tokens=voice.tokens)
+                    finish: FinishReason = "stop" if voice.stops.hit else reason
+                    yield Done(row, Answer(voice.text, usage, finish, self.name, dict(clock.seconds)))
+
+    def cancel(self, request: int) -> None:
+        self._cancelled.add(request)
+
+    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+        planner, model = self._planner("score"), self._causal("score")
+        opened = [open_picture(picture, self.limits) for picture in _pictures([request])]
+        sizes = [Size(picture.width, picture.height) for picture in opened]
+        plan = planner.plan([request.messages], sizes, names=[picture.name for picture in opened])
+        batch = plan.batch(self._patches(model.spec.sight, opened)).to(self.device)
+        candidates = [planner.tokenizer.encode(option) for option in options]
+        found = score(model, batch, [candidates])[0]
+        return [Score(option, one.total, len(one.logprobs)) for option, one in zip(options, found, strict=True)]
+
+    @torch.inference_mode()
+    def embed(self, items: Sequence[object]) -> Tensor:
+        match self.model:
+            case Match():
+                return torch.stack([self._embedded(self.model, item) for item in items])
+            case Causal():
+                raise Unsupported("embed", self.name)
+
+    def _embedded(self, model: Match, item: object) -> Tensor:
+        if isinstance(item, str) and self.tokenizer is not None:
+            ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
+            return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
+        opened = open_picture(item, self.limits)
+        seen = look(model.spec, opened.pixels, 0)
+        grids = tuple(view.grid for view, _ in seen)
+        patches = torch.from_numpy(packed(seen)).to(self.device)
+        return model.embed_pictures(Seen(patches, grids, ((opened.width, opened.height),)))[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are; every model keeps its embedding as a plain parameter."""
+        return next(self.model.parameters()).device
+
+    def _planner(self, verb: str) -> Planner:
+        if self.planner is None:
+            raise Unsupported(verb, self.name)
+        return self.planner
+
+    def _causal(self, verb: str) -> Causal:
+        if not isinstance(self.model, Causal):
+            raise Unsupported(verb, self.name)
+        return self.model
+
+    def _fitting(
+        self, planner: Planner, requests: Sequence[Request], sizes: Sequence[Size], names: Sequence[str]
+    ) -> Plan:
+        """A plan whose answers fit the context too."""
+        if not requests:
+            raise BadPrompt("there is no request: give at least one conversation")
+        plan = planner.plan([request.messages for request in requests], sizes, names=names)
+        plan.fits(max(request.max_tokens for request in requests))
+        return plan
+
+    def _patches(self, sight: Sight | None, opened: Sequence[Picture]) -> Tensor | None:
+        if sight is None or not opened:
+            return None
+        return torch.from_numpy(
+            packed([view for n, picture in enumerate(opened) for view in look(sight, picture.pixels, n)])
+        )
+
+    def _sampling(self, planner: Planner, requests: Sequence[Request]) -> Sampling:
+        """The first request's way of sampling or the folder's own, ended by the tokenizer's end of sequence as well."""
+        chosen = requests[0].sampling or self.sampling
+        end = planner.tokenizer.eos_id
+        stop_ids = chosen.stop_ids if end is None or end in chosen.stop_ids else (*chosen.stop_ids, end)
+        return replace(chosen, stop_ids=stop_ids)
+
+
+def _pictures(requests: Sequence[Request]) -> list[Any]:
+    return [picture for request in requests for picture in pictures_of(request.messages)]
+
+
+def _usage(plan: Plan, row: int) -> Usage:
+    visual = int((plan.rows[row].slots_T != NO_SLOT).sum())
+    return Usage(visual, len(plan.rows[row]) - visual, 0)

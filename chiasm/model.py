@@ -12,9 +12,8 @@ from chiasm.connect.steps import Connector, Visual
 from chiasm.heads.contrastive import AttentionHead, ClsHead, Logits, unit
 from chiasm.language.decoder import CausalDecoder
 from chiasm.language.text import TextEncoder
-from chiasm.layers.attention import Attention
 from chiasm.layers.cache import KVCache
-from chiasm.layers.mlp import GatedMLP
+from chiasm.layers.linear import Preparable, scores
 from chiasm.place import Grid
 from chiasm.sequence.splice import splice
 from chiasm.vision import encoder
@@ -34,7 +33,8 @@ class Sight:
 class Batch:
     """A plan's tensors. `slot_BT` is the visual token of each position or -1, `valid_BT` false at pads,
     `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows
-    with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere."""
+    with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `sight` is what is to be
+    seen, or visual tokens that were seen before."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -43,12 +43,18 @@ class Batch:
     next_B: Tensor
     supervise_BT: Tensor
     segment_BT: Tensor | None = None
-    sight: Sight | None = None
+    sight: Sight | Visual | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         tensors = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "sight")
         moved = {name: None if tensor is None else tensor.to(device) for name, tensor in tensors}
-        sight = self.sight and replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
+        match self.sight:
+            case Sight():
+                sight: Sight | Visual | None = replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
+            case Visual():
+                sight = replace(self.sight, tokens_VD=self.sight.tokens_VD.to(device))
+            case None:
+                sight = None
         return replace(self, **moved, sight=sight)
 
 
@@ -67,7 +73,7 @@ class Causal(nn.Module):
 
     def forward(self, batch: Batch, cache: KVCache | None = None) -> Tensor:
         """Normed hidden states of the batch's positions, [B, T, D]; `logits` turns them into scores of the vocabulary."""
-        visual = None if batch.sight is None else self.see(batch.sight)
+        visual = self.see(batch.sight) if isinstance(batch.sight, Sight) else batch.sight
         return self.read(batch, visual, cache)
 
     def see(self, sight: Sight) -> Visual:
@@ -86,7 +92,7 @@ class Causal(nn.Module):
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""
         weight = self.language.embed.weight if self.spec.decoder.tied else self.head.weight
-        return nn.functional.linear(hidden_BTD, weight)
+        return scores(hidden_BTD, weight)
 
     def room(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of up to `length` positions."""
@@ -101,12 +107,12 @@ class Match(nn.Module):
     def __init__(self, spec: specs.Match) -> None:
         super().__init__()
         self.spec = spec
-        self.vision = VisionTransformer(spec.vision)
+        self.vision = VisionTransformer(spec.encoder)
         match spec.pool:
             case specs.ClsProject():
-                self.pool: nn.Module = ClsHead(spec.pool, spec.vision.block.width)
+                self.pool: nn.Module = ClsHead(spec.pool, spec.encoder.block.width)
             case specs.AttentionPool():
-                self.pool = AttentionHead(spec.pool, spec.vision.block)
+                self.pool = AttentionHead(spec.pool, spec.encoder.block)
         self.text = TextEncoder(spec.text)
         self.logits = Logits(bias=spec.logits == "sigmoid")
 
@@ -142,9 +148,9 @@ def assemble(spec: specs.Model) -> AnyModel:
 
 
 def prepare(model: nn.Module) -> None:
-    """Joins the products over the same input, for inference: the parts can no longer be trained or saved apart."""
-    for module in model.modules():
-        if isinstance(module, Attention | GatedMLP):
+    """Gives every layer its form for inference, for good: the parts can no longer be trained, saved apart, or moved."""
+    for module in list(model.modules()):
+        if isinstance(module, Preparable):
             module.prepare()
 
 

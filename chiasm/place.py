@@ -69,10 +69,17 @@ class Grid:
 
     def cell(self, y: int, x: int) -> Box:
         """The source rectangle of the cell (y, x); WHOLE stands for a full axis."""
-        wide, high = (self.box.x1 - self.box.x0) / self.w, (self.box.y1 - self.box.y0) / self.h
-        x0, x1 = (self.box.x0, self.box.x1) if x == WHOLE else (self.box.x0 + x * wide, self.box.x0 + (x + 1) * wide)
-        y0, y1 = (self.box.y0, self.box.y1) if y == WHOLE else (self.box.y0 + y * high, self.box.y0 + (y + 1) * high)
+        x0, x1 = _interval(self.box.x0, self.box.x1, self.w, x)
+        y0, y1 = _interval(self.box.y0, self.box.y1, self.h, y)
         return Box(x0, y0, x1, y1, self.box.frame)
+
+
+def _interval(start: float, end: float, cells: int, cell: int) -> tuple[float, float]:
+    """Where one of `cells` equal parts begins and ends; there may be none where the whole is asked for."""
+    if cell == WHOLE:
+        return start, end
+    step = (end - start) / cells
+    return start + cell * step, start + (cell + 1) * step
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def decoder(
 
 def rope(c: Config, theta: float) -> Rope:
     """Rotary positions in any of three spellings: rope_parameters; rope_theta with rope_scaling; and its old `type`."""
-    c.inert("rope_theta", "rope_scaling", "rope_parameters", "rope_interleaved")
+    c.inert("rope_theta", "rope_scaling", "rope_parameters")
+    c.only("rope_interleaved", False)
     fields = c.data.get("rope_parameters") or c.data.get("rope_scaling") or {}
     base = fields.get("rope_theta") or c.data.get("rope_theta") or theta
     sections = tuple(fields.get("mrope_section") or ())
@@ -203,6 +204,10 @@ def crop_resize(c: Config, default: int) -> Resize:
     size, crop = c.get("size", {"shortest_edge": default}), c.get("crop_size", default)
     c.only("do_center_crop", True)
     height, width = edges(crop)
+    if isinstance(size, dict) and "height" in size:
+        if edges(size) != (height, width):
+            raise BadConfig(f"{c.path}: size = {size} with crop_size = {crop} is not supported; two equal ones are")
+        return Resize(height, width, "squash")
     fit = "pad" if c.get("do_pad", False) else "crop"
     return Resize(
         height, width, "pad" if fit == "pad" else "crop", None if edges(size)[0] == height else edges(size)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "relu", "silu"]
 Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
@@ -329,6 +329,17 @@ class RowColumn:
 Marks = Bare | RowColumn
 
 
+class Looks(Protocol):
+    """Whatever turns pictures into patches: the seeing half of a writing model, or a model that compares."""
+
+    @property
+    def views(self) -> Views: ...
+    @property
+    def pixels(self) -> Pixels: ...
+    @property
+    def encoder(self) -> Encoder: ...
+
+
 @dataclass(frozen=True)
 class Causal:
     """A decoder that writes text; with `sight`, one that sees."""
@@ -369,7 +380,7 @@ class Match:
 
     views: Resize
     pixels: Pixels
-    vision: ViT
+    encoder: ViT
     pool: ClsProject | AttentionPool
     text: TextTower
     logits: Literal["softmax", "sigmoid"]

@@ -453,6 +453,7 @@ def test_every_token_of_an_answer_counts_its_whitespace_too():
         [id for id, counted in zip(encoded.ids, counts, strict=True) if counted], skip_special=False
     )
     assert said == "  if x:\n\n        y  <|im_end|>"
+    assert {encoded.origin[k] for k, counted in enumerate(counts) if counted and not encoded.control[k]} == {1}
 
 
 def test_other_roles_can_be_trained_on():

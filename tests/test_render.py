@@ -15,7 +15,7 @@ from chiasm.render.wordings import WORDINGS
 BARE = Assets((), (), ())
 """Pillow's own font and no emoji: what a fresh machine has."""
 
-DRAWABLE = tuple(k for k in KINDS if k not in ("named", "pair"))
+DRAWABLE = tuple(k for k in KINDS if k not in ("named", "pair", "crowd"))
 
 
 def drawn(kind: str, i: int = 0, size: int = 128) -> Sample:
@@ -121,7 +121,8 @@ def test_without_a_fetch_there_is_no_material_and_offline_says_so(tmp_path, monk
 
 
 def test_icons_are_found_by_label_and_through_aliases() -> None:
-    icons = {"icons": {"red-apple": {"body": "<g/>"}}, "aliases": {"apple": {"parent": "red-apple"}}, "width": 32, "height": 32}
+    drawn = {"red-apple": {"body": "<g/>"}}
+    icons = {"icons": drawn, "aliases": {"apple": {"parent": "red-apple"}}, "width": 32, "height": 32}
     assert _slug("Mrs. Claus: o’clock") == "mrs-claus-oclock"
     assert _body(icons, "red apple") == _body(icons, "apple") == ("<g/>", 32, 32)
     assert _body(icons, "pear") is None

@@ -5,7 +5,7 @@ import tiny_tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tokenizers import CONTROLS, KINDS, NAMED
-from tokenizers import AddedToken
+from tokenizers import AddedToken, models
 from tokenizers import Tokenizer as Backend
 
 from chiasm.errors import BadCheckpoint
@@ -160,6 +160,15 @@ def test_streaming_any_ids_equals_decoding_them(kind, clean_up, data):
     skip = data.draw(st.booleans())
     sizes = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
     assert "".join(streamed(tokenizer, ids, skip, sizes)) == tokenizer.decode(ids, skip_special=skip)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ids=st.lists(st.integers(0, 8), max_size=12))
+def test_a_space_that_tidying_may_remove_is_held_back(ids):
+    words = ["a", "'", ".", "n't", "s", "'s", "n", "?", "x"]
+    backend = Backend(models.WordLevel({word: k for k, word in enumerate(words)}, unk_token="x"))
+    tokenizer = Tokenizer(backend, clean_up=True)
+    assert "".join(streamed(tokenizer, ids, True, [1])) == tokenizer.decode(ids)
 
 
 @pytest.mark.parametrize("kind", ["byte_level", "llama_legacy", "llama_metaspace"])

@@ -69,13 +69,13 @@ FAMILIES = (
         ),
         sizes={
             "b32": {},
-            "b16": {"vision.patch": 16, "vision.position.side": 14},
+            "b16": {"encoder.patch": 16, "encoder.position.side": 14},
             "l14": {
-                "vision.block": tower(1024, 16, 4096), "vision.depth": 24, "vision.patch": 14, "vision.position.side": 16,
+                "encoder.block": tower(1024, 16, 4096), "encoder.depth": 24, "encoder.patch": 14, "encoder.position.side": 16,
                 "text.block": tower(768, 12, 3072), "text.project": 768, "pool.width": 768,
             },
             "l14-336": {
-                "vision.block": tower(1024, 16, 4096), "vision.depth": 24, "vision.patch": 14, "vision.position.side": 24,
+                "encoder.block": tower(1024, 16, 4096), "encoder.depth": 24, "encoder.patch": 14, "encoder.position.side": 24,
                 "text.block": tower(768, 12, 3072), "text.project": 768, "pool.width": 768,
                 "views.height": 336, "views.width": 336,
             },

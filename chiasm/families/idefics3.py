@@ -39,11 +39,10 @@ def read_vision(c: Config) -> Reading:
 def read(c: Config) -> Reading:
     c.data = {"text_config": {"model_type": "llama", "rms_norm_eps": 1e-5}, **c.data}
     vision, text = c.part("vision_config", "idefics3_vision"), c.part("text_config", "llama")
-    c.nested[1].inert(
-        "use_resampler", "pixel_shuffle_factor", "perceiver_config", "qk_layer_norms", "neftune_noise_alpha"
-    )
-    c.nested[1].inert("is_llama_config", "transformers.js_config", "_flash_attn_2_enabled", "rope_interleaved")
-    c.inert("_pad_token_id", "image_seq_len", "vocab_size", "freeze_config", "transformers.js_config", "torch_dtype")
+    c.nested[1].only("use_resampler", False)
+    c.nested[1].only("qk_layer_norms", False)
+    c.nested[1].inert("pixel_shuffle_factor", "perceiver_config", "neftune_noise_alpha")
+    c.inert("_pad_token_id", "image_seq_len", "vocab_size", "freeze_config")
     decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
     scale = c.get("scale_factor", 2)
     longest = c.pixels.get("size", {"longest_edge": 4 * 364})["longest_edge"]

@@ -154,7 +154,7 @@ CHAT = (
 
 
 def qwen_decoder(
-    width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, tied: bool = False
+    width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, context: int, tied: bool = False
 ) -> Decoder:
     block = Block(
         width,
@@ -168,7 +168,7 @@ def qwen_decoder(
         out_bias=False,
         mlp_bias=False,
     )
-    return Decoder(block, depth, vocab, Rope(1000000.0, sections=(16, 24, 24)), 32768, tied)
+    return Decoder(block, depth, vocab, Rope(1000000.0, sections=(16, 24, 24)), context, tied)
 
 
 def qwen_sight(encoder: ViT, width: int, time: float | None) -> Sight:
@@ -184,6 +184,7 @@ EYE_2_5 = ViT(
     Block(1280, 16, 3420, 16, 80, Norm("rms", 1e-6), "silu", "gated"), 32, 14, Axial(), frames=2, stem_bias=False,
     windows=Windows(8, (7, 15, 23, 31)),
 )  # fmt: skip
+EYE_2_5_72B = replace(EYE_2_5, block=replace(EYE_2_5.block, mlp_width=3456))
 
 
 def sized(eye: ViT, text: Decoder, time: float | None = None) -> dict[str, Any]:
@@ -197,11 +198,11 @@ FAMILIES = (
         paper="2409.12191",
         year=2024,
         layout="qwen2_vl",
-        model=Causal(qwen_decoder(1536, 28, 12, 2, 8960, 151936, True), qwen_sight(EYE_2, 1536, None)),
+        model=Causal(qwen_decoder(1536, 28, 12, 2, 8960, 151936, 32768, True), qwen_sight(EYE_2, 1536, None)),
         sizes={
             "2b": {},
-            "7b": sized(EYE_2, qwen_decoder(3584, 28, 28, 4, 18944, 152064)),
-            "72b": sized(EYE_2, qwen_decoder(8192, 80, 64, 8, 29568, 152064)),
+            "7b": sized(EYE_2, qwen_decoder(3584, 28, 28, 4, 18944, 152064, 32768)),
+            "72b": sized(EYE_2, qwen_decoder(8192, 80, 64, 8, 29568, 152064, 32768)),
         },
         reference="Qwen2VLForConditionalGeneration",
         chat=CHAT,
@@ -212,11 +213,11 @@ FAMILIES = (
         paper="2502.13923",
         year=2025,
         layout="qwen2_5_vl",
-        model=Causal(qwen_decoder(2048, 36, 16, 2, 11008, 151936, True), qwen_sight(EYE_2_5, 2048, 2.0)),
+        model=Causal(qwen_decoder(2048, 36, 16, 2, 11008, 151936, 128000, True), qwen_sight(EYE_2_5, 2048, 2.0)),
         sizes={
             "3b": {},
-            "7b": sized(EYE_2_5, qwen_decoder(3584, 28, 28, 4, 18944, 152064), 2.0),
-            "72b": sized(EYE_2_5, qwen_decoder(8192, 80, 64, 8, 29568, 152064), 2.0),
+            "7b": sized(EYE_2_5, qwen_decoder(3584, 28, 28, 4, 18944, 152064, 128000), 2.0),
+            "72b": sized(EYE_2_5_72B, qwen_decoder(8192, 80, 64, 8, 29568, 152064, 128000), 2.0),
         },
         reference="Qwen2_5_VLForConditionalGeneration",
         chat=CHAT,

@@ -67,13 +67,13 @@ FAMILIES = (
             Pixels(HALF, HALF),
             ViT(tower(768, 12, 3072), 12, 16, Table(14), post_norm="idle"),
             AttentionPool(3072),
-            TextTower(tower(768, 12, 3072), 12, 32000, 64, "full", "last", 1, 768, project_bias=True),
+            TextTower(tower(768, 12, 3072), 12, 32000, 64, "full", "last", 49407, 768, project_bias=True),
             "sigmoid",
         ),
         sizes={
             "b16-224": {},
             "so400m-14-384": {
-                "vision.block": tower(1152, 16, 4304), "vision.depth": 27, "vision.patch": 14, "vision.position.side": 27,
+                "encoder.block": tower(1152, 16, 4304), "encoder.depth": 27, "encoder.patch": 14, "encoder.position.side": 27,
                 "text.block": tower(1152, 16, 4304), "text.depth": 27, "text.project": 1152, "pool.mlp_width": 4304,
                 "views.height": 384, "views.width": 384,
             },

@@ -2,17 +2,128 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
 
+from chiasm.connect.steps import Visual
+from chiasm.errors import Overflow, Unsupported
+from chiasm.generate.choose import Chooser
+from chiasm.generate.cycles import Watch
+from chiasm.generate.sampling import Sampling
 from chiasm.layers.cache import KVCache
 from chiasm.model import Batch, Causal
 
+Finish = Literal["stop", "length", "repetition", "cancelled"]
+"""Why a row ended: a stop id, the limit of tokens, a cycle, or its caller's wish."""
 
-def prefill(model: Causal, batch: Batch, room: int) -> tuple[Tensor, KVCache]:
+
+@dataclass(frozen=True)
+class Token:
+    """One token of one row's answer, and the model's own log-probability of it."""
+
+    row: int
+    id: int
+    logprob: float
+
+
+@dataclass(frozen=True)
+class End:
+    """A row's last event. `stop` is the stop id that ended it, which is no token of the answer."""
+
+    row: int
+    reason: Finish
+    stop: int | None = None
+
+
+Event = Token | End
+
+
+def generate(
+    model: Causal,
+    batch: Batch,
+    sampling: Sampling,
+    *,
+    visual: Visual | None = None,
+    seeds: Sequence[int] | None = None,
+    limits: Sequence[int] | None = None,
+    cancelled: Collection[int] = (),
+) -> Iterator[Event]:
+    """Answers a batch of prompts: events step by step, rows in order within a step; every row ends with an `End`.
+
+    Rows that have ended leave the batch; what a row draws depends on its own seed alone. `visual` are the batch's
+    visual tokens where they have been computed, `seeds` one per row instead of `sampling.seed` + row, `limits` one per
+    row instead of `sampling.max_new_tokens`. The caller may add rows to `cancelled` at any time: they end before their
+    next token. Raises `Overflow` where a row leaves no room for a token, and `Unsupported` for rows with branches.
+    """
+    if batch.segment_BT is not None:
+        raise Unsupported("continue rows with branches", "generate")
+    if seeds is None:
+        first = torch.seed() % 2**62 if sampling.seed is None else sampling.seed
+        seeds = [first + row for row in range(len(batch.ids_BT))]
+    return _run(model, batch, sampling, visual, seeds, _limits(model, batch, sampling, limits), cancelled)
+
+
+def _run(
+    model: Causal,
+    batch: Batch,
+    sampling: Sampling,
+    visual: Visual | None,
+    seeds: Sequence[int],
+    limits: Sequence[int],
+    cancelled: Collection[int],
+) -> Iterator[Event]:
+    with torch.inference_mode():
+        logits_BS, cache = prefill(model, batch, max(limits), visual)
+        prompts = [ids[valid] for ids, valid in zip(batch.ids_BT, batch.valid_BT, strict=True)]
+        chooser = Chooser(sampling, prompts, placeholders(model), seeds, logits_BS)
+    watches = [Watch(sampling.cycle) if sampling.cycle else None for _ in prompts]
+    in_batch, alive, next_B = list(range(len(prompts))), set(range(len(prompts))), batch.next_B
+    for number in range(max(limits)):
+        with torch.inference_mode():
+            ids_B, logprobs_B = chooser.choose(logits_BS, number)
+            chosen = list(zip(in_batch, ids_B.tolist(), logprobs_B.tolist(), strict=True))
+        for row, token, logprob in chosen:
+            if row not in alive:
+                continue
+            stopped = token in sampling.stop_ids
+            if not stopped:
+                yield Token(row, token, logprob)
+            if stopped:
+                end = End(row, "stop", token)
+            elif _circles(watches[row], token):
+                end = End(row, "repetition")
+            elif number + 1 >= limits[row]:
+                end = End(row, "length")
+            else:
+                continue
+            alive.discard(row)
+            yield end
+        for row in sorted(alive.intersection(cancelled)):
+            alive.discard(row)
+            yield End(row, "cancelled")
+        if not alive:
+            return
+        with torch.inference_mode():
+            if 2 * len(alive) <= len(in_batch):
+                places = [place for place, row in enumerate(in_batch) if row in alive]
+                in_batch = [in_batch[place] for place in places]
+                cache, ids_B, next_B = cache.pick(places, cache.room), ids_B[places], next_B[places]
+                chooser.keep(places)
+            logits_BS = step(model, ids_B, next_B + number, cache)
+
+
+def _circles(watch: Watch | None, token: int) -> bool:
+    return watch is not None and watch.sees(token)
+
+
+def prefill(model: Causal, batch: Batch, room: int, visual: Visual | None = None) -> tuple[Tensor, KVCache]:
     """Reads the batch; the last position's logits [B, S], and a cache with room for `room` positions more."""
     cache = model.room(len(batch.ids_BT), batch.ids_BT.shape[1] + room)
-    hidden_BTD = model(batch, cache)
+    hidden_BTD = model(batch, cache) if visual is None else model.read(batch, visual, cache)
     return model.logits(hidden_BTD[:, -1]), cache
 
 
@@ -25,10 +136,35 @@ def step(model: Causal, ids_B: Tensor, where_B: Tensor, cache: KVCache) -> Tenso
 
 
 def greedy(model: Causal, batch: Batch, count: int) -> Tensor:
-    """The `count` likeliest tokens, one after the other, ends of sequence ignored: [B, count]."""
+    """The `count` likeliest tokens, one after the other; no id is forbidden and none ends a row: [B, count]."""
     logits_BS, cache = prefill(model, batch, count)
     chosen = [logits_BS.argmax(-1)]
     for number in range(count - 1):
         logits_BS = step(model, chosen[-1], batch.next_B + number, cache)
         chosen.append(logits_BS.argmax(-1))
     return torch.stack(chosen, 1)
+
+
+def placeholders(model: Causal) -> tuple[int, ...]:
+    """Ids that stand for visual tokens: a model must never write them."""
+    if model.spec.sight is None:
+        return ()
+    fusion = model.spec.sight.fusion
+    return (fusion.image,) if fusion.video is None else (fusion.image, fusion.video)
+
+
+def _limits(model: Causal, batch: Batch, sampling: Sampling, asked: Sequence[int] | None) -> list[int]:
+    """How many tokens each row may get."""
+    context = model.spec.decoder.context
+    longest = context if sampling.max_length is None else min(context, sampling.max_length)
+    lengths = batch.valid_BT.sum(-1).tolist()
+    for row, length in enumerate(lengths):
+        if length >= longest:
+            called = "the model's context" if longest == context else "max_length"
+            message = (
+                f"row {row} has {length} tokens and {called} is {longest}, so there is no room for an answer: "
+                f"shorten it by {length - longest + 1} or more"
+            )
+            raise Overflow(message)
+    asked = [sampling.max_new_tokens] * len(lengths) if asked is None else asked
+    return [min(most, longest - length) for most, length in zip(asked, lengths, strict=True)]

@@ -1,1 +1,1 @@
-"""The shared vocabulary of blocks: norms, activations, MLPs, rotary positions, attention, the transformer block, the cache."""
+"""The shared vocabulary of blocks: norms, activations, MLPs, rotary positions, attention, the block, the cache."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.layers.cache import KVCache
-from chiasm.layers.mlp import joined
+from chiasm.layers.linear import Preparable, product
 from chiasm.layers.rope import Turn, rotate
 from chiasm.spec import Block
 
@@ -34,7 +34,7 @@ class Slot:
     layer: int
 
 
-class Attention(nn.Module):
+class Attention(Preparable):
     """softmax(q k^T / sqrt(F)) v. `prepare` joins the three projections into one product for inference."""
 
     def __init__(self, spec: Block) -> None:
@@ -44,50 +44,61 @@ class Attention(nn.Module):
         self.q: nn.Linear | None = nn.Linear(spec.width, across, spec.qkv_bias)
         self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.v: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
-        self.out = nn.Linear(across, spec.width, spec.out_bias)
-        self.qkv: nn.Linear | None = None
+        self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
+        self.qkv: nn.Module | None = None
 
     def prepare(self) -> None:
         if self.q is not None and self.k is not None and self.v is not None:
-            self.qkv = joined(self.q, self.k, self.v)
+            self.qkv = product(self.q, self.k, self.v)
             self.q = self.k = self.v = None
+        if isinstance(self.out, nn.Linear):
+            self.out = product(self.out)
 
     def forward(self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None) -> Tensor:
-        q_BNTF, k_BNTF, v_BNTF = self._project(x_BTD)
-        if by is not None:
-            q_BNTF, k_BNTF = rotate(q_BNTF, by), rotate(k_BNTF, by)
+        q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in self._heads(x_BTD, by))
         if slot is not None:
             k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
         mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
-        return self.out(mixed_BNTF.transpose(1, 2).flatten(2))
+        out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
+        return out_BTD
 
-    def _project(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys, turned by their positions, and values: [B, T, heads, F] each."""
         if self.qkv is not None:
-            heads = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
-            q, k, v = heads.split((self.heads, self.kv_heads, self.kv_heads), 1)
+            heads_BTNF = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
+            turned, v = heads_BTNF.split((self.heads + self.kv_heads, self.kv_heads), 2)
+            q, k = (turned if by is None else rotate(turned, by)).split((self.heads, self.kv_heads), 2)
             return q, k, v
         assert self.q is not None and self.k is not None and self.v is not None
-        q, k, v = (
-            project(x_BTD).unflatten(-1, (-1, self.head_width)).transpose(1, 2) for project in (self.q, self.k, self.v)
-        )
-        return q, k, v
+        q, k, v = (part(x_BTD).unflatten(-1, (-1, self.head_width)) for part in (self.q, self.k, self.v))
+        return (q, k, v) if by is None else (rotate(q, by), rotate(k, by), v)
 
 
 def attend(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask) -> Tensor:
     """Attention of queries to keys under a mask; [B, N, T, F]. Fewer key heads than query heads are shared in order."""
     if isinstance(mask, Spans):
         return _attend_spans(q_BNTF, k_BNTF, v_BNTF, mask)
-    queries, heads, shared = q_BNTF.shape[2], q_BNTF.shape[1], k_BNTF.shape[1]
-    if queries == 1 and heads != shared:
-        # One query a head: the heads that share keys are as many queries of one shared head, and nothing is copied.
-        grouped = q_BNTF.unflatten(1, (shared, -1)).squeeze(3)
-        seen = mask if isinstance(mask, Tensor) else None
-        return F.scaled_dot_product_attention(grouped, k_BNTF, v_BNTF, attn_mask=seen).flatten(1, 2).unsqueeze(2)
+    if q_BNTF.requires_grad and q_BNTF.device.type == "cpu" and not isinstance(mask, str):
+        return _products(q_BNTF, k_BNTF, v_BNTF, mask)
     causal = mask == "causal" if isinstance(mask, str) else False
     seen = mask if isinstance(mask, Tensor) else None
+    shared = q_BNTF.shape[1] != k_BNTF.shape[1]
     return F.scaled_dot_product_attention(
-        q_BNTF, k_BNTF, v_BNTF, attn_mask=seen, is_causal=causal and queries > 1, enable_gqa=heads != shared
+        q_BNTF, k_BNTF, v_BNTF, attn_mask=seen, is_causal=causal and q_BNTF.shape[2] > 1, enable_gqa=shared
     )
+
+
+def _products(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Tensor) -> Tensor:
+    """Attention as plain products, for training on a CPU: there the fused kernel's backward takes several times theirs.
+
+    The heads that share keys are as many queries of one shared head, so that nothing is copied.
+    """
+    shared, queries = k_BNTF.shape[1], q_BNTF.shape[2]
+    grouped = q_BNTF.unflatten(1, (shared, -1)).flatten(2, 3)
+    scores = (grouped * q_BNTF.shape[-1] ** -0.5) @ k_BNTF.transpose(-1, -2)
+    scores = scores.unflatten(2, (-1, queries)).masked_fill(~mask[:, :, None], float("-inf"))
+    mixed = scores.softmax(-1, torch.float32).to(v_BNTF.dtype).flatten(2, 3) @ v_BNTF
+    return mixed.unflatten(2, (-1, queries)).flatten(1, 2)
 
 
 def _attend_spans(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, spans: Spans) -> Tensor:

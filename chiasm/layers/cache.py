@@ -9,9 +9,9 @@ from chiasm.errors import Overflow
 
 
 class KVCache:
-    """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length; pads stand on the left.
+    """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length.
 
-    `valid_BT` marks the positions that are no pads.
+    `valid_BT` marks the positions that are no pads; pads stand on the left.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class KVCache:
         self.room, self.length = room, 0
 
     def advance(self, valid_BT: Tensor) -> None:
-        """Takes the next positions; call once per forward, before the layers write. Raises `Overflow` when it is full."""
+        """Takes the next positions; once per forward, before the layers write. Raises `Overflow` when it is full."""
         end = self.length + valid_BT.shape[1]
         if end > self.room:
             message = (
@@ -42,3 +42,14 @@ class KVCache:
         self.keys[layer, :, :, start : self.length] = keys_BNTF
         self.values[layer, :, :, start : self.length] = values_BNTF
         return self.keys[layer, :, :, : self.length], self.values[layer, :, :, : self.length]
+
+    def pick(self, rows: list[int], room: int) -> KVCache:
+        """A cache of these rows, in this order, repeated where named twice, with room for `room` positions."""
+        layers, _, heads, _, head_width = self.keys.shape
+        picked = KVCache(layers, len(rows), heads, room, head_width, self.keys.dtype, self.keys.device)
+        end = picked.length = self.length
+        picked.keys[..., :end, :] = self.keys[:, rows, :, :end]
+        picked.values[..., :end, :] = self.values[:, rows, :, :end]
+        picked.valid_BT[:, :end] = self.valid_BT[rows, :end]
+        picked.padded = not bool(picked.valid_BT[:, :end].all())
+        return picked

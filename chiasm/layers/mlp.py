@@ -2,49 +2,86 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from chiasm.layers.act import ACTIVATIONS
+from chiasm.layers.linear import Packed, Preparable, packs, product
 from chiasm.spec import Activation, Block
 
 
-class PlainMLP(nn.Module):
+class PlainMLP(Preparable):
     """down(act(up(x)))."""
 
     def __init__(self, width: int, hidden: int, act: Activation, bias: bool) -> None:
         super().__init__()
         self.act = ACTIVATIONS[act]
-        self.up = nn.Linear(width, hidden, bias)
-        self.down = nn.Linear(hidden, width, bias)
+        self.up: nn.Module = nn.Linear(width, hidden, bias)
+        self.down: nn.Module = nn.Linear(hidden, width, bias)
+
+    def prepare(self) -> None:
+        if isinstance(self.up, nn.Linear) and isinstance(self.down, nn.Linear):
+            self.up, self.down = product(self.up), product(self.down)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(self.act(self.up(x)))
+        out: Tensor = self.down(self.act(self.up(x)))
+        return out
 
 
-class GatedMLP(nn.Module):
-    """down(act(gate(x)) * up(x)) (arXiv:2002.05202). `prepare` joins gate and up into one product for inference."""
+class GatedMLP(Preparable):
+    """down(act(gate(x)) * up(x)) (arXiv:2002.05202). `prepare` joins gate and up for inference."""
 
     def __init__(self, width: int, hidden: int, act: Activation, bias: bool) -> None:
         super().__init__()
         self.act = ACTIVATIONS[act]
         self.gate: nn.Linear | None = nn.Linear(width, hidden, bias)
         self.up: nn.Linear | None = nn.Linear(width, hidden, bias)
-        self.down = nn.Linear(hidden, width, bias)
-        self.gate_up: nn.Linear | None = None
+        self.down: nn.Module = nn.Linear(hidden, width, bias)
+        self.gated: nn.Module | None = None
 
     def prepare(self) -> None:
-        if self.gate is not None and self.up is not None:
-            self.gate_up = joined(self.gate, self.up)
-            self.gate = self.up = None
+        if self.gate is None or self.up is None or not isinstance(self.down, nn.Linear):
+            return
+        if packs(self.gate.weight) and self.act is F.silu:
+            self.gated = PackedGate(Packed(self.gate), Packed(self.up))
+        else:
+            self.gated = JoinedGate(product(self.gate, self.up), self.act)
+        self.down = product(self.down)
+        self.gate = self.up = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.gate_up is not None:
-            gate, up = self.gate_up(x).chunk(2, -1)
+        if self.gated is not None:
+            hidden = self.gated(x)
         else:
             assert self.gate is not None and self.up is not None
-            gate, up = self.gate(x), self.up(x)
-        return self.down(self.act(gate) * up)
+            hidden = self.act(self.gate(x)) * self.up(x)
+        out: Tensor = self.down(hidden)
+        return out
+
+
+class JoinedGate(nn.Module):
+    """act(gate(x)) * up(x) from one product of both."""
+
+    def __init__(self, both: nn.Module, act: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.both, self.act = both, act
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.both(x).chunk(2, -1)
+        return self.act(gate) * up
+
+
+class PackedGate(nn.Module):
+    """silu(gate(x)) * up(x) as two products and nothing between."""
+
+    def __init__(self, gate: Packed, up: Packed) -> None:
+        super().__init__()
+        self.gate, self.up = gate, up
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up.times(x, self.gate.silu(x))
 
 
 def mlp(spec: Block) -> nn.Module:
@@ -54,13 +91,3 @@ def mlp(spec: Block) -> nn.Module:
             return PlainMLP(spec.width, spec.mlp_width, spec.act, spec.mlp_bias)
         case "gated":
             return GatedMLP(spec.width, spec.mlp_width, spec.act, spec.mlp_bias)
-
-
-def joined(*layers: nn.Linear) -> nn.Linear:
-    """Linear layers over the same input as one whose output is theirs side by side."""
-    bias = layers[0].bias is not None
-    whole = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers), bias, device="meta")
-    whole.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]), requires_grad=False)
-    if bias:
-        whole.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]), requires_grad=False)
-    return whole

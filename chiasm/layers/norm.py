@@ -6,19 +6,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chiasm.layers.linear import Preparable
 from chiasm.spec import Norm
 
 
-class RMSNorm(nn.Module):
+class RMSNorm(Preparable):
     """x / rms(x) * weight over the last axis, the mean of squares taken in float32 (arXiv:1910.07467)."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(width))
+        self.by_rows = False
+
+    def prepare(self) -> None:
+        self.by_rows = self.weight.device.type == "cpu"
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.by_rows:
+            return rms_by_rows(x, self.weight, self.eps)
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+def rms_by_rows(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """The same numbers in half of the time on a CPU, where torch has no kernel for this norm; without gradients.
+
+    An evaluated batch norm divides each channel by a given deviation in float32 and rounds once: the rows are its
+    channels, the means of squares its variances.
+    """
+    rows = x.reshape(1, -1, x.shape[-1])
+    square = torch.linalg.vector_norm(rows[0], dim=-1, dtype=torch.float32).square_().div_(x.shape[-1])
+    zero = torch.zeros_like(square)
+    return torch.batch_norm(rows, None, None, zero, square, False, 0.0, eps, False).mul_(weight).view(x.shape)
 
 
 def norm(spec: Norm, width: int) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,10 @@ from chiasm.spec import LinearScaling, Llama3Scaling, Plain, Rope
 
 
 class Turn(NamedTuple):
-    """Cosines and sines, one per position and head number, in float32: [B, 1, T, F]."""
+    """How far each number of a head is turned at each position, in float32: [B, T, 1, F].
+
+    The sines of a head's first half are negated, as its second half enters there with a minus.
+    """
 
     cos: Tensor
     sin: Tensor
@@ -21,9 +25,11 @@ class Turn(NamedTuple):
         return Turn(self.cos.to(dtype), self.sin.to(dtype))
 
 
+@lru_cache
+@torch.inference_mode(False)
 def frequencies(rope: Rope, head_width: int) -> Tensor:
-    """The angle that one step of position turns each pair of a head, in float32: [F / 2]."""
-    steps = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
+    """The angle that one step of position turns each pair of a head, in float32 on the CPU: [F / 2]; read only."""
+    steps = torch.arange(0, head_width, 2, dtype=torch.float32, device="cpu") / head_width
     plain = 1.0 / rope.theta**steps
     match rope.scaling:
         case Plain():
@@ -41,29 +47,28 @@ def frequencies(rope: Rope, head_width: int) -> Tensor:
 
 
 def turn(rope: Rope, head_width: int, where_ABT: Tensor) -> Turn:
-    """The turns of every position. With several axes, each section of the frequencies follows its own axis (arXiv:2409.12191)."""
+    """The turns of every position. With several axes, each section of frequencies follows one (arXiv:2409.12191)."""
     step = frequencies(rope, head_width).to(where_ABT.device)
     if rope.sections:
         parts = step.split(rope.sections)
         angles = torch.cat([where_ABT[a % 3, ..., None].float() * part for a, part in enumerate(parts)], -1)
     else:
         angles = where_ABT[0, ..., None].float() * step
-    return _turn(angles[:, None])
+    return _turn(angles[:, :, None])
 
 
 def axial_turn(theta: float, head_width: int, where_P2: Tensor) -> Turn:
     """The turns of packed patches at (row, column): the first half of the frequencies by row, the second by column."""
     step = 1.0 / theta ** (torch.arange(0, head_width // 2, 2, dtype=torch.float32) / (head_width // 2))
     angles = (where_P2[..., None].float() * step.to(where_P2.device)).flatten(1)
-    return _turn(angles[None, None])
+    return _turn(angles[None, :, None])
 
 
 def _turn(angles: Tensor) -> Turn:
-    whole = torch.cat([angles, angles], -1)
-    return Turn(whole.cos(), whole.sin())
+    cos, sin = angles.cos(), angles.sin()
+    return Turn(torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1))
 
 
-def rotate(x_BNTF: Tensor, by: Turn) -> Tensor:
+def rotate(x_BTNF: Tensor, by: Turn) -> Tensor:
     """Every pair (i, i + F/2) of each head turned by its angle."""
-    first, second = x_BNTF.chunk(2, -1)
-    return x_BNTF * by.cos + torch.cat([-second, first], -1) * by.sin
+    return torch.addcmul(x_BTNF * by.cos, x_BTNF.roll(x_BTNF.shape[-1] // 2, -1), by.sin)

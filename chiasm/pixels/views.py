@@ -11,21 +11,21 @@ from chiasm.errors import BadPicture
 from chiasm.geometry import Crop, Pad, Scale, Size, Stroke, View, views
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.resize import crop, normalise, pad, resize
-from chiasm.spec import Pixels, Sight
+from chiasm.spec import Looks, Pixels
 
 LARGEST_CANVAS = 178_956_970
 """Pixels that one resized canvas may have: the customary cap of servers on a decoded picture."""
 
 
-def look(sight: Sight, pixels_HWC: NDArray[np.uint8], item: int) -> list[tuple[View, NDArray[np.float32]]]:
+def look(looks: Looks, pixels_HWC: NDArray[np.uint8], item: int) -> list[tuple[View, NDArray[np.float32]]]:
     """Every view of one upright RGB picture, with its patches [P, K] in raster order.
 
     Raises `BadPicture` for a size that the family refuses, or whose resized canvas would be too large to hold.
     """
     height, width = pixels_HWC.shape[:2]
-    planned = views(sight.views, sight.pixels, sight.encoder, Size(width, height), item)
+    planned = views(looks.views, looks.pixels, looks.encoder, Size(width, height), item)
     done: dict[tuple[Stroke, ...], NDArray[np.uint8]] = {(): pixels_HWC}
-    return [(view, _patches(sight, _drawn(view.strokes, sight.pixels, done), view)) for view in planned]
+    return [(view, _patches(looks, _drawn(view.strokes, looks.pixels, done), view)) for view in planned]
 
 
 def _drawn(
@@ -53,9 +53,9 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
             return crop(pixels_HWC, top, left, height, width)
 
 
-def _patches(sight: Sight, pixels_HWC: NDArray[np.uint8], view: View) -> NDArray[np.float32]:
+def _patches(looks: Looks, pixels_HWC: NDArray[np.uint8], view: View) -> NDArray[np.float32]:
     """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them."""
-    encoder, spec = sight.encoder, sight.pixels
+    encoder, spec = looks.encoder, looks.pixels
     whole = pixels_HWC[: view.grid.h * encoder.patch, : view.grid.w * encoder.patch]
     pixels_CHW = normalise(whole, spec.scale, spec.mean, spec.std)
     return patchify_frames(np.repeat(pixels_CHW[None], encoder.frames, 0), encoder.patch, encoder.frames)

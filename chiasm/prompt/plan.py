@@ -18,6 +18,7 @@ from chiasm.geometry import Size, views
 from chiasm.model import Batch
 from chiasm.model import Sight as Seen
 from chiasm.place import Grid, Ints, Laid, connect, encoded
+from chiasm.prompt.marks import controls
 from chiasm.sequence.positions import positions
 from chiasm.spec import Causal, Sight
 
@@ -157,6 +158,21 @@ def lay(spec: Causal, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, li
     sizes = [(item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in items]
     laid = connect(spec.sight.connector, encoded(spec.sight.encoder, grids), sizes)
     return grids, laid, np.bincount(laid.items(), minlength=len(items)).tolist() if items else []
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one picture takes in a sequence: visual tokens, and the control tokens around them (line feeds are text)."""
+
+    visual: int
+    marks: int
+
+
+def count(spec: Causal, size: Size) -> Count:
+    """The tokens of one picture, from its size alone. Raises `BadPicture` for a size that the family refuses."""
+    grids, _, (visual,) = lay(spec, [size])
+    assert spec.sight is not None
+    return Count(visual, controls(spec.sight.marks, len(grids)))
 
 
 def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:

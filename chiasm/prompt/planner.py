@@ -93,6 +93,10 @@ def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:
     backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
     backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
     if backend.token_to_id(token) != number:
-        message = f"{tokenizer.origin} gives {token!r} the id {backend.token_to_id(token)}, and the model expects {number}"
+        message = (
+            f"{tokenizer.origin} gives {token!r} the id {backend.token_to_id(token)}, and the model expects {number}"
+        )
         raise BadCheckpoint(message)
-    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)
+    return Tokenizer(
+        backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin
+    )

@@ -77,7 +77,7 @@ def fetch(home: Path | None = None) -> Path:
     if os.environ.get("CHIASM_OFFLINE") == "1":
         raise Offline(f"{home} holds no fonts and emoji yet and CHIASM_OFFLINE=1 forbids fetching them.")
     if shutil.which("npm") is None:
-        raise UserError("Fetching fonts and emoji needs the npm client, which is not installed (Debian: apt install npm).")
+        raise UserError("Fetching fonts and emoji needs the npm client, which is not installed.")
     need("cairosvg", extra="train")
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
@@ -98,9 +98,7 @@ def fetch(home: Path | None = None) -> Path:
 
 def _pack(packages: list[str], into: Path) -> list[Path]:
     """Runs `npm pack` and returns the archives, one a package, in order."""
-    done = subprocess.run(
-        ["npm", "pack", "--silent", *packages], cwd=into, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["npm", "pack", "--silent", *packages], cwd=into, capture_output=True, text=True, check=False)
     names = [line.strip() for line in done.stdout.splitlines() if line.strip().endswith(".tgz")]
     if done.returncode != 0 or len(names) != len(packages):
         raise UserError(f"npm could not fetch {', '.join(packages)}: {done.stderr.strip()[-300:]}")
@@ -140,14 +138,12 @@ def _fetch_emoji(into: Path, scratch: Path) -> tuple[list[str], dict[str, list[s
     labels_path, *style_paths = _pack([LABELS_PACKAGE, *(s.package for s in STYLES)], scratch)
     with tarfile.open(labels_path) as archive:
         entries = json.loads(_member(archive, "en/compact.json") or b"[]")
-    labels = [
-        e["label"] for e in entries if "200D" not in e["hexcode"] and e.get("group") not in _UNPICTURED_GROUPS
-    ]
+    labels = [e["label"] for e in entries if "200D" not in e["hexcode"] and e.get("group") not in _UNPICTURED_GROUPS]
     drawn: dict[str, dict[str, Any]] = {}
     for source, path in zip(STYLES, style_paths, strict=True):
         with tarfile.open(path) as archive:
             drawn[source.style] = json.loads(_member(archive, "icons.json") or b"{}")
-    concepts = sorted({label for label in labels if all(_body(d, label) for d in drawn.values()) or _common(drawn, label)})
+    concepts = sorted({label for label in labels if _common(drawn, label)})
     kept: dict[str, list[str]] = {"train": [], "held-out": []}
     for source in STYLES:
         np.save(into / f"{source.style}.npy", _draw_style(source, drawn[source.style], concepts))

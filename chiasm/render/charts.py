@@ -79,7 +79,8 @@ def curve(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]
     rng, size = canvas.rng, canvas.size
     n, rises = rng.randint(5, 9), rng.random() < 0.5
     ink = against(canvas.ground, rng)
-    left, right, top, base = rng.uniform(8, 28), size - rng.uniform(6, 14), rng.uniform(8, 30), size - rng.uniform(10, 30)
+    left, right = rng.uniform(8, 28), size - rng.uniform(6, 14)
+    top, base = rng.uniform(8, 30), size - rng.uniform(10, 30)
     values = [k / (n - 1) * rng.uniform(0.8, 1.0) + rng.uniform(-0.16, 0.16) for k in range(n)]
     low, high = min(values), max(values)
     values = [(v - low) / (high - low) for v in values]

@@ -70,5 +70,20 @@ def pair(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]
     if len(set(names)) == n and abs(dx) >= 12:
         questions.append(ask(rng, use, "sides", "left" if dx < 0 else "right", names[a], names[b], ("left", "right")))
     if len(set(names)) == n and abs(dy) >= 12:
-        questions.append(ask(rng, use, "levels", "above" if dy < 0 else "below", names[a], names[b], ("above", "below")))
+        level = "above" if dy < 0 else "below"
+        questions.append(ask(rng, use, "levels", level, names[a], names[b], ("above", "below")))
     return f"Pictures of {', '.join(names[:-1])} and {names[-1]}.", questions
+
+
+def crowd(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]:
+    """Rows of emoji all over the picture; no question, only names and boxes."""
+    rng, size = canvas.rng, canvas.size
+    across = rng.randint(2, max(2, size // 48))
+    step = size / across
+    names = []
+    for k in range(across * across):
+        px = int(step * rng.uniform(0.72, 0.98))
+        x = int(k % across * step + rng.uniform(0, step - px))
+        y = int(k // across * step + rng.uniform(0, max(0.0, step - 1.15 * px)))
+        names.append(assets.concepts[_emoji(canvas, assets, None, px, x, y)])
+    return f"Pictures of {', '.join(names)}.", []

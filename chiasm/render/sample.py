@@ -27,9 +27,10 @@ KINDS: Mapping[str, Draw] = {
     "receipt": tables.receipt,
     "named": named.named,
     "pair": named.pair,
+    "crowd": named.crowd,
 }
 
-_DRAWN_FROM_STYLES = frozenset({"named", "pair"})
+_DRAWN_FROM_STYLES = frozenset({"named", "pair", "crowd"})
 _TURNED = frozenset({"number", "word", "line", "page"})
 _GROUNDS = ((255, 255, 255), (250, 248, 240), (235, 235, 235), (20, 20, 24))
 

@@ -171,7 +171,8 @@ def mixed_shapes(canvas: Canvas, use: Use) -> tuple[str, list[Question]]:
     if abs(dx) >= 12:
         questions.append(ask(rng, use, "sides", "left" if dx < 0 else "right", names[a], names[b], ("left", "right")))
     if abs(dy) >= 12:
-        questions.append(ask(rng, use, "levels", "above" if dy < 0 else "below", names[a], names[b], ("above", "below")))
+        level = "above" if dy < 0 else "below"
+        questions.append(ask(rng, use, "levels", level, names[a], names[b], ("above", "below")))
     listed = [_article(name) for name in names]
     return f"{', '.join(listed[:-1])} and {listed[-1]}.".capitalize(), questions
 
@@ -180,7 +181,8 @@ def many_shapes(canvas: Canvas, use: Use) -> tuple[str, list[Question]]:
     """One to nine shapes of one, two or many kinds: how many of all, of one shape, of one colour."""
     rng = canvas.rng
     n = rng.randint(1, 9) if rng.random() < 0.6 else rng.randint(1, 5)
-    few_colours, few_shapes = apart(rng, canvas.ground)[: rng.choice((1, 2, 3))], rng.sample(SHAPES, rng.choice((1, 2, 3)))
+    few_colours = apart(rng, canvas.ground)[: rng.choice((1, 2, 3))]
+    few_shapes = rng.sample(SHAPES, rng.choice((1, 2, 3)))
     sides = [_side(rng, canvas.size, n) for _ in range(n)]
     if rng.random() < 0.5:
         sides = [sides[0]] * n

@@ -53,13 +53,13 @@ josefin-sans quicksand comfortaa dosis cabin noto-serif dm-sans space-mono space
 abril-fatface pacifico caveat permanent-marker exo-2 archivo zilla-slab vollkorn cardo alegreya slabo-27px overpass
 mulish manrope poppins asap hind signika varela-round righteous lobster share-tech-mono vt323 cousine tinos arimo
 atkinson-hyperlegible dejavu-sans special-elite fredoka
-""".split()
+"""
 
 _HELD_OUT_FAMILIES = """
 lato merriweather ubuntu work-sans fira-sans jetbrains-mono arvo karla ibm-plex-sans ibm-plex-serif barlow
 courier-prime titillium-web patrick-hand
-""".split()
+"""
 
-FONTS = tuple(FontSource(f, "train") for f in _TRAIN_FAMILIES) + tuple(
-    FontSource(f, "held-out") for f in _HELD_OUT_FAMILIES
+FONTS = tuple(FontSource(f, "train") for f in _TRAIN_FAMILIES.split()) + tuple(
+    FontSource(f, "held-out") for f in _HELD_OUT_FAMILIES.split()
 )

@@ -10,7 +10,10 @@ from chiasm.render.wordings import ask
 from chiasm.render.writing import WORDS, any_font, any_number
 
 _NAMES = tuple(w.capitalize() for w in WORDS if 3 <= len(w) <= 6)
-_GOODS = tuple("Apple Orange Lemon Banana Bread Butter Cheese Milk Coffee Tea Sugar Salt Water Juice Soup Rice Pasta Pizza Cake Egg".split())
+_GOODS_TEXT = """
+apple orange lemon banana bread butter cheese milk coffee tea sugar salt water juice soup rice pasta pizza cake egg
+"""
+_GOODS = tuple(w.capitalize() for w in _GOODS_TEXT.split())
 
 
 def table(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]:

@@ -10,21 +10,32 @@ from chiasm.render.truth import Question
 WORDINGS: dict[str, dict[Use, tuple[str, ...]]] = {
     "number": {
         "train": (
-            "What number is shown?", "Read the number.", "Which number is printed here?", "What does the number say?",
-            "Write down the number in the picture.", "What number do you see?",
+            "What number is shown?",
+            "Read the number.",
+            "Which number is printed here?",
+            "What does the number say?",
+            "Write down the number in the picture.",
+            "What number do you see?",
         ),
         "held-out": ("Please tell me the number in this image.", "What is the printed number?"),
     },
     "word": {
         "train": (
-            "What word is shown?", "Read the word.", "What does it say?", "Which word is printed here?",
-            "Write down the word in the picture.", "What is written?",
+            "What word is shown?",
+            "Read the word.",
+            "What does it say?",
+            "Which word is printed here?",
+            "Write down the word in the picture.",
+            "What is written?",
         ),
         "held-out": ("Please tell me the word in this image.", "What word can be read here?"),
     },
     "line": {
         "train": (
-            "Read the text.", "What does the text say?", "What is written here?", "Write down the text in the picture.",
+            "Read the text.",
+            "What does the text say?",
+            "What is written here?",
+            "Write down the text in the picture.",
             "What does it say?",
         ),
         "held-out": ("Please tell me the text in this image.", "What does the sign say?"),

@@ -13,7 +13,7 @@ from chiasm.render.sources import Use
 from chiasm.render.truth import Question
 from chiasm.render.wordings import ask
 
-WORDS = """
+_WORDS = """
 open closed exit enter stop go push pull sale free hotel cafe bakery bank police school museum station airport taxi
 bus train ticket danger warning caution wet floor no smoking parking private keep out left right north south east
 west street road avenue park bridge river lake hill house garden kitchen bath office room table chair door window
@@ -24,7 +24,8 @@ total price amount date time number name page order invoice receipt change cash 
 please wait here this way up down first second third one two three four five six seven eight nine ten
 cat dog bird fish horse cow sheep lion tiger bear mouse tree flower leaf sun moon star cloud rain snow wind fire
 book paper pen music movie game phone radio mail message letter picture photo city country island beach mountain
-""".split()
+"""
+WORDS = tuple(_WORDS.split())
 
 _SIZES = (*range(12, 16), *range(16, 48, 1), *range(16, 48, 1), *range(18, 32), *range(48, 65, 4))
 _MARKS = ".,:;-+/%$€£!?&'()#*="
@@ -36,7 +37,8 @@ def any_font(rng: random.Random, assets: Assets, px: int) -> ImageFont.FreeTypeF
 
 def any_size(rng: random.Random) -> int:
     """Font sizes of 12 to 64 px, mostly 16 to 48."""
-    return rng.choice(_SIZES)
+    size: int = rng.choice(_SIZES)
+    return size
 
 
 def any_number(rng: random.Random, most: int = 6) -> str:

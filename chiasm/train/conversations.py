@@ -45,7 +45,8 @@ def turns(made: Sample, diet: Diet, rng: random.Random) -> list[tuple[Message, M
     if not pairs or rng.random() < diet.captions * diet.branches:
         pairs = [*pairs[: diet.branches - 1], (rng.choice(CAPTION_WORDINGS), made.caption)]
     return [
-        (Message("user", (Image(0), Text(question))), Message("assistant", (Text(answer),))) for question, answer in pairs
+        (Message("user", (Image(0), Text(question))), Message("assistant", (Text(answer),)))
+        for question, answer in pairs
     ]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import random
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,16 @@ class Schooling:
 
 
 class Student:
-    """An eye with its heads in bf16, the float32 masters of both, and the optimizers over the masters."""
+    """An eye with its heads in bf16, the float32 masters of both, and the optimizers over the masters.
+
+    The optimizers, half of a step's work, run in a thread of their own while the next lesson is seen, so that
+    gradients are applied one step late; `settle` waits for them. Two cores then need no common barrier in every product.
+    """
 
     def __init__(self, config: Schooling, concepts: int) -> None:
         torch.manual_seed(config.seed)
         self.parts = nn.ModuleDict({"eye": ConvEyeModel(config.eye), "heads": Heads(config.eye, concepts)})
-        self.parts.to(memory_format=torch.channels_last)
+        self.parts.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         names, params = zip(*self.parts.named_parameters(), strict=True)
         self.names: tuple[str, ...] = names
         self.masters = [p.detach().clone() for p in params]
@@ -72,6 +76,9 @@ class Student:
             torch.optim.AdamW(rest, config.rate_rest, betas=(0.9, 0.98), weight_decay=config.decay, fused=True),
         )
         self.full_rates = (config.rate, config.rate_rest)
+        self.clip = config.clip
+        self.beside = ThreadPoolExecutor(1)
+        self.pending: Future[None] | None = None
         self.step, self.seconds = 0, 0.0
 
     @property
@@ -86,43 +93,50 @@ class Student:
         assert isinstance(heads, Heads)
         return heads
 
-    def learn(self, lesson: Lesson, share: float, clip: float, window: tuple[int, int]) -> dict[str, float]:
+    def learn(self, lesson: Lesson, share: float, window: tuple[int, int]) -> dict[str, float]:
         """One step at a share of the full learning rates; returns the losses by head."""
         maps = self.eye.trunk(scaled(lesson.pixels_BHWC))
         found = losses(maps, self.eye.read(maps, window), self.heads, lesson)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
-        total.backward()
-        for master, param in zip(self.masters, self.params, strict=True):
-            if param.grad is None:
-                master.grad = None
-            elif master.grad is None:
-                master.grad = param.grad.float()
-            else:
-                master.grad.copy_(param.grad)
+        total.backward()  # type: ignore[no-untyped-call]
+        grads = [p.grad for p in self.params]
+        for param in self.params:
             param.grad = None
-        nn.utils.clip_grad_norm_(self.masters, clip)
+        self.settle()
+        self.pending = self.beside.submit(self._update, grads, share)
+        self.step += 1
+        return {name: loss.item() for name, loss in found.items()}
+
+    def settle(self) -> None:
+        """Waits for the update under way and gives its result to the eye and the heads."""
+        if self.pending is not None:
+            self.pending.result()
+            self.pending = None
+            self._publish()
+
+    def _update(self, grads: list[Tensor | None], share: float) -> None:
+        for master, grad in zip(self.masters, grads, strict=True):
+            master.grad = None if grad is None else grad.float()
+        nn.utils.clip_grad_norm_(self.masters, self.clip)
         for optimizer, full in zip(self.optimizers, self.full_rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = full * share
             optimizer.step()
-        self._publish()
-        self.step += 1
-        return {name: loss.item() for name, loss in found.items()}
 
     def _publish(self) -> None:
         with torch.no_grad():
             torch._foreach_copy_(self.params, self.masters)
 
     def save(self, out: Path) -> None:
-        """Writes `student.safetensors` (masters, moments) and `eye.safetensors` (bf16), then `state.json`, atomically."""
+        """Writes `student.safetensors` (masters, moments), `eye.safetensors` (bf16) and `state.json`, each at once."""
+        self.settle()
         tensors = {f"master.{n}": m for n, m in zip(self.names, self.masters, strict=True)}
         named = {id(m): n for n, m in zip(self.names, self.masters, strict=True)}
         for optimizer in self.optimizers:
             for master, state in optimizer.state.items():
                 tensors |= {f"{key}.{named[id(master)]}": value for key, value in state.items()}
-        _replace(
-            out / "student.safetensors", lambda path: save_file({k: v.contiguous() for k, v in tensors.items()}, path)
-        )
+        tensors = {k: v.contiguous() for k, v in tensors.items()}
+        _replace(out / "student.safetensors", lambda path: save_file(tensors, path))
         weights = {k: v.contiguous() for k, v in self.eye.state_dict().items()}
         about = {"sizes": json.dumps(asdict(self.eye.sizes))}
         _replace(out / "eye.safetensors", lambda path: save_file(weights, path, about))
@@ -161,7 +175,7 @@ def load_eye(path: Path) -> ConvEyeModel:
 def _replace(path: Path, write: Any) -> None:
     beside = path.with_name(path.name + ".part")
     write(beside)
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def _share(config: Schooling, step: int, done: float) -> float:
@@ -213,7 +227,7 @@ def school(
         rng = random.Random(f"window {config.seed} {student.step}")
         share = _share(config, student.step, student.seconds / seconds)
         window = _window(rng, config.eye, lesson.pixels_BHWC.shape[1])
-        for name, loss in student.learn(lesson, share, config.clip, window).items():
+        for name, loss in student.learn(lesson, share, window).items():
             sums[name] += loss
             counts[name] += 1
         seen += len(lesson.pixels_BHWC)
@@ -223,21 +237,16 @@ def school(
         if now - logged > 10 or done:
             means = {n: round(sums[n] / counts[n], 4) for n in sums if counts[n]}
             pace = round(seen / (now - logged), 1)
-            line = {
-                "step": student.step,
-                "seconds": round(student.seconds),
-                "share": round(share, 4),
-                "pictures_per_s": pace,
-            }
-            log.write(json.dumps({**line, "loss": means}) + "\n")
+            line = {"step": student.step, "seconds": round(student.seconds), "share": round(share, 4)}
+            log.write(json.dumps({**line, "pictures_per_s": pace, "loss": means}) + "\n")
             seen, sums, counts, logged = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0), now
         if now - saved > 120 or done:
             student.save(out)
             saved = now
         if now - examined > exam_every or done:
+            student.settle()
             marks = examine(student.eye, student.heads, exam_pictures)
-            line = {"step": student.step, "seconds": round(student.seconds), "exam": marks}
-            log.write(json.dumps(line) + "\n")
+            log.write(json.dumps({"step": student.step, "seconds": round(student.seconds), "exam": marks}) + "\n")
             logged = examined = time.monotonic()
             seen = 0
         if done:
@@ -250,10 +259,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=50)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="cores: one updates weights, the others look")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    torch.set_num_threads(max(1, given.threads - 1))
     print(school(Schooling(), given.out, 60 * given.minutes, workers=given.workers))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import fields
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -18,7 +18,16 @@ import torch
 from chiasm.render import Sample, assets, sample
 from chiasm.render.sources import Use
 from chiasm.train.eye_heads import (
-    COLOUR_NAMES, END, LETTER_CELL, LETTER_OF, READER_LENGTH, START, TEXT_OF, THING_CELL, THINGS, Lesson,
+    COLOUR_NAMES,
+    END,
+    LETTER_CELL,
+    LETTER_OF,
+    READER_LENGTH,
+    START,
+    TEXT_OF,
+    THING_CELL,
+    THINGS,
+    Lesson,
 )  # fmt: skip
 
 MIX = {
@@ -127,7 +136,7 @@ def _work(queue: Queue[Any], plan: Any, seed: int, first: int, jump: int) -> Non
         step += jump
 
 
-def lessons(plan: Any, seed: int, first: int, workers: int = 1) -> Iterator[Lesson]:
+def lessons(plan: Any, seed: int, first: int, workers: int = 1) -> Generator[Lesson, None, None]:
     """Lessons from step `first` on, in order, drawn ahead by worker processes.
 
     Args:

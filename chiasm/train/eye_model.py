@@ -124,7 +124,7 @@ class ConvEyeModel(nn.Module):
         return out
 
     def forward(self, pixels_BCHW: Tensor, window: tuple[int, int] = (0, 0)) -> Tensor:
-        """features_BVE, (B, (H / 32) * (W / 32), width), of pixels from -1 to 1; H and W multiples of 32 up to `side`."""
+        """features_BVE, one a 32 px square row by row, of pixels from -1 to 1; H and W multiples of 32 up to `side`."""
         return self.read(self.trunk(pixels_BCHW), window)
 
 

@@ -66,7 +66,10 @@ def stored(decoder: CausalDecoder) -> Iterator[tuple[str, Tensor]]:
     """The adapters as they are kept: one for each linear layer in the checkpoint's own grain, joint ones taken apart."""
     spec = decoder.spec.block
     heads, shared = spec.heads * spec.head_width, spec.kv_heads * spec.head_width
-    parts = {"qkv": (("q", heads), ("k", shared), ("v", shared)), "gated.both": (("gate", spec.mlp_width), ("up", spec.mlp_width))}
+    parts = {
+        "qkv": (("q", heads), ("k", shared), ("v", shared)),
+        "gated.both": (("gate", spec.mlp_width), ("up", spec.mlp_width)),
+    }
     for path, module in decoder.named_modules():
         if not isinstance(module, LoRALinear):
             continue

@@ -101,7 +101,9 @@ def train(
             if now - logged > 10 or done:
                 rate = round(pictures_seen / (now - logged), 1)
                 facts = {"step": step, "seconds": round(seconds), "pictures_per_s": rate}
-                log.write(json.dumps(facts | {"loss": round(sums[0] / count, 4), "right": round(sums[1] / count, 4)}) + "\n")
+                log.write(
+                    json.dumps(facts | {"loss": round(sums[0] / count, 4), "right": round(sums[1] / count, 4)}) + "\n"
+                )
                 sums, count, pictures_seen, logged = [0.0, 0.0], 0, 0, now
             if now - saved > save_every or done:
                 masters.save(tensors_file)

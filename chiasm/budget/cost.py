@@ -1,0 +1,210 @@
+"""One request's tokens, work and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from chiasm.budget.work import Work, work
+from chiasm.geometry import Size, views
+from chiasm.place import Grid, connect, encoded
+from chiasm.spec import Bare, Block, Causal, ConvViT, RowColumn, Sight, ViT
+
+DType = Literal["float32", "bfloat16", "int8"]
+BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
+"""Of one number. int8 leaves out the scales, which add less than one per cent."""
+
+
+@dataclass(frozen=True)
+class PictureCost:
+    """One picture: the grids of patches that the encoder reads, (rows, columns) each, what leaves the connector, and
+    the marks around it, which are ids of the text."""
+
+    size: Size
+    views: tuple[tuple[int, int], ...]
+    visual: int
+    marks: int
+
+    @property
+    def patches(self) -> int:
+        return sum(rows * columns for rows, columns in self.views)
+
+    @property
+    def tokens(self) -> int:
+        return self.visual + self.marks
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one row costs: pictures, `text` tokens of template and words, up to `generate` tokens of answer."""
+
+    spec: Causal
+    pictures: tuple[PictureCost, ...]
+    text: int
+    generate: int
+    work: Work
+    parameters: int
+
+    @property
+    def visual(self) -> int:
+        return sum(picture.visual for picture in self.pictures)
+
+    @property
+    def marks(self) -> int:
+        return sum(picture.marks for picture in self.pictures)
+
+    @property
+    def prefill(self) -> int:
+        """Positions that are read before the first token is written."""
+        return self.visual + self.marks + self.text
+
+    @property
+    def positions(self) -> int:
+        """Positions in all, the answer at its longest included."""
+        return self.prefill + self.generate
+
+    @property
+    def context(self) -> int:
+        return self.spec.decoder.context
+
+    @property
+    def share(self) -> float:
+        """Of the context, the answer at its longest included; above 1 the request is refused."""
+        return self.positions / self.context
+
+    @property
+    def over(self) -> int:
+        """Positions beyond the context."""
+        return max(0, self.positions - self.context)
+
+    def weight_bytes(self, dtype: DType) -> int:
+        return self.parameters * BYTES[dtype]
+
+    def cache_bytes(self, dtype: DType) -> int:
+        """Keys and values of every layer and position."""
+        return cache_bytes(self.spec, self.positions, dtype)
+
+    def memory_bytes(self, dtype: DType) -> int:
+        """Weights, cache and an estimate of the widest layer's working tensors."""
+        patches = sum(picture.patches for picture in self.pictures)
+        return self.weight_bytes(dtype) + request_bytes(self.spec, patches, self.prefill, self.positions, dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for machines."""
+        return {
+            "pictures": [
+                {
+                    "width": picture.size.width,
+                    "height": picture.size.height,
+                    "views": [list(view) for view in picture.views],
+                    "patches": picture.patches,
+                    "visual_tokens": picture.visual,
+                    "marks": picture.marks,
+                }
+                for picture in self.pictures
+            ],
+            "tokens": {
+                "visual": self.visual,
+                "marks": self.marks,
+                "text": self.text,
+                "prefill": self.prefill,
+                "generate": self.generate,
+                "total": self.positions,
+            },
+            "context": {"length": self.context, "share": round(self.share, 6), "over": self.over},
+            "flops": {**asdict(self.work), "total": self.work.total},
+            "parameters": self.parameters,
+            "bytes": {
+                dtype: {
+                    "weights": self.weight_bytes(dtype),
+                    "cache": self.cache_bytes(dtype),
+                    "all": self.memory_bytes(dtype),
+                }
+                for dtype in BYTES
+            },
+        }
+
+
+def budget(spec: Causal, sizes: Sequence[Size] = (), text: int = 0, generate: int = 0) -> Budget:
+    """The budget of one row with pictures of these upright sizes.
+
+    Raises `BadPrompt` for pictures given to a model of text alone, and `BadPicture` for a size that the model refuses.
+    """
+    from chiasm.prompt.plan import lay
+
+    grids, _, counts = lay(spec, sizes)
+    pictures = []
+    for number, (size, count) in enumerate(zip(sizes, counts, strict=True)):
+        mine = [grid for grid in grids if grid.item == number]
+        pictures.append(_picture(spec.sight, size, mine, count))
+    length = sum(picture.tokens for picture in pictures) + text
+    edges = [(size.width, size.height) for size in sizes]
+    return Budget(spec, tuple(pictures), text, generate, work(spec, grids, edges, length), parameter_count(spec))
+
+
+def picture_cost(sight: Sight, size: Size) -> PictureCost:
+    """One picture's cost by itself."""
+    grids = [view.grid for view in views(sight.views, sight.pixels, sight.encoder, size, 0)]
+    laid = connect(sight.connector, encoded(sight.encoder, grids), [(size.width, size.height)])
+    return _picture(sight, size, grids, len(laid))
+
+
+@lru_cache
+def parameter_count(spec: Causal) -> int:
+    """How many parameters a spec has, by its modules on the meta device."""
+    from chiasm.model import parameters
+
+    return parameters(spec)
+
+
+def cache_bytes(spec: Causal, positions: int, dtype: DType) -> int:
+    block = spec.decoder.block
+    return 2 * spec.decoder.depth * block.kv_heads * block.head_width * positions * BYTES[dtype]
+
+
+def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtype: DType) -> int:
+    """Bytes of a request beside the weights: the cache, and the working tensors of the widest layer (an estimate: the
+    block's input, its norm, and its projections or the MLP's inner states at once; activations of int8 models are
+    bf16)."""
+    item = max(BYTES[dtype], 2)
+    reading = prefill * _working(spec.decoder.block) * item
+    seeing = 0
+    if spec.sight is not None and patches:
+        encoder = spec.sight.encoder
+        raw = 3 * encoder.frames * encoder.patch**2
+        match encoder:
+            case ViT():
+                inner = _working(encoder.block)
+            case ConvViT():
+                inner = max(3 * encoder.widths[0] * (encoder.patch // 4) ** 2, _working(encoder.block))
+        seeing = patches * (4 * raw + inner * item)
+    return cache_bytes(spec, positions, dtype) + max(reading, seeing)
+
+
+def _working(block: Block) -> int:
+    projections = 2 * (block.heads + block.kv_heads) * block.head_width
+    inner = block.mlp_width * (3 if block.mlp == "gated" else 2)
+    return 2 * block.width + max(projections, inner)
+
+
+def _picture(sight: Sight | None, size: Size, grids: Sequence[Grid], visual: int) -> PictureCost:
+    marks = _marks(sight, grids) if sight else 0
+    return PictureCost(size, tuple((grid.h, grid.w) for grid in grids), visual, marks)
+
+
+def _marks(sight: Sight, grids: Sequence[Grid]) -> int:
+    """Ids around a picture's visual tokens, each mark being one id, as in vocabularies that were made for them.
+
+    A vocabulary without them spells them in several ids: the plan of a folder with its tokenizer counts those as text.
+    """
+    from chiasm.prompt.marks import controls
+
+    match sight.marks:
+        case Bare():
+            return 0
+        case RowColumn():
+            # A line feed after each row of tiles; the last one is written twice, which is one id.
+            rows = len({grid.box.y0 for grid in grids[:-1]})
+            return controls(sight.marks, len(grids)) + rows

@@ -1,0 +1,145 @@
+"""The arithmetic of a prefill in FLOPs, a multiplication and an addition counted as two.
+
+With N tokens of a block of width D, H heads (of them G with keys of their own) of width F, an MLP of width M, and S
+the sum of squares of the lengths of the sequences that attend to themselves alone:
+
+    linear     2 N (D H F + 2 D G F + H F D + k D M)      k = 2 products in a plain MLP, 3 in a gated one
+    attention  4 S H F                                     scores, then the weighted sum
+
+Attention is counted as it is handed to the kernel: whole squares, also under a causal mask. Norms, activations,
+rotations, the resizing of position tables and the embedding are left out, as `torch.utils.flop_counter` leaves them
+out; a 3x3 convolution counts 18 multiply-adds a pair of channels and pixel. Only the last position passes the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from chiasm.place import Grid, encoded, route
+from chiasm.spec import Block, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, Sight, Step, ViT, Windows
+
+
+@dataclass(frozen=True)
+class Work:
+    """FLOPs of one prefill by part; `head` is the last position's scores of the vocabulary."""
+
+    vision_linear: int = 0
+    vision_attention: int = 0
+    connector: int = 0
+    language_linear: int = 0
+    language_attention: int = 0
+    head: int = 0
+
+    @property
+    def vision(self) -> int:
+        return self.vision_linear + self.vision_attention
+
+    @property
+    def language(self) -> int:
+        return self.language_linear + self.language_attention + self.head
+
+    @property
+    def total(self) -> int:
+        return self.vision + self.connector + self.language
+
+
+def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], length: int) -> Work:
+    """The FLOPs of one row of `length` positions (visual tokens included) with the given grids of patches.
+
+    `sizes` are the upright (width, height) of the items that the grids belong to.
+    """
+    decoder = spec.decoder
+    language = (
+        decoder.depth * _linear(decoder.block, length),
+        decoder.depth * _attention(decoder.block, length * length),
+    )
+    head = 2 * decoder.width * decoder.vocab
+    if spec.sight is None or not grids:
+        return Work(0, 0, 0, *language, head)
+    match spec.sight.encoder:
+        case ViT() as encoder:
+            seen = _vit(encoder, grids)
+        case ConvViT() as encoder:
+            seen = _conv_vit(encoder, grids)
+    return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
+
+
+def _linear(block: Block, tokens: int) -> int:
+    across, shared = block.heads * block.head_width, block.kv_heads * block.head_width
+    products = 3 if block.mlp == "gated" else 2
+    return 2 * tokens * block.width * (2 * across + 2 * shared + products * block.mlp_width)
+
+
+def _attention(block: Block, pairs: int) -> int:
+    return 4 * pairs * block.heads * block.head_width
+
+
+def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
+    """Blocks after the last tap do not run."""
+    extra = 0 if encoder.cls == "none" else 1
+    cells = sum(grid.cells for grid in grids)
+    tokens = cells + extra * sum(grid.t for grid in grids)
+    whole = sum(grid.t * (grid.h * grid.w + extra) ** 2 for grid in grids)
+    run = max(tap % (encoder.depth + 1) for tap in encoder.taps)
+    depth_of_patch = encoder.channels * encoder.frames * encoder.patch**2
+    linear = 2 * cells * depth_of_patch * encoder.block.width + run * _linear(encoder.block, tokens)
+    if encoder.windows is None:
+        return linear, run * _attention(encoder.block, whole)
+    full = sum(1 for index in encoder.windows.full if index < run)
+    inside = sum(grid.t * _pairs(grid, encoder.windows) for grid in grids)
+    return linear, full * _attention(encoder.block, whole) + (run - full) * _attention(encoder.block, inside)
+
+
+def _pairs(grid: Grid, windows: Windows) -> int:
+    """Pairs of cells that share a window: the squares of windows are products of the squares along both axes."""
+    return _squares(grid.h, windows.side) * _squares(grid.w, windows.side)
+
+
+def _squares(cells: int, side: int) -> int:
+    whole, rest = divmod(cells, side)
+    return whole * side**2 + rest**2
+
+
+def _conv_vit(encoder: ConvViT, grids: Sequence[Grid]) -> tuple[int, int]:
+    fine, middle, coarse = encoder.widths
+    per = encoder.patch
+    linear = attention = 0
+    for grid in grids:
+        at_4, at_8, at_16 = (grid.cells * (per // stride) ** 2 for stride in (4, 8, 16))
+        maps = 9 * 12 * fine * at_4 + 18 * fine * fine * encoder.convs[0] * at_4
+        maps += 4 * fine * middle * at_8 + 18 * middle * middle * encoder.convs[1] * at_8
+        maps += 4 * middle * coarse * at_16 + 18 * coarse * coarse * encoder.convs[2] * at_16
+        tokens = (per // 16) ** 2 * coarse * encoder.width * grid.cells
+        linear += 2 * (maps + tokens) + encoder.depth * _linear(encoder.block, grid.cells)
+        attention += encoder.depth * _attention(encoder.block, grid.cells**2)
+    return linear, attention
+
+
+def _connector(sight: Sight, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]]) -> int:
+    laid, width, total = encoded(sight.encoder, grids), sight.encoder.width, 0
+    for step in sight.connector:
+        total += _step(step, len(laid), width)
+        laid = route(step, laid, sizes).laid
+        width = _leaves(step, width)
+    return total
+
+
+def _step(step: Step, tokens: int, width: int) -> int:
+    match step:
+        case Mlp():
+            widths = [width, *[step.hidden] * (step.depth - 1), step.width]
+            return sum(2 * tokens * into * out for into, out in pairwise(widths))
+        case Normed() | Merge() | JoinTiles():
+            return 0
+
+
+def _leaves(step: Step, width: int) -> int:
+    match step:
+        case Mlp():
+            return step.width
+        case Merge(side):
+            return width * side * side
+        case Normed() | JoinTiles():
+            return width

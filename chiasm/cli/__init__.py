@@ -1,0 +1,75 @@
+"""The command line: one verb a file, each a thin call into the library. A verb's file is imported when it is called.
+
+Exit codes: 0 done; 1 a proof failed, a cache entry is damaged, or the reader of the output went away; 2 the user's
+mistake, in one sentence on standard error; 130 stopped by Ctrl-C. `CHIASM_DEBUG=1` shows the traceback of a mistake
+too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from chiasm import __version__
+from chiasm.errors import ChiasmError
+
+MISTAKE, INTERRUPTED, CLOSED = 2, 130, 1
+VERBS = {
+    "ask": "Ask a question about pictures, or about none.",
+    "plan": "Say what pictures and text will cost before asking.",
+    "train": "Train as a recipe says.",
+    "check": "Prove that models compute what their references compute.",
+    "families": "List the model families that Chiasm knows.",
+    "convert": "Convert pickled or GGUF weights to safetensors.",
+    "cache": "List, verify or remove what was fetched.",
+    "env": "Show versions, processor and settings, for bug reports.",
+}
+
+
+def app() -> App:
+    """The verbs."""
+    chiasm = App(
+        name="chiasm",
+        help="Vision-language models over their whole life.",
+        help_epilogue='Example:\n  chiasm ask sign.jpg "What does the sign say?"',
+        help_format="plaintext",
+        help_formatter="plain",
+        version=__version__,
+        result_action="return_value",
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    for verb, does in VERBS.items():
+        chiasm.command(f"chiasm.cli.{verb}:app", name=verb, help=does)
+    return chiasm
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        code = app()(words, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as e:
+        return _mistake(f"{e} See: chiasm --help")
+    except ChiasmError as e:
+        if os.environ.get("CHIASM_DEBUG", "") not in ("", "0"):
+            raise
+        return _mistake(str(e))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter would try to flush what nobody reads any more, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    return code if isinstance(code, int) else 0
+
+
+def _mistake(sentence: str) -> int:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return MISTAKE

@@ -1,0 +1,97 @@
+"""`chiasm ask`: pictures and a question in, an answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from chiasm.cli.near import suggesting
+from chiasm.cli.show import as_json
+from chiasm.errors import BadPrompt
+
+if TYPE_CHECKING:
+    from chiasm.assistant import Answer
+
+app = App(
+    name="ask",
+    help="Ask a question about pictures, or about none.",
+    usage="Usage: chiasm ask [OPTIONS] [PICTURE...] QUESTION",
+    help_epilogue="""Example:
+  chiasm ask sign.jpg "What does the sign say?"
+  chiasm ask before.png after.png "What changed?" --json""",
+)
+
+
+@app.default
+def run(
+    *words: Annotated[str, Parameter(name="WORDS", help="Paths of pictures, if any; the last word is the question.")],
+    model: Annotated[str | None, Parameter(help="A folder, or owner/name on a hub; Chiasm's own if none.")] = None,
+    max_tokens: Annotated[int, Parameter(help="At most so many tokens of answer.")] = 256,
+    stream: Annotated[bool, Parameter(help="Write the answer as it comes.")] = False,
+    json: Annotated[bool, Parameter(help="One JSON object; with --stream one a line.")] = False,
+) -> int:
+    """Asks; text alone where no picture is given."""
+    pictures, question = split(words)
+    if max_tokens < 1:
+        raise BadPrompt(f"--max-tokens is {max_tokens}; an answer needs at least 1.")
+    look(pictures)
+    from chiasm.load import load
+
+    with suggesting(model):
+        assistant = load(model)
+    if not stream:
+        answer = assistant.ask(question, *pictures, max_tokens=max_tokens)
+        as_json(described(answer)) if json else print(answer.text)
+        return 0
+    pieces = assistant.stream(question, *pictures, max_tokens=max_tokens)
+    if json:
+        as_json(described(followed(pieces, lambda delta: as_json({"delta": delta}))))
+    else:
+        followed(pieces, lambda delta: print(delta, end="", flush=True))
+        print()
+    return 0
+
+
+def followed(pieces: Generator[str, None, Answer], say: Callable[[str], None]) -> Answer:
+    """Says every piece as it comes; returns the whole answer."""
+    try:
+        while True:
+            say(next(pieces))
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+def split(words: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Pictures and question. Raises `BadPrompt` where the question is missing or empty."""
+    if not words:
+        raise BadPrompt('There is no question: chiasm ask sign.jpg "What does the sign say?"')
+    *pictures, question = words
+    if not question.strip():
+        raise BadPrompt("The question is empty: write what you want to know about the picture.")
+    if len(question) < 4096 and "\0" not in question and Path(question).is_file():
+        raise BadPrompt(f'{question} is a file, and the last word is the question: chiasm ask {question} "What is this?"')
+    return tuple(pictures), question
+
+
+def look(pictures: tuple[str, ...]) -> None:
+    """Refuses unreadable pictures by their headers, before a model is loaded."""
+    from chiasm.pixels.open import header
+
+    for picture in pictures:
+        header(picture)
+
+
+def described(answer: Answer) -> dict[str, Any]:
+    """An answer as plain values."""
+    return {
+        "text": answer.text,
+        "model": answer.model,
+        "usage": asdict(answer.usage),
+        "finish_reason": answer.finish_reason,
+        "seconds": dict(answer.seconds),
+    }

@@ -1,0 +1,73 @@
+"""`chiasm check`: proofs against references."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from chiasm import registry
+from chiasm.cli.show import as_json
+from chiasm.errors import ChiasmError, UnknownModel, UserError
+
+if TYPE_CHECKING:
+    from chiasm.check import Verdict
+
+app = App(
+    name="check",
+    help="Prove that models compute what their references compute; exit code 1 if any proof fails. A folder is proved "
+    "by its own expected.safetensors, a family by references that transformers rebuilds.",
+    usage="Usage: chiasm check [OPTIONS] FOLDER-OR-FAMILY...",
+    help_epilogue="""Example:
+  chiasm check references/llava-0 references/clip-0 --json
+  chiasm check llava-1.5""",
+)
+FAILED, UNUSABLE = 1, 2
+
+
+@app.default
+def run(
+    *what: Annotated[str, Parameter(name="FOLDER-OR-FAMILY", help="Reference folders or families.")],
+    every: Annotated[bool, Parameter(name="--all", help="Every family of the registry.")] = False,
+    seeds: Annotated[int, Parameter(help="Of a family: so many seeds for its weights.")] = 1,
+    geometries: Annotated[int, Parameter(help="Of a family: so many redrawings of picture sizes.")] = 0,
+    out: Annotated[Path | None, Parameter(help="Keep what was computed: OUT/<folder's name>.safetensors.")] = None,
+    json: Annotated[bool, Parameter(help="One JSON array.")] = False,
+) -> int:
+    """Proves one after the other; what cannot be proved at all does not stop the rest."""
+    names = [*what, *(registry.families() if every else ())]
+    if not names:
+        raise UserError("There is nothing to prove: name reference folders or families, or say --all.")
+    verdicts: list[Verdict] = []
+    unusable = 0
+    for name in names:
+        try:
+            for verdict in proved(name, out, seeds, geometries):
+                verdicts.append(verdict)
+                print(verdict.line(), file=sys.stderr if json else sys.stdout, flush=True)
+        except ChiasmError as e:
+            if len(names) == 1:
+                raise
+            unusable += 1
+            print(" ".join(str(e).split()), file=sys.stderr)
+    if json:
+        as_json([asdict(verdict) for verdict in verdicts])
+    if not all(verdict.passed for verdict in verdicts):
+        return FAILED
+    return UNUSABLE if unusable else 0
+
+
+def proved(name: str, out: Path | None, seeds: int, geometries: int) -> Iterator[Verdict]:
+    """The verdicts of one folder or family; a folder that is there wins over a family of the same name."""
+    from chiasm.check import check, check_family
+
+    if name in registry.families() and not Path(name).exists():
+        yield from check_family(name, range(seeds), (None, *range(geometries)), out)
+    elif Path(name).exists() or "/" in name:
+        yield check(Path(name), out)
+    else:
+        raise UnknownModel(f"{name!r} is neither a folder here nor a family; {registry.nearest(name, registry.families())}")

@@ -1,0 +1,105 @@
+"""`chiasm families`: the registry as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from chiasm import registry
+from chiasm.cli.show import as_json, columns
+from chiasm.errors import UserError
+from chiasm.spec import Family, Proof
+
+app = App(
+    name="families",
+    help="List the model families: paper, sizes, how parity is proved, whether real weights ever ran.",
+    usage="Usage: chiasm families [OPTIONS] [NAME...]",
+    help_epilogue="""Example:
+  chiasm families
+  chiasm families --json""",
+)
+HEADINGS = ("name", "paper", "year", "kind", "sizes", "proof", "real weights")
+PROOFS: dict[Proof, str] = {
+    "exact": "equal to {reference}",
+    "recorded": "equal to a recording of {reference}",
+    "reduction": "reduced to {reference}",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One family's facts, parameters counted on the meta device."""
+
+    family: Family
+    sizes: dict[str, int]
+
+    @property
+    def proof(self) -> str:
+        return PROOFS[self.family.proof].format(reference=self.family.reference)
+
+    @property
+    def ran(self) -> str:
+        return "yes" if self.family.ran else "not yet"
+
+    def row(self) -> tuple[str, ...]:
+        f = self.family
+        sizes = ", ".join(f"{size} ({short(count)})" for size, count in self.sizes.items())
+        return (f.name, f"arXiv:{f.paper}", str(f.year), f.kind, sizes, self.proof, self.ran)
+
+    def to_json(self) -> dict[str, Any]:
+        f = self.family
+        return {
+            "name": f.name,
+            "title": f.title,
+            "paper": f.paper,
+            "year": f.year,
+            "kind": f.kind,
+            "layout": f.layout,
+            "sizes": self.sizes,
+            "proof": f.proof,
+            "reference": f.reference,
+            "ran_on_real_weights": f.ran,
+        }
+
+    def markdown(self) -> str:
+        f = self.family
+        sizes = ", ".join(f"{size} ({short(count)})" for size, count in self.sizes.items())
+        paper = f"[{f.paper}](https://arxiv.org/abs/{f.paper})"
+        return f"| {f.title} | `{f.name}` | {paper} | {f.year} | {f.kind} | {sizes} | {self.proof} | {self.ran} |"
+
+
+@app.default
+def run(
+    *names: Annotated[str, Parameter(name="NAME", help="Families to show. [default: all]")],
+    json: Annotated[bool, Parameter(help="One JSON array.")] = False,
+    markdown: Annotated[bool, Parameter(help="A table in Markdown, as the README has it.")] = False,
+) -> int:
+    """The registry as a table."""
+    if json and markdown:
+        raise UserError("--json and --markdown are two forms of the same table: choose one.")
+    known = registry.families()
+    chosen = [registry.family(name) for name in names] or list(known.values())
+    shown = [described(family) for family in sorted(chosen, key=lambda family: (family.year, family.name))]
+    if json:
+        as_json([one.to_json() for one in shown])
+    elif markdown:
+        print("| family | name | paper | year | kind | sizes (parameters) | proof of parity | ran on real weights |")
+        print("|---|---|---|---|---|---|---|---|")
+        print("\n".join(one.markdown() for one in shown))
+    else:
+        print(columns([HEADINGS, *(one.row() for one in shown)]))
+    return 0
+
+
+def described(family: Family) -> Shown:
+    """A family with the parameters of each of its sizes."""
+    from chiasm.model import parameters
+
+    return Shown(family, {size: parameters(family.at(size)) for size in family.sizes})
+
+
+def short(count: int) -> str:
+    """7.06B, 135M."""
+    return f"{count / 1e9:.2f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"

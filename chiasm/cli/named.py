@@ -1,0 +1,61 @@
+"""What `--model` names for a plan: a family's published size, whose spec needs no weights, or a folder with its
+tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from chiasm import registry
+from chiasm.cli.near import suggesting
+from chiasm.errors import UserError
+from chiasm.spec import Causal, Model
+
+if TYPE_CHECKING:
+    from chiasm.prompt.planner import Planner
+
+ENDLESS = 1 << 40
+"""A context that is never full: a plan is to say by how much a request is too long, not to refuse it."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A model by name; `planner` counts its text, and is absent where a family is named, which has no tokenizer."""
+
+    name: str
+    spec: Causal
+    planner: Planner | None
+
+
+def named(model: str | None) -> Named:
+    """The model that a name means: `family`, `family:size`, a folder, a hub's repository; none: the default one."""
+    family, _, size = (model or "").partition(":")
+    if family in registry.families():
+        return sized(family, size)
+    from chiasm.load import open_model
+
+    with suggesting(model):
+        opened = open_model(model)
+    return Named(opened.name, writes(opened.name, opened.described.model), opened.planner)
+
+
+def sized(name: str, size: str) -> Named:
+    """One published size of a family; its first where none is named."""
+    family = registry.family(name)
+    chosen = size or next(iter(family.sizes))
+    if chosen not in family.sizes:
+        raise UserError(f"{name} has no size {size!r}; its sizes are {', '.join(family.sizes)}")
+    return Named(f"{name}:{chosen}", writes(name, family.at(chosen)), None)
+
+
+def writes(name: str, model: Model) -> Causal:
+    """The model if it writes text. Raises `UserError` where it only compares."""
+    if isinstance(model, Causal):
+        return model
+    raise UserError(f"{name} compares pictures with texts and has no context to fill: plan a model that writes")
+
+
+def unbounded(planner: Planner) -> Planner:
+    """The same planner of a model whose context never ends."""
+    spec = planner.spec
+    return replace(planner, spec=replace(spec, decoder=replace(spec.decoder, context=ENDLESS)))

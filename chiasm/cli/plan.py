@@ -1,0 +1,172 @@
+"""`chiasm plan`: what a request costs, from the headers of pictures or from sizes alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from chiasm.budget import Budget, DType, Fit, Memory, Rounding, Rule, RuleCount, Tokens, Within, budget
+from chiasm.budget import fit as most
+from chiasm.cli.named import Named, named, unbounded
+from chiasm.cli.planned import Shape, fitted, grids, table, to_json
+from chiasm.cli.show import as_json, columns
+from chiasm.errors import Overflow, UserError
+from chiasm.geometry import Size
+
+app = App(
+    name="plan",
+    help="Say what pictures and text will cost before asking: tokens, work, memory. The numbers are those that `ask` uses.",
+    usage="Usage: chiasm plan [OPTIONS] [PICTURE...]",
+    help_epilogue="""Example:
+  chiasm plan photo.jpg --text "What is this?"
+  chiasm plan --size 1344x1344 --model qwen2-vl:7b --fit memory=24
+  chiasm plan --size 2016x2016 --patch 14 --tile 336 --grid 6x6 --merge 2""",
+)
+
+
+@app.default
+def run(
+    *pictures: Annotated[str, Parameter(name="PICTURE", help="Pictures; their headers alone are read.")],
+    size: Annotated[list[str] | None, Parameter(help="WIDTHxHEIGHT instead of a picture; repeatable.")] = None,
+    model: Annotated[str | None, Parameter(help="family[:size], or as for ask; Chiasm's own if none.")] = None,
+    text: Annotated[str | None, Parameter(help="The question, counted by the model's tokenizer.")] = None,
+    text_tokens: Annotated[int | None, Parameter(help="Tokens of text, for a bare family.")] = None,
+    max_tokens: Annotated[int, Parameter(help="Room for the answer.")] = 256,
+    fit: Annotated[str | None, Parameter(help="tokens=N or memory=GB: what is the most that fits?")] = None,
+    dtype: Annotated[DType, Parameter(help="For --fit memory.")] = "bfloat16",
+    patch: Annotated[int | None, Parameter(help="A plain rule, no model: a patch's side.")] = None,
+    tile: Annotated[int | None, Parameter(help="Rule: a tile's side.")] = None,
+    grid: Annotated[str | None, Parameter(help="Rule: COLUMNSxROWS of tiles, else as many as needed.")] = None,
+    merge: Annotated[int, Parameter(help="Rule: so many patches a side make a token.")] = 1,
+    thumbnail: Annotated[bool, Parameter(help="Rule: one more tile that shows the whole.")] = False,
+    rounding: Annotated[Rounding, Parameter(help="Rule: odd sides.")] = "floor",
+    row_breaks: Annotated[bool, Parameter(help="Rule: one more token after each row.")] = False,
+    cls: Annotated[bool, Parameter(help="Rule: one more token a view.")] = False,
+    queries: Annotated[int | None, Parameter(help="Rule: a fixed number of tokens a view.")] = None,
+    json: Annotated[bool, Parameter(help="One JSON object.")] = False,
+) -> int:
+    """Counts as a model does, or with --patch by the field's plain arithmetic."""
+    shapes = measured(pictures, size or [])
+    if patch is not None:
+        if fit or model or text:
+            raise UserError("--patch counts by a plain rule, which knows no model, text or memory: leave those out.")
+        rule = Rule(patch, tile, rows_columns(grid), merge, thumbnail, rounding, row_breaks, cls, queries)
+        return by_rule(rule, shapes, json)
+    if tile or grid or queries or thumbnail or row_breaks or cls or merge != 1:
+        raise UserError("--tile, --grid, --merge and their like belong to a plain rule: give --patch too.")
+    chosen = named(model)
+    costs = cost(chosen, shapes, text, text_tokens, max_tokens)
+    found = None if fit is None else within(chosen, shapes, parse_fit(fit, dtype), costs)
+    if json:
+        as_json(to_json(chosen, shapes, costs, found))
+    else:
+        print(table(chosen, shapes, costs))
+        if found is not None:
+            print(fitted(found, shapes))
+    if costs.over and found is None:
+        raise Overflow(too_long(costs))
+    return 0
+
+
+# --- what was asked -------------------------------------------------------------------------------------------------
+
+
+def measured(pictures: tuple[str, ...], sizes: list[str]) -> list[Shape]:
+    """The upright sizes of pictures by their headers, then of those given as sizes."""
+    from chiasm.pixels.open import header
+
+    shapes = []
+    for picture in pictures:
+        known = header(picture)
+        shapes.append(Shape(known.name, Size(known.width, known.height)))
+    return shapes + [Shape(text, Size(*edges(text, "--size"))) for text in sizes]
+
+
+def edges(text: str, option: str) -> tuple[int, int]:
+    """Two numbers joined by x. Raises `UserError`."""
+    first, _, second = text.lower().partition("x")
+    if not (first.isdecimal() and second.isdecimal() and int(first) and int(second)):
+        raise UserError(f"{option} {text} is not two numbers above 0 joined by x, such as 1344x1344.")
+    return int(first), int(second)
+
+
+def rows_columns(grid: str | None) -> tuple[int, int] | None:
+    if grid is None:
+        return None
+    columns, rows = edges(grid, "--grid")
+    return rows, columns
+
+
+def parse_fit(text: str, dtype: DType) -> Within:
+    """tokens=N or memory=GB. Raises `UserError`."""
+    kind, _, number = text.partition("=")
+    number = number.removesuffix("GB").strip()
+    if kind == "tokens" and number.isdecimal():
+        return Tokens(int(number))
+    if kind == "memory" and number.replace(".", "", 1).isdecimal():
+        return Memory(int(float(number) * 1e9), dtype)
+    raise UserError(f"--fit {text} is neither tokens=N nor memory=GB, such as tokens=4096 or memory=24.")
+
+
+def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int | None, room: int) -> Budget:
+    """The budget of the question as `ask` would put it."""
+    sizes = [shape.size for shape in shapes]
+    if text is not None and text_tokens is not None:
+        raise UserError("--text and --text-tokens both say how long the text is: keep one.")
+    if chosen.planner is None:
+        if text is not None:
+            raise UserError(
+                f"{chosen.name} is a family, which has no tokenizer to count --text with: give --text-tokens N, or "
+                "name a model folder."
+            )
+        return budget(chosen.spec, sizes, text_tokens or 0, room)
+    if text_tokens is not None:
+        return budget(chosen.spec, sizes, text_tokens, room)
+    from chiasm.prompt.messages import Image, Message, Part, Text
+
+    parts: list[Part] = [*(Image(shape.name) for shape in shapes), *([Text(text)] if text else [])]
+    if not parts:
+        return budget(chosen.spec, (), 0, room)
+    plan = unbounded(chosen.planner).plan([[Message("user", tuple(parts))]], sizes)
+    bare = budget(chosen.spec, sizes)
+    return budget(chosen.spec, sizes, len(plan.rows[0]) - bare.visual - bare.marks, room)
+
+
+def within(chosen: Named, shapes: list[Shape], limit: Within, costs: Budget) -> Fit:
+    shape = shapes[0].size if shapes else Size(1024, 1024)
+    count = max(1, len(shapes))
+    return most(chosen.spec, shape, limit, count=count, text=costs.text, generate=costs.generate)
+
+
+def too_long(costs: Budget) -> str:
+    return (
+        f"This needs {costs.positions:,} tokens ({costs.visual:,} visual, {costs.marks + costs.text:,} of text and "
+        f"marks, {costs.generate:,} to generate), {costs.over:,} more than the context of {costs.context:,}: lower the "
+        "resolution or the number of pictures, the text or --max-tokens."
+    )
+
+
+def by_rule(rule: Rule, shapes: list[Shape], json: bool) -> int:
+    """The plain rule's table."""
+    if not shapes:
+        raise UserError("A plain rule counts a picture: give one, or --size 1344x1344.")
+    counts: list[tuple[Shape, RuleCount]] = [(shape, rule.count(shape.size)) for shape in shapes]
+    total = sum(count.tokens for _, count in counts)
+    if json:
+        pictures = [
+            {
+                "name": shape.name,
+                "views": [list(view) for view in count.views],
+                "patches": count.patches,
+                "tokens": count.tokens,
+            }
+            for shape, count in counts
+        ]
+        as_json({"rule": vars(rule), "pictures": pictures, "tokens": total})
+        return 0
+    rows = [("picture", "views, rows x columns of patches", "patches", "tokens")]
+    rows += [(shape.name, grids(count.views), f"{count.patches:,}", f"{count.tokens:,}") for shape, count in counts]
+    print(columns(rows, right=frozenset({2, 3})))
+    print(f"\n{total:,} tokens by the plain rule; a checkpoint may do otherwise: chiasm plan --model ...")
+    return 0

@@ -1,0 +1,83 @@
+"""How a plan is shown: for people in columns, for machines as one JSON object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chiasm.budget import BYTES, Budget, Fit
+from chiasm.cli.named import Named
+from chiasm.cli.show import columns, counted, scaled
+from chiasm.geometry import Size
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A picture as a plan knows it: what it is called, and its upright size."""
+
+    name: str
+    size: Size
+
+
+def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
+    """The budget for people."""
+    lines = [f"{chosen.name}: {counted(costs.parameters, 'parameter')}, a context of {costs.context:,} tokens"]
+    if shapes:
+        rows: list[tuple[str, ...]] = [("picture", "pixels", "views, rows x columns of patches", "visual", "marks")]
+        for shape, picture in zip(shapes, costs.pictures, strict=True):
+            pixels = f"{shape.size.width} x {shape.size.height}"
+            rows.append((shape.name, pixels, grids(picture.views), f"{picture.visual:,}", f"{picture.marks:,}"))
+        lines += ["", columns(rows, right=frozenset({3, 4}))]
+    text = "text not counted" if chosen.planner is None and not costs.text else f"{costs.text:,} text"
+    marks = f" + {costs.marks:,} marks" if costs.marks else ""
+    lines += [
+        "",
+        f"tokens   {costs.visual:,} visual{marks} + {text} + {costs.generate:,} to generate"
+        f" = {costs.positions:,} of {costs.context:,} ({costs.share:.1%})",
+    ]
+    work = costs.work
+    parts = [("vision", work.vision), ("connector", work.connector), ("language", work.language)]
+    shares = ", ".join(f"{name} {scaled(flops, 'FLOP')}" for name, flops in parts if flops)
+    attention = work.vision_attention + work.language_attention
+    lines.append(f"prefill  {scaled(work.total, 'FLOP')}: {shares}; of it attention {scaled(attention, 'FLOP')}")
+    memory: list[tuple[str, ...]] = [("memory", *BYTES)]
+    memory.append(("weights", *(scaled(costs.weight_bytes(dtype), "B") for dtype in BYTES)))
+    memory.append(("cache", *(scaled(costs.cache_bytes(dtype), "B") for dtype in BYTES)))
+    memory.append(("all, about", *(scaled(costs.memory_bytes(dtype), "B") for dtype in BYTES)))
+    return "\n".join([*lines, "", columns(memory, right=frozenset({1, 2, 3}))])
+
+
+def grids(views: tuple[tuple[int, int], ...]) -> str:
+    """16 of 36 x 36, 1 of 26 x 26."""
+    kinds = dict.fromkeys(views)
+    return ", ".join(f"{views.count(kind):,} of {kind[0]} x {kind[1]}" for kind in kinds)
+
+
+def fitted(found: Fit, shapes: list[Shape]) -> str:
+    """What fits, for people."""
+    together = f" ({len(shapes)} together)" if len(shapes) > 1 else ""
+    given = f"{found.given.size.width} x {found.given.size.height}"
+    if found.largest is None:
+        largest = "no size fits"
+    else:
+        size = found.largest.size
+        largest = f"{size.width} x {size.height}, {found.largest.tokens:,} tokens{together}"
+        largest += "" if found.bounded else ": the largest that may be opened, so any size fits"
+    return f"\nfits     largest of this shape: {largest}\n         of {given}: {counted(found.pictures, 'picture')}"
+
+
+def to_json(chosen: Named, shapes: list[Shape], costs: Budget, found: Fit | None) -> dict[str, Any]:
+    """The same for machines."""
+    data = {"model": chosen.name, "text_counted": chosen.planner is not None or costs.text > 0, **costs.to_json()}
+    for shape, picture in zip(shapes, data["pictures"], strict=True):
+        picture["name"] = shape.name
+    if found is not None:
+        size = None if found.largest is None else found.largest.size
+        data["fit"] = {
+            "largest": size and [size.width, size.height],
+            "tokens": found.largest and found.largest.tokens,
+            "bounded": found.bounded,
+            "pictures": found.pictures,
+            "of": [found.given.size.width, found.given.size.height],
+        }
+    return data

@@ -1,0 +1,50 @@
+"""`chiasm train`: runs a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from chiasm.errors import UserError
+
+app = App(
+    name="train",
+    help="Train as a recipe says; what was interrupted goes on where it stopped.",
+    usage="Usage: chiasm train [OPTIONS] RECIPE [KEY=VALUE...]",
+    help_epilogue="""Example:
+  chiasm train recipes/default.py --out runs/default
+  chiasm train recipes/default.py steps=200 --out runs/short""",
+)
+
+
+@app.default
+def run(
+    recipe: Annotated[Path, Parameter(help="A Python file that holds the run as a value.")],
+    /,
+    *changes: Annotated[str, Parameter(name="KEY=VALUE", help="Fields of the recipe to change.")],
+    out: Annotated[Path, Parameter(help="The run's folder.")] = Path("runs/train"),
+    resume: Annotated[bool, Parameter(negative="--no-resume", help="Go on from its newest checkpoint.")] = True,
+) -> int:
+    """Hands the recipe and its changes to `chiasm.train`."""
+    if not recipe.is_file():
+        raise UserError(f"{recipe} is not a file: name a recipe, such as recipes/default.py")
+    overrides = parse(changes)
+    from chiasm.train import run as train
+
+    train(recipe, overrides, out, resume=resume)
+    return 0
+
+
+def parse(changes: tuple[str, ...]) -> dict[str, str]:
+    """key=value words as a dictionary. Raises `UserError` for a word that is none, and for a key given twice."""
+    found: dict[str, str] = {}
+    for word in changes:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"{word!r} changes nothing: write key=value, such as steps=200")
+        if key in found:
+            raise UserError(f"{key} is given twice ({found[key]} and {value}): keep one")
+        found[key] = value
+    return found

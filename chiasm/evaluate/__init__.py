@@ -1,0 +1,1 @@
+"""How well a model does, with intervals, and what of it comes from the picture."""

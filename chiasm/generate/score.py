@@ -1,0 +1,97 @@
+"""How likely given answers are: candidates share the reading of their prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chiasm.connect.steps import Visual
+from chiasm.errors import BadPrompt, Overflow
+from chiasm.generate.engine import prefill
+from chiasm.layers.cache import KVCache
+from chiasm.model import Batch, Causal
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The log-probability of each token of one candidate, given its prompt and the tokens before it."""
+
+    logprobs: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        return sum(self.logprobs)
+
+    @property
+    def mean(self) -> float:
+        return self.total / len(self.logprobs)
+
+
+def score(
+    model: Causal,
+    batch: Batch,
+    candidates: Sequence[Sequence[Sequence[int]]],
+    *,
+    visual: Visual | None = None,
+    at_once: int = 32,
+) -> list[list[Scored]]:
+    """Scores candidates[b], continuations of the batch's row b, as one forward of the whole text would.
+
+    Each prompt is read once; its cache is then repeated for up to `at_once` candidates at a time. Raises `BadPrompt`
+    for an empty candidate and `Overflow` for one that does not fit the context.
+    """
+    flat = [(row, tuple(ids)) for row, several in enumerate(candidates) for ids in several]
+    _fit(model, batch, flat)
+    with torch.inference_mode():
+        logits_BS, cache = prefill(model, batch, 0, visual)
+        first_BS = logits_BS.float().log_softmax(-1)
+        scored = (
+            one
+            for start in range(0, len(flat), at_once)
+            for one in _read(model, batch, flat[start : start + at_once], first_BS, cache)
+        )
+        return [[next(scored) for _ in several] for several in candidates]
+
+
+def _read(
+    model: Causal, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]], first_BS: Tensor, cache: KVCache
+) -> Iterator[Scored]:
+    """One forward over candidates, padded on the right; the last token of each is only predicted, never read."""
+    rows, device = [row for row, _ in flat], first_BS.device
+    starts = first_BS[rows, [ids[0] for _, ids in flat]].tolist()
+    lengths = torch.tensor([len(ids) - 1 for _, ids in flat], device=device)
+    longest = int(lengths.max())
+    rest: list[tuple[float, ...]] = [()] * len(flat)
+    if longest:
+        padded = torch.tensor([ids + (0,) * (longest + 1 - len(ids)) for _, ids in flat], device=device)
+        steps = torch.arange(longest, device=device)
+        valid_NT = steps < lengths[:, None]
+        where_NT = batch.next_B[rows][:, None] + steps
+        hidden_NTD = model.language(
+            model.language.embed(padded[:, :-1]),
+            where_NT.expand(model.spec.decoder.rope.axes, -1, -1),
+            valid_NT,
+            cache.pick(rows, cache.length + longest),
+        )
+        logprobs = model.logits(hidden_NTD[valid_NT]).float().log_softmax(-1)
+        of_next = logprobs.gather(-1, padded[:, 1:][valid_NT][:, None])[:, 0]
+        rest = [tuple(part.tolist()) for part in torch.split(of_next, lengths.tolist())]
+    for start, others in zip(starts, rest, strict=True):
+        yield Scored((start, *others))
+
+
+def _fit(model: Causal, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]]) -> None:
+    context, lengths = model.spec.decoder.context, batch.valid_BT.sum(-1).tolist()
+    for row, ids in flat:
+        if not ids:
+            raise BadPrompt(f"an empty candidate for row {row}: there is nothing to score")
+        if lengths[row] + len(ids) > context:
+            over = lengths[row] + len(ids) - context
+            message = (
+                f"row {row} with a candidate of {len(ids)} tokens is {over} longer than the model's context of "
+                f"{context}: shorten either"
+            )
+            raise Overflow(message)

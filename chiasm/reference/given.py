@@ -1,0 +1,218 @@
+"""What a reference folder gives: ids, and pictures as raw pixels or, where it has none, as the tensors of a processor.
+
+A proof from tensors says nothing about preprocessing, so raw pictures are used wherever they are and the tensors beside
+them are never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chiasm.errors import BadCheckpoint
+from chiasm.geometry import Size, views
+from chiasm.pixels.patches import patchify_frames
+from chiasm.pixels.views import look, packed
+from chiasm.place import Box, Grid, raster, route
+from chiasm.prompt.plan import Clip, Item
+from chiasm.spec import Looks, Merge, Native, Resize, Step, Views
+from chiasm.weights.files import TensorFiles
+
+Start = Literal["raw", "tensors"]
+"""Where a proof begins."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the encoder is shown: items by size, the grids and patches of all of them, and the views that made them, which
+    are the given tensors' own where there are no raw pictures."""
+
+    views: Views
+    items: tuple[Item, ...]
+    grids: tuple[Grid, ...]
+    patches_PK: Tensor
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Upright (width, height) of each item; a clip's in cells."""
+        return tuple((i.width, i.height) if isinstance(i, Size) else (i.grid.w, i.grid.h) for i in self.items)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    views: Views
+    items: list[Item]
+    patches_PK: Tensor
+
+
+@dataclass(frozen=True)
+class Given:
+    """The tensors of a folder's inputs.safetensors."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+
+    @classmethod
+    def read(cls, folder: Path) -> Given:
+        """Raises `BadCheckpoint` where the folder has none, or a broken one."""
+        path = folder / "inputs.safetensors"
+        if not path.is_file():
+            raise BadCheckpoint(f"{folder} has no inputs.safetensors: it is a model folder, not a reference to prove")
+        return cls(path, tensors(path))
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.tensors:
+            raise BadCheckpoint(f"{self.path} has no tensor {name!r}, which this proof begins with")
+        return self.tensors[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tensors
+
+    @cached_property
+    def raw(self) -> list[NDArray[np.uint8]]:
+        """Upright pictures in order, [H, W, 3]."""
+        names = sorted((n for n in self.tensors if n.startswith("raw_image_")), key=lambda n: int(n.rpartition("_")[2]))
+        for name in names:
+            tensor = self.tensors[name]
+            if tensor.dtype != torch.uint8 or tensor.ndim != 3 or tensor.shape[2] != 3:
+                said = f"{tensor.dtype} {tuple(tensor.shape)}"
+                raise BadCheckpoint(f"{self.path}: {name} is {said}; an RGB picture is uint8 (height, width, 3)")
+        return [self.tensors[name].numpy() for name in names]
+
+    @property
+    def start(self) -> Start:
+        return "raw" if self.raw else "tensors"
+
+    @property
+    def valid_BT(self) -> Tensor:
+        """True at ids that are no pads."""
+        if "attention_mask" in self:
+            return self["attention_mask"].bool()
+        return torch.ones_like(self["input_ids"], dtype=torch.bool)
+
+    @property
+    def rows(self) -> list[list[int]]:
+        """Ids of each row, its pads left out."""
+        return [ids[valid].tolist() for ids, valid in zip(self["input_ids"], self.valid_BT, strict=True)]
+
+    def shown(self, looks: Looks, connector: Sequence[Step] = ()) -> Shown | None:
+        """Every picture, then every clip; none where the folder has neither. `connector` says how patches that are given
+        flat were ordered."""
+        found = (self._pictures(looks, connector), self._clips(looks, connector))
+        parts = [part for part in found if part is not None]
+        if not parts:
+            return None
+        items = tuple(chain.from_iterable(part.items for part in parts))
+        used = parts[0].views
+        grids = (grid for number, item in enumerate(items) for grid in _grids(used, looks, item, number))
+        return Shown(used, items, tuple(grids), torch.cat([part.patches_PK for part in parts]))
+
+    def _pictures(self, looks: Looks, connector: Sequence[Step]) -> _Pictures | None:
+        if self.raw:
+            seen = [torch.from_numpy(packed(look(looks, pixels, n))) for n, pixels in enumerate(self.raw)]
+            return _Pictures(looks.views, [Size(p.shape[1], p.shape[0]) for p in self.raw], torch.cat(seen))
+        if "pixel_values" not in self:
+            return None
+        if "image_grid_thw" in self:
+            return self._flat(looks, connector)
+        if "image_sizes" in self:
+            return self._tiled(looks)
+        pixels = self["pixel_values"]
+        if pixels.ndim == 5:
+            pixels = self._tiles(pixels)
+        if pixels.ndim != 4:
+            said = f"pixel_values {tuple(pixels.shape)} with neither image_sizes nor image_grid_thw"
+            raise BadCheckpoint(f"{self.path}: {said} is no form of pictures that is read")
+        height, width = pixels.shape[-2:]
+        return _Pictures(Resize(height, width, "squash"), [Size(width, height)] * len(pixels), cut(looks, pixels))
+
+    def _flat(self, looks: Looks, connector: Sequence[Step]) -> _Pictures:
+        """Patches of native resolution, in the order in which they are merged."""
+        grids, patch = self["image_grid_thw"].tolist(), looks.encoder.patch
+        exact = Native(patch * merge(connector).side, least=1, most=2**62, ratio=inf)
+        sizes: list[Item] = [Size(w * patch, h * patch) for _, h, w in grids]
+        return _Pictures(exact, sizes, rastered(connector, self["pixel_values"], grids))
+
+    def _tiled(self, looks: Looks) -> _Pictures:
+        """The views of each picture and its (height, width), padded to the most views of any."""
+        sizes: list[Item] = [Size(width, height) for height, width in self["image_sizes"].tolist()]
+        pixels, counts = self["pixel_values"], [len(_grids(looks.views, looks, size, 0)) for size in sizes]
+        if pixels.ndim == 5:
+            pixels = torch.cat([picture[:count] for picture, count in zip(pixels, counts, strict=True)])
+        if len(pixels) != sum(counts):
+            said = f"{len(pixels)} views of pictures that make {sum(counts)}"
+            raise BadCheckpoint(f"{self.path}: pixel_values holds {said} by config.json and image_sizes")
+        return _Pictures(looks.views, sizes, cut(looks, pixels))
+
+    def _tiles(self, pixels: Tensor) -> Tensor:
+        """Views of each row, padded to the most views of any by ones of zeros. Every view is a picture of its own here:
+        the encoder never looks from one to another."""
+        if "pixel_attention_mask" in self:
+            mask = self["pixel_attention_mask"].flatten(0, 1).flatten(1).bool()
+            if bool((mask.any(1) != mask.all(1)).any()):
+                raise BadCheckpoint(f"{self.path}: pixel_attention_mask hides parts of views, which is not supported")
+        flat = pixels.flatten(0, 1)
+        return flat[(flat != 0).flatten(1).any(1)]
+
+    def _clips(self, looks: Looks, connector: Sequence[Step]) -> _Pictures | None:
+        """Videos are given as patches: nothing says how their frames were chosen."""
+        if "pixel_values_videos" not in self:
+            return None
+        grids: list[list[int]] = self["video_grid_thw"].tolist()
+        steps = self["second_per_grid_ts"].tolist() if "second_per_grid_ts" in self else [1.0] * len(grids)
+        clips: list[Item] = [
+            Clip(Grid(0, t, h, w, Box(0, 0, w, h), tuple(step * frame for frame in range(t))))
+            for (t, h, w), step in zip(grids, steps, strict=True)
+        ]
+        return _Pictures(looks.views, clips, rastered(connector, self["pixel_values_videos"], grids))
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Everything in one safetensors file. Raises `BadCheckpoint` for a broken one."""
+    files = TensorFiles([path])
+    return {name: files.get(name) for name in files}
+
+
+def cut(looks: Looks, pixels_PCHW: Tensor) -> Tensor:
+    """Patches of views of one size, each still picture repeated over the encoder's frames, [P, K]."""
+    encoder = looks.encoder
+    whole = [side // encoder.patch * encoder.patch for side in pixels_PCHW.shape[-2:]]
+    clips = pixels_PCHW[:, None, :, : whole[0], : whole[1]].expand(-1, encoder.frames, -1, -1, -1)
+    return torch.cat([patchify_frames(clip, encoder.patch, encoder.frames) for clip in clips])
+
+
+def merge(connector: Sequence[Step]) -> Merge:
+    """The step that joins neighbours. Raises `BadCheckpoint` for a connector without one."""
+    for step in connector:
+        if isinstance(step, Merge):
+            return step
+    raise BadCheckpoint("image_grid_thw and video_grid_thw belong to models that merge neighbours; this one does not")
+
+
+def rastered(connector: Sequence[Step], merged_PK: Tensor, grids: Sequence[Sequence[int]]) -> Tensor:
+    """Patches in raster order from patches in the order in which they are merged."""
+    laid = raster([Grid(0, t, h, w, Box(0, 0, w, h)) for t, h, w in grids])
+    if len(laid) != len(merged_PK):
+        raise BadCheckpoint(f"{len(merged_PK)} patches are given for grids of {len(laid)}: they belong to other pictures")
+    order = torch.from_numpy(route(merge(connector), laid, ()).index_VM.flatten())
+    patches_PK = torch.empty_like(merged_PK)
+    patches_PK[order] = merged_PK
+    return patches_PK
+
+
+def _grids(used: Views, looks: Looks, item: Item, number: int) -> list[Grid]:
+    match item:
+        case Size():
+            return [view.grid for view in views(used, looks.pixels, looks.encoder, item, number)]
+        case Clip(grid):
+            return [replace(grid, item=number)]

@@ -1,0 +1,252 @@
+"""Counting from sizes alone equals the recorded tables, the reference's processors and what the encoders really put out."""
+
+import json
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Reference
+from safetensors.torch import load_file
+from sizes import FEW, SIZES
+
+from chiasm.errors import BadPicture
+from chiasm.geometry import Scale, Size, View, best_pinpoint, native_size, views
+from chiasm.model import Causal, Match, Sight
+from chiasm.pixels.views import look, packed
+from chiasm.place import unpadded
+from chiasm.prompt.plan import Count, count, lay
+from chiasm.reference.parts import clip_processor, library, processor
+from chiasm.registry import families
+from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import Native, Pinpoints, Pixels, TileGrid, ViT
+from chiasm.weights.read import describe, load_model
+
+TABLES = Path(__file__).parent / "data" / "tables"
+PINPOINTS = [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]
+
+
+def table(name: str) -> list[dict[str, Any]]:
+    return json.loads((TABLES / f"{name}.json").read_text())
+
+
+def spec(family: str) -> CausalSpec:
+    model = families()[family].model
+    assert isinstance(model, CausalSpec)
+    return model
+
+
+def visual(model: CausalSpec, width: int, height: int) -> int:
+    return count(model, Size(width, height)).visual
+
+
+# --- recorded tables ----------------------------------------------------------------------------------------------------------
+
+
+def test_llava_next_table() -> None:
+    model = spec("llava-next")
+    assert model.sight is not None and isinstance(model.sight.views, Pinpoints)
+    for case in table("llava_next"):
+        size = Size(case["w"], case["h"])
+        assert list(best_pinpoint(model.sight.views, size)[::-1]) == case["best"]
+        assert len(lay(model, [size])[0]) == case["tiles"]
+        assert count(model, size) == Count(case["tokens"], 0)
+
+
+def test_unpad_table() -> None:
+    for case in table("llava_unpad"):
+        rows, columns = case["grid"]
+        top, bottom, left, right = unpadded(rows, columns, case["w"], case["h"])
+        assert [bottom - top, right - left] == case["out"]
+        assert case["first"] in (None, top * columns + left)
+
+
+def made(model: CausalSpec, width: int, height: int) -> tuple[View, ...]:
+    assert model.sight is not None
+    return views(model.sight.views, model.sight.pixels, model.sight.encoder, Size(width, height), 0)
+
+
+@pytest.mark.parametrize("setting", ["1456_364", "364_364", "1536_384", "2048_512"])
+def test_idefics3_table(setting: str) -> None:
+    longest, tile = map(int, setting.split("_"))
+    model = spec("smolvlm" if tile == 512 else "idefics3")
+    assert model.sight is not None
+    model = replace(model, sight=replace(model.sight, views=TileGrid(longest, tile)))
+    for case in table("idefics3"):
+        wanted, seen = case[setting], made(model, case["w"], case["h"])
+        first, second = seen[0].strokes[:2]
+        assert isinstance(first, Scale) and isinstance(second, Scale)
+        assert [[first.height, first.width], [second.height, second.width]] == [wanted["first"], wanted["second"]]
+        assert len(seen) == wanted["images"]
+        if "tokens" in wanted:
+            assert visual(model, case["w"], case["h"]) == wanted["tokens"]
+
+
+QWEN = {
+    "hf_qwen2vl": Native(28, 56 * 56, 28 * 28 * 1280),
+    "qwen_vl_utils": Native(28, 4 * 28 * 28, 16384 * 28 * 28),
+    "qwen3vl_factor32": Native(32, 4 * 32 * 32, 16384 * 32 * 32),
+}
+
+
+@pytest.mark.parametrize("setting", QWEN)
+def test_qwen_table(setting: str) -> None:
+    for case in table("qwen2vl_smart_resize"):
+        wanted, size = case[setting], Size(case["w"], case["h"])
+        if "error" in wanted:
+            with pytest.raises(BadPicture, match="ratio of edges above 200"):
+                native_size(QWEN[setting], size)
+        else:
+            assert native_size(QWEN[setting], size) == (wanted["h"], wanted["w"])
+
+
+# --- published rules on 300 sizes -------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_sizes_is_what_it_claims() -> None:
+    assert len(set(SIZES)) == 300
+    assert {(1, 1), (1, 4000), (4000, 1), (335, 363), (337, 365), (336, 364), (2039, 3)} <= set(SIZES)
+    assert 15 <= len(FEW) <= 30
+
+
+def test_llava_next_counts_as_the_processor() -> None:
+    reference = library().LlavaNextProcessor.__new__(library().LlavaNextProcessor)
+    reference.image_processor = clip_processor(336, "llava_next", "LlavaNext", image_grid_pinpoints=PINPOINTS)
+    reference.patch_size, reference.num_additional_image_tokens = 14, 1
+    for width, height in SIZES:
+        with_cls = reference._get_number_of_features(height, width, 336, 336)
+        assert visual(spec("llava-next"), width, height) == with_cls - 1, (width, height)
+
+
+@pytest.mark.parametrize(("family", "longest", "tile", "each"), [("idefics3", 1456, 364, 169), ("smolvlm", 2048, 512, 64)])
+def test_tiles_count_as_the_processor(family: str, longest: int, tile: int, each: int) -> None:
+    by = processor("idefics3", "Idefics3", size={"longest_edge": longest}, max_image_size={"longest_edge": tile})
+    for width, height in SIZES:
+        seen = max(1, by.get_number_of_image_patches(height, width, {})[0])
+        assert count(spec(family), Size(width, height)) == Count(seen * each, 2 * seen + 1), (width, height)
+
+
+@pytest.mark.parametrize("family", ["qwen2-vl", "qwen2.5-vl"])
+def test_native_resolution_counts_as_the_processor(family: str) -> None:
+    by = processor("qwen2_vl", "Qwen2VL", min_pixels=3136, max_pixels=12845056)
+    refused = 0
+    for width, height in SIZES:
+        try:
+            wanted = by.get_number_of_image_patches(height, width, {}) // 4
+        except ValueError:
+            refused += 1
+            with pytest.raises(BadPicture, match=f"{width} x {height}"):
+                visual(spec(family), width, height)
+        else:
+            assert visual(spec(family), width, height) == wanted, (width, height)
+    assert refused == sum(max(size) / min(size) > 200 for size in SIZES) > 5
+
+
+def test_one_view_counts_the_same_for_every_size() -> None:
+    for width, height in SIZES:
+        assert visual(spec("llava-1.5"), width, height) == 576
+        assert visual(spec("llava-1.0"), width, height) == 256
+
+
+def test_one_picture_of_1344() -> None:
+    wanted = {"llava-1.5": 576, "llava-next": 2928, "qwen2-vl": 2304, "idefics3": 2873, "smolvlm": 1088}
+    assert {name: visual(spec(name), 1344, 1344) for name in wanted} == wanted
+
+
+# --- every view on 300 sizes, the encoder on some ---------------------------------------------------------------------------
+
+
+SEEING = {"llava": 0, "llava_next": 0, "idefics3": 0, "smolvlm": 1, "qwen2_vl": 0, "qwen2_5_vl": 1}
+
+
+@pytest.mark.parametrize(("name", "variant"), SEEING.items())
+def test_views_fill_their_grids_and_their_boxes(reference: Reference, name: str, variant: int) -> None:
+    model = describe(reference(name, variant)).model
+    assert isinstance(model, CausalSpec) and model.sight is not None and isinstance(model.sight.encoder, ViT)
+    patch = model.sight.encoder.patch
+    for width, height in SIZES:
+        try:
+            seen = made(model, width, height)
+        except BadPicture:
+            assert isinstance(model.sight.views, Native) and max(width, height) / min(width, height) > 200
+            continue
+        for view in seen:
+            last = view.strokes[-1]
+            assert (view.grid.h, view.grid.w) == (last.height // patch, last.width // patch)
+            assert view.grid.box.x0 < view.grid.box.x1 and view.grid.box.y0 < view.grid.box.y1
+        _assert_covered(seen, width, height)
+
+
+def _assert_covered(seen: tuple[View, ...], width: int, height: int) -> None:
+    """Tiles cut the picture without gap or overlap, and every whole view shows all of the picture or its centre."""
+    tiles = [view.grid.box for view in seen if len({v.strokes[:-1] for v in seen}) > 1 and len(view.strokes) == 3]
+    if not tiles:
+        return
+    area = sum((box.x1 - box.x0) * (box.y1 - box.y0) for box in tiles)
+    x0, y0 = min(box.x0 for box in tiles), min(box.y0 for box in tiles)
+    x1, y1 = max(box.x1 for box in tiles), max(box.y1 for box in tiles)
+    assert area == pytest.approx((x1 - x0) * (y1 - y0), rel=1e-6)
+    assert x0 <= 1e-6 and y0 <= 1e-6 and x1 >= width - 1e-6 and y1 >= height - 1e-6
+
+
+@pytest.mark.parametrize(("name", "variant"), SEEING.items())
+def test_encoders_put_out_what_was_counted(reference: Reference, name: str, variant: int) -> None:
+    model = load_model(describe(reference(name, variant)), torch.float32)
+    assert isinstance(model, Causal) and model.spec.sight is not None
+    draw = np.random.default_rng(0)
+    for width, height in FEW:
+        pixels = draw.integers(0, 256, (height, width, 3), np.uint8)
+        seen = look(model.spec.sight, pixels, 0)
+        with torch.inference_mode():
+            shown = Sight(torch.from_numpy(packed(seen)), tuple(view.grid for view, _ in seen), ((width, height),))
+            tokens = model.see(shown)
+        assert len(tokens.tokens_VD) == len(tokens.laid) == visual(model.spec, width, height), (width, height)
+
+
+@pytest.mark.parametrize("name", ["llava_next", "idefics3", "qwen2_vl"])
+def test_processors_really_make_those_views(name: str) -> None:
+    """The reference's own pixels, not its helper's word for them."""
+    from chiasm.reference.case import Draw
+    from chiasm.reference.cases import REFERENCES
+    from chiasm.reference.parts import processed
+
+    folder_spec = {"llava_next": _next_like, "idefics3": _idefics_like, "qwen2_vl": _qwen_like}[name]
+    by = REFERENCES[name].draw(0, Draw(0, None)).processor
+    draw = np.random.default_rng(1)
+    for width, height in FEW:
+        picture = draw.integers(0, 256, (height, width, 3), np.uint8)
+        if name == "qwen2_vl":
+            made_here = processed(by, [picture], "image_grid_thw")["image_grid_thw"].tolist()
+            assert [[1, grid.h, grid.w] for grid in folder_spec(width, height)] == made_here
+        else:
+            nested = [[picture]] if name == "idefics3" else [picture]
+            assert processed(by, nested, "pixel_values")["pixel_values"].shape[1] == len(folder_spec(width, height))
+
+
+EYE = families()["clip"].model.encoder  # type: ignore[union-attr]
+
+
+def _next_like(width: int, height: int) -> list[Any]:
+    points = Pinpoints(30, ((30, 60), (60, 30), (60, 60), (90, 30), (30, 90)))
+    return [view.grid for view in views(points, Pixels(), replace(EYE, patch=6), Size(width, height), 0)]
+
+
+def _idefics_like(width: int, height: int) -> list[Any]:
+    return [view.grid for view in views(TileGrid(56, 28), Pixels(), replace(EYE, patch=7), Size(width, height), 0)]
+
+
+def _qwen_like(width: int, height: int) -> list[Any]:
+    return [view.grid for view in views(Native(12, 144, 2880), Pixels(), replace(EYE, patch=6), Size(width, height), 0)]
+
+
+def test_contrastive_towers_see_one_view_of_every_size(reference: Reference) -> None:
+    model = load_model(describe(reference("siglip", 0)), torch.float32)
+    assert isinstance(model, Match)
+    folder = load_file(reference("siglip", 0) / "inputs.safetensors")
+    assert len(folder["pixel_values"]) == 2
+    for width, height in SIZES:
+        (view,) = views(model.spec.views, model.spec.pixels, model.spec.encoder, Size(width, height), 0)
+        assert view.grid.h == view.grid.w == ceil(model.spec.views.height / model.spec.encoder.patch)
