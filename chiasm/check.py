@@ -20,7 +20,6 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import Sight, Splice
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors

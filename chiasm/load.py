@@ -97,7 +97,7 @@ def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") 
     if not generation.is_file() and opened.described.base is not None:
         generation = opened.described.base.folder / "generation_config.json"
     settings = read_json(generation) if generation.is_file() else {}
-    tokenizer = Tokenizer.from_folder(opened.described.folder)
+    tokenizer = None if opened.planner else Tokenizer.from_folder(opened.described.folder)
     return LocalAssistant(
         opened.name, model, opened.planner, settings, time.perf_counter() - started, tokenizer=tokenizer
     )

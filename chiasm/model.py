@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from chiasm import spec as specs
 from chiasm.connect.steps import Connector, Visual
@@ -46,8 +48,6 @@ class Batch:
     sight: Sight | Visual | None = None
 
     def to(self, device: torch.device | str) -> Batch:
-        tensors = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "sight")
-        moved = {name: None if tensor is None else tensor.to(device) for name, tensor in tensors}
         match self.sight:
             case Sight():
                 sight: Sight | Visual | None = replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
@@ -55,7 +55,16 @@ class Batch:
                 sight = replace(self.sight, tokens_VD=self.sight.tokens_VD.to(device))
             case None:
                 sight = None
-        return replace(self, **moved, sight=sight)
+        return Batch(
+            ids_BT=self.ids_BT.to(device),
+            slot_BT=self.slot_BT.to(device),
+            where_ABT=self.where_ABT.to(device),
+            valid_BT=self.valid_BT.to(device),
+            next_B=self.next_B.to(device),
+            supervise_BT=self.supervise_BT.to(device),
+            segment_BT=None if self.segment_BT is None else self.segment_BT.to(device),
+            sight=sight,
+        )
 
 
 class Causal(nn.Module):
@@ -139,12 +148,35 @@ AnyModel = Causal | Match
 
 
 def assemble(spec: specs.Model) -> AnyModel:
-    """The modules of a spec on the current default device; on `meta` nothing is allocated."""
+    """The modules of a spec, freshly initialised."""
     match spec:
         case specs.Causal():
             return Causal(spec)
         case specs.Match():
             return Match(spec)
+
+
+INITIALISERS = (
+    *(function for name, function in vars(nn.init).items() if name.endswith("_") and callable(function)),
+    *(Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_),
+)
+
+
+class _Untouched(TorchFunctionMode):
+    """Skips initialisers. On the meta device they compute nothing, and the first one imports torch's compiler, which takes
+    longer than reading a small model."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in INITIALISERS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def blank(spec: specs.Model) -> AnyModel:
+    """The modules of a spec on the meta device: shapes without numbers."""
+    with torch.device("meta"), _Untouched():
+        return assemble(spec)
 
 
 def prepare(model: nn.Module) -> None:
@@ -156,5 +188,4 @@ def prepare(model: nn.Module) -> None:
 
 def parameters(spec: specs.Model) -> int:
     """How many parameters a spec has, tied ones once; nothing is allocated."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in assemble(spec).parameters())
+    return sum(p.numel() for p in blank(spec).parameters())

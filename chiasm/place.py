@@ -165,16 +165,21 @@ def _merge(side: int, laid: Laid) -> Route:
 
 
 def _join(laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
-    indices, places, grids = [], [], []
+    indices: list[Ints] = []
+    places: list[Ints] = []
+    grids: list[Grid] = []
     for views in _by_item(laid):
         (base, base_cells), *tiles = views
-        places.append(laid.place_V4[base_cells] * [0, 1, 1, 1] + [len(grids), 0, 0, 0])
+        base_V4 = laid.place_V4[base_cells]
+        base_V4[:, 0] = len(grids)
+        places.append(base_V4)
         indices.append(base_cells)
         grids.append(base)
         if tiles:
-            index, place, grid = _assemble(tiles, sizes[base.item])
+            index, place_V4, grid = _assemble(tiles, sizes[base.item])
             indices.append(index)
-            places.append(place + [len(grids), 0, 0, 0])
+            place_V4[:, 0] = len(grids)
+            places.append(place_V4)
             grids.append(grid)
     if not grids:
         return Route(np.zeros((0, 1), np.int64), laid)

@@ -18,7 +18,6 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from chiasm import families as package
 from chiasm.errors import BadConfig, UnknownModel, UserError
 from chiasm.layout import Layout
 from chiasm.spec import Family, override
@@ -72,6 +71,7 @@ def _scan(folder: str | None) -> tuple[dict[str, Family], dict[str, Layout]]:
 
 
 def _own() -> Iterator[ModuleType]:
+    package = importlib.import_module("chiasm.families")
     for info in pkgutil.iter_modules(package.__path__):
         yield importlib.import_module(f"{package.__name__}.{info.name}")
 

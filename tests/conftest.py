@@ -29,3 +29,26 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
         return folder
 
     return built
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One table, family by invariant: kept, broken, or the number of the declared reason."""
+    kept: dict[tuple[str, str], str] = {}
+    for outcome, mark in (("passed", "kept"), ("failed", "BROKEN")):
+        for report in terminalreporter.stats.get(outcome, []):
+            for label, value in report.user_properties:
+                if label == "invariant":
+                    name, invariant, reason = value
+                    kept[name, invariant] = reason if reason != "kept" else mark
+    if not kept:
+        return
+    names, invariants = sorted({n for n, _ in kept}), list(dict.fromkeys(i for _, i in kept))
+    reasons = sorted({text for text in kept.values() if text not in ("kept", "BROKEN")})
+    terminalreporter.section("invariants")
+    terminalreporter.write_line(f"{'':32}" + "".join(f"{name:>12}" for name in names))
+    for invariant in invariants:
+        cells = [kept.get((name, invariant), "not run") for name in names]
+        shown = [f"({reasons.index(cell) + 1})" if cell in reasons else cell for cell in cells]
+        terminalreporter.write_line(f"{invariant:32}" + "".join(f"{cell:>12}" for cell in shown))
+    for number, reason in enumerate(reasons, 1):
+        terminalreporter.write_line(f"({number}) {reason}")

@@ -6,7 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,12 +159,49 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+FORKS = """
+import json, os, sys, traceback
+import chiasm.load
+from chiasm.cli import main
+
+def child(name, words):
+    for number, suffix in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{name}.{suffix}", os.O_WRONLY | os.O_CREAT), number)
+    try:
+        code = main(words)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+for name, words in json.load(sys.stdin).items():
+    process = os.fork()
+    if not process:
+        child(name, words)
+    print(json.dumps([name, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])]), flush=True)
+"""
+"""Starts a process for every command, from one that has paid for importing torch once."""
+
+
 @pytest.fixture(scope="module")
 def ran(place: Path) -> dict[str, Ran]:
-    """Every case, two at a time: most of a case is the start of an interpreter."""
-    with ThreadPoolExecutor(2) as pool:
-        runs = {name: pool.submit(chiasm, *words, cwd=place) for name, words in (CASES | GOOD).items()}
-        return {name: run.result() for name, run in runs.items()}
+    """Every case in a process of its own."""
+    command, cases = [sys.executable, "-c", FORKS], json.dumps(CASES | GOOD)
+    run = subprocess.run(
+        command, cwd=place, env=environment(place), input=cases, capture_output=True, text=True, timeout=240, check=True
+    )
+    codes = dict(json.loads(line) for line in run.stdout.splitlines())
+    return {
+        name: Ran(codes[name], (place / f"{name}.out").read_text(), (place / f"{name}.err").read_text())
+        for name in CASES | GOOD
+    }
+
+
+@pytest.mark.parametrize("case", ["missing file", "truncated", "unknown model", "no config", "unknown option"])
+def test_the_command_itself_says_the_same(case: str, ran: dict[str, Ran], place: Path) -> None:
+    assert chiasm(*CASES[case], cwd=place) == ran[case]
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if name != "overflow planned"])

@@ -1,9 +1,10 @@
 """The verbs: what they print, what they hand to the library, what starting costs."""
 
+import importlib
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def own_home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIASM_OFFLINE", "1")
 
 
+def outside(*command: str) -> subprocess.CompletedProcess[str]:
+    """A process that finds the library where this one does."""
+    paths = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.run(command, env=os.environ | paths, capture_output=True, text=True, check=False)
+
+
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
     """What a command wrote to standard output."""
     assert main(words) == code, capsys.readouterr().err
@@ -51,15 +58,15 @@ def read(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
 
 
 def test_help_imports_no_torch_and_is_quick() -> None:
-    code = "import sys; from chiasm.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+    """In seconds of the processor: wall time says as much about what else the machine does."""
+    code = "import sys, time; from chiasm.cli import main; main(['--help']); print(time.process_time(), 'torch' in sys.modules)"
     spent = []
     for _ in range(3):
-        started = time.process_time(), time.perf_counter()
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        spent.append(time.perf_counter() - started[1])
-        assert run.returncode == 0 and all(verb in run.stdout for verb in VERBS)
-    # A loaded machine stretches wall time; the quickest of three is nearest to the command's own.
-    assert min(spent) < 1.0
+        *helped, last = outside(sys.executable, "-c", code).stdout.splitlines()
+        seconds, torch_is_there = last.split()
+        assert torch_is_there == "False" and all(any(verb in line for line in helped) for verb in VERBS)
+        spent.append(float(seconds))
+    assert min(spent) < 0.4, spent
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -190,7 +197,7 @@ def test_check_says_which_proof_failed(
     assert said(capsys, "check", "one", "llava-1.5", "--seeds", "2").count("ok") == 3
     assert "FAIL two" in said(capsys, "check", "one", "two", code=1)
     assert [v["passed"] for v in read(capsys, "check", "one", "two", "--json", code=1)] == [True, False]
-    assert main(["check", "one", "./absent/folder", "nothing"]) == 2
+    assert main(["check", "one", "nothing"]) == 2
     assert "nothing" in capsys.readouterr().err
     assert said(capsys, "check", "--all").count("ok") == len(registry.families())
 
@@ -198,16 +205,18 @@ def test_check_says_which_proof_failed(
 def test_train_hands_over_the_recipe_and_its_changes(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import chiasm.train
+    module = importlib.import_module("chiasm.train.run")
 
     taken: list[tuple[Any, ...]] = []
 
-    def run(recipe: Path, overrides: dict[str, str], out: Path, *, resume: bool) -> None:
+    def run(recipe: Path, overrides: dict[str, str], out: Path, *, resume: bool) -> Path:
         taken.append((recipe, overrides, out, resume))
+        return out / "model"
 
-    monkeypatch.setattr(chiasm.train, "run", run, raising=False)
+    monkeypatch.setattr(module, "run", run)
     (place / "recipe.py").write_text("RECIPE = None\n")
-    said(capsys, "train", "recipe.py", "steps=3", "rate=0.1", "--out", "runs/a", "--no-resume")
+    trained = said(capsys, "train", "recipe.py", "steps=3", "rate=0.1", "--out", "runs/a", "--no-resume")
+    assert trained.strip() == str(Path("runs/a/model"))
     said(capsys, "train", "recipe.py")
     changed = {"steps": "3", "rate": "0.1"}
     assert taken == [
@@ -218,8 +227,7 @@ def test_train_hands_over_the_recipe_and_its_changes(
 
 
 def test_a_reader_who_leaves_is_no_error() -> None:
-    command = f"{sys.executable} -m chiasm.cli families | head -1"
-    run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    run = outside("sh", "-c", f"{sys.executable} -m chiasm.cli families | head -1")
     assert run.stdout.startswith("name") and "Traceback" not in run.stderr and "Error" not in run.stderr
 
 

@@ -89,7 +89,7 @@ def test_a_lesson_depends_on_its_arguments_alone() -> None:
 
 
 def test_a_lesson_repeated_is_learnt() -> None:
-    config = stage.Schooling(eye=TINY, rate_rest=3e-3)
+    config = stage.Schooling(eye=TINY, rate_rest=3e-3, first_letters=0)
     student = stage.Student(config, 4)
     made = [sample(i, 0, "train", "number" if i % 2 else "mixed shapes", 64, BARE) for i in range(8)]
     lesson = to_lesson(lesson_of(made, random.Random(0), {}))
@@ -101,7 +101,7 @@ def test_a_lesson_repeated_is_learnt() -> None:
 
 
 def test_a_student_goes_on_exactly_where_it_was_saved(tmp_path: Path) -> None:
-    config = stage.Schooling(eye=TINY)
+    config = stage.Schooling(eye=TINY, first_letters=1)
     lesson = to_lesson(make_lesson(0, 0, 64, 4))
     student = stage.Student(config, 4)
     for _ in range(2):
@@ -127,7 +127,7 @@ def test_a_student_goes_on_exactly_where_it_was_saved(tmp_path: Path) -> None:
 def test_a_run_logs_resumes_and_refuses_other_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIASM_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(stage, "fetch", lambda: None)
-    config = stage.Schooling(eye=TINY, cycle=((64, 4),))
+    config = stage.Schooling(eye=TINY, cycle=((64, 4),), letters=(64, 4), first_letters=2)
     out = tmp_path / "run"
     stage.school(config, out, seconds=1.0, exam_pictures=2)
     first = json.loads((out / "state.json").read_text())

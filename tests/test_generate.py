@@ -132,9 +132,9 @@ def test_visual_tokens_may_be_given():
     model, (rows, sizes, _) = model_of("llava"), rows_of("llava")
     batch = batch_of("llava", rows, sizes)
     with torch.inference_mode():
-        visual = model.see(batch.sight)
-    given = answers(generate(model, batch, Sampling(max_new_tokens=5), visual=visual))
-    assert given == answers(generate(model, batch, Sampling(max_new_tokens=5)))
+        seen = replace(batch, sight=model.see(batch.sight))
+    how = Sampling(max_new_tokens=5)
+    assert answers(generate(model, seen, how)) == answers(generate(model, batch, how))
 
 
 def test_greedy_equals_transformers():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,22 +47,10 @@ def run(
         as_json(described(answer)) if json else print(answer.text)
         return 0
     pieces = assistant.stream(question, *pictures, max_tokens=max_tokens)
-    if json:
-        as_json(described(followed(pieces, lambda delta: as_json({"delta": delta}))))
-    else:
-        followed(pieces, lambda delta: print(delta, end="", flush=True))
-        print()
+    for delta in pieces:
+        as_json({"delta": delta}) if json else print(delta, end="", flush=True)
+    as_json(described(pieces.answer)) if json else print()
     return 0
-
-
-def followed(pieces: Generator[str, None, Answer], say: Callable[[str], None]) -> Answer:
-    """Says every piece as it comes; returns the whole answer."""
-    try:
-        while True:
-            say(next(pieces))
-    except StopIteration as end:
-        answer: Answer = end.value
-        return answer
 
 
 def split(words: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -55,7 +56,7 @@ def run(
             unusable += 1
             print(" ".join(str(e).split()), file=sys.stderr)
     if json:
-        as_json([asdict(verdict) for verdict in verdicts])
+        as_json([plain(verdict) for verdict in verdicts])
     if not all(verdict.passed for verdict in verdicts):
         return FAILED
     return UNUSABLE if unusable else 0
@@ -71,3 +72,9 @@ def proved(name: str, out: Path | None, seeds: int, geometries: int) -> Iterator
         yield check(Path(name), out)
     else:
         raise UnknownModel(f"{name!r} is neither a folder here nor a family; {registry.nearest(name, registry.families())}")
+
+
+def plain(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON has it: a difference that is no number is null."""
+    worst = {name: value if math.isfinite(value) else None for name, value in verdict.worst.items()}
+    return {**asdict(verdict), "worst": worst}

@@ -15,7 +15,7 @@ app = App(
     usage="Usage: chiasm train [OPTIONS] RECIPE [KEY=VALUE...]",
     help_epilogue="""Example:
   chiasm train recipes/default.py --out runs/default
-  chiasm train recipes/default.py steps=200 --out runs/short""",
+  chiasm train recipes/default.py stages.1.minutes=10 --out runs/short""",
 )
 
 
@@ -27,13 +27,13 @@ def run(
     out: Annotated[Path, Parameter(help="The run's folder.")] = Path("runs/train"),
     resume: Annotated[bool, Parameter(negative="--no-resume", help="Go on from its newest checkpoint.")] = True,
 ) -> int:
-    """Hands the recipe and its changes to `chiasm.train`."""
+    """Hands the recipe and its changes to `chiasm.train.run`."""
     if not recipe.is_file():
         raise UserError(f"{recipe} is not a file: name a recipe, such as recipes/default.py")
     overrides = parse(changes)
-    from chiasm.train import run as train
+    from chiasm.train.run import run as train
 
-    train(recipe, overrides, out, resume=resume)
+    print(train(recipe, overrides, out, resume=resume))
     return 0
 
 
@@ -43,7 +43,7 @@ def parse(changes: tuple[str, ...]) -> dict[str, str]:
     for word in changes:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise UserError(f"{word!r} changes nothing: write key=value, such as steps=200")
+            raise UserError(f"{word!r} changes nothing: write key=value, such as stages.1.minutes=10")
         if key in found:
             raise UserError(f"{key} is given twice ({found[key]} and {value}): keep one")
         found[key] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class MLPStep(nn.Module):
     def __init__(self, spec: Mlp, width: int) -> None:
         super().__init__()
         widths = [width, *[spec.hidden] * (spec.depth - 1), spec.width]
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = pairwise(widths)
         self.layers = nn.ModuleList(nn.Linear(into, out, spec.bias) for into, out in pairs)
         self.act = ACTIVATIONS[spec.act]
 

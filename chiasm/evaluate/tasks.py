@@ -157,10 +157,11 @@ def _candidates(how: How, question: Question) -> tuple[str, ...]:
 
 
 def chance(how: How, asked: Sequence[Asked]) -> float:
-    """What can be had without a picture: one of the candidates at random, or always the commonest answer."""
+    """What can be had without a picture: one of the candidates at random, or always the answer that is commonest among the
+    other questions."""
     match how:
         case Open():
-            return max(Counter(one.answer for one in asked).values()) / len(asked)
+            return (max(Counter(one.answer for one in asked).values()) - 1) / (len(asked) - 1)
         case Closed(answers=answers):
             return 1 / len(answers)
         case Listed():

@@ -5,7 +5,7 @@ setting too.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
@@ -42,7 +42,8 @@ def taps(value: Any) -> tuple[int, ...]:
 
 def tapped(c: Config, tower: ViT) -> ViT:
     """A tower as LLaVA reads it: chosen hidden states, the class token dropped or kept, no norm after."""
-    keep = {"default": "drop", "full": "keep"}[c.get("vision_feature_select_strategy", "default")]
+    c.only("vision_feature_select_strategy", "default", "full")
+    keep: Literal["keep", "drop"] = "keep" if c.get("vision_feature_select_strategy", "default") == "full" else "drop"
     layers = taps(c.get("vision_feature_layer", -2))
     return replace(tower, taps=layers, cls="none" if tower.cls == "none" else keep)
 
@@ -95,11 +96,12 @@ def read(c: Config) -> Reading:
 
 def read_original(c: Config) -> Reading:
     text = c.flat("llama")
+    c.only("mm_vision_select_feature", "patch", "cls_patch")
     inner = c.nest("vision_config")
     tower = ViT(
         vit_block(inner, width=1024, heads=16, mlp_width=4096, act="quick_gelu", eps=1e-5), inner.get("num_hidden_layers", 24),
         inner.get("patch_size", 14), Table(inner.get("image_size", 336) // inner.get("patch_size", 14)),
-        stem_bias=False, cls={"patch": "drop", "cls_patch": "keep"}[c.get("mm_vision_select_feature", "patch")],
+        stem_bias=False, cls="keep" if c.get("mm_vision_select_feature", "patch") == "cls_patch" else "drop",
         pre_norm=True, post_norm="idle", taps=(c.get("mm_vision_select_layer", -2),),
     )  # fmt: skip
     width = text.spec.width

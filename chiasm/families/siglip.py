@@ -1,4 +1,4 @@
-"""SigLIP (arXiv:2303.15343): two towers trained by a sigmoid per pair; pictures pooled by attention, texts at the last place."""
+"""SigLIP (arXiv:2303.15343): two towers and a sigmoid per pair; pictures pooled by attention, texts at their last place."""
 
 from chiasm.layout import Config, Layout, Name, Reading, under
 from chiasm.readers import HALF, TEXT_KEYS, VIT_KEYS, pixels, squash, vit_block

@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from chiasm.connect.steps import Visual
 from chiasm.errors import Overflow, Unsupported
 from chiasm.generate.choose import Chooser
 from chiasm.generate.cycles import Watch
@@ -47,37 +46,35 @@ def generate(
     batch: Batch,
     sampling: Sampling,
     *,
-    visual: Visual | None = None,
     seeds: Sequence[int] | None = None,
     limits: Sequence[int] | None = None,
     cancelled: Collection[int] = (),
 ) -> Iterator[Event]:
     """Answers a batch of prompts: events step by step, rows in order within a step; every row ends with an `End`.
 
-    Rows that have ended leave the batch; what a row draws depends on its own seed alone. `visual` are the batch's
-    visual tokens where they have been computed, `seeds` one per row instead of `sampling.seed` + row, `limits` one per
-    row instead of `sampling.max_new_tokens`. The caller may add rows to `cancelled` at any time: they end before their
-    next token. Raises `Overflow` where a row leaves no room for a token, and `Unsupported` for rows with branches.
+    Rows that have ended leave the batch; what a row draws depends on its own seed alone. `seeds` are one per row instead
+    of `sampling.seed` + row, `limits` one per row instead of `sampling.max_new_tokens`. The caller may add rows to
+    `cancelled` at any time: they end before their next token. Raises `Overflow` where a row leaves no room for a token,
+    and `Unsupported` for rows with branches.
     """
     if batch.segment_BT is not None:
         raise Unsupported("continue rows with branches", "generate")
     if seeds is None:
         first = torch.seed() % 2**62 if sampling.seed is None else sampling.seed
         seeds = [first + row for row in range(len(batch.ids_BT))]
-    return _run(model, batch, sampling, visual, seeds, _limits(model, batch, sampling, limits), cancelled)
+    return _run(model, batch, sampling, seeds, _limits(model, batch, sampling, limits), cancelled)
 
 
 def _run(
     model: Causal,
     batch: Batch,
     sampling: Sampling,
-    visual: Visual | None,
     seeds: Sequence[int],
     limits: Sequence[int],
     cancelled: Collection[int],
 ) -> Iterator[Event]:
     with torch.inference_mode():
-        logits_BS, cache = prefill(model, batch, max(limits), visual)
+        logits_BS, cache = prefill(model, batch, max(limits))
         prompts = [ids[valid] for ids, valid in zip(batch.ids_BT, batch.valid_BT, strict=True)]
         chooser = Chooser(sampling, prompts, placeholders(model), seeds, logits_BS)
     watches = [Watch(sampling.cycle) if sampling.cycle else None for _ in prompts]
@@ -120,10 +117,10 @@ def _circles(watch: Watch | None, token: int) -> bool:
     return watch is not None and watch.sees(token)
 
 
-def prefill(model: Causal, batch: Batch, room: int, visual: Visual | None = None) -> tuple[Tensor, KVCache]:
+def prefill(model: Causal, batch: Batch, room: int) -> tuple[Tensor, KVCache]:
     """Reads the batch; the last position's logits [B, S], and a cache with room for `room` positions more."""
     cache = model.room(len(batch.ids_BT), batch.ids_BT.shape[1] + room)
-    hidden_BTD = model(batch, cache) if visual is None else model.read(batch, visual, cache)
+    hidden_BTD = model(batch, cache)
     return model.logits(hidden_BTD[:, -1]), cache
 
 

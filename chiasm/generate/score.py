@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from chiasm.connect.steps import Visual
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.generate.engine import prefill
 from chiasm.layers.cache import KVCache
@@ -35,7 +34,6 @@ def score(
     batch: Batch,
     candidates: Sequence[Sequence[Sequence[int]]],
     *,
-    visual: Visual | None = None,
     at_once: int = 32,
 ) -> list[list[Scored]]:
     """Scores candidates[b], continuations of the batch's row b, as one forward of the whole text would.
@@ -46,7 +44,7 @@ def score(
     flat = [(row, tuple(ids)) for row, several in enumerate(candidates) for ids in several]
     _fit(model, batch, flat)
     with torch.inference_mode():
-        logits_BS, cache = prefill(model, batch, 0, visual)
+        logits_BS, cache = prefill(model, batch, 0)
         first_BS = logits_BS.float().log_softmax(-1)
         scored = (
             one

@@ -28,9 +28,7 @@ class KVCache:
         """Takes the next positions; once per forward, before the layers write. Raises `Overflow` when it is full."""
         end = self.length + valid_BT.shape[1]
         if end > self.room:
-            message = (
-                f"the cache holds {self.room} positions and {end} are needed: ask for room for {end - self.room} more"
-            )
+            message = f"the cache holds {self.room} positions and {end} are needed: ask for room for {end - self.room} more"
             raise Overflow(message)
         self.valid_BT[:, self.length : end] = valid_BT
         self.padded = self.padded or not bool(valid_BT.all())

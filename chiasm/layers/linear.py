@@ -30,6 +30,7 @@ class Packed(nn.Module):
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
+        self.width = layer.in_features
         # Plain attributes: an opaque layout can be neither moved nor saved, so it must not look like a parameter.
         self.weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().contiguous(), ROWS)
         self.bias = None if layer.bias is None else layer.bias.detach()

@@ -131,10 +131,18 @@ class Plan:
             where[:, number, real], valid[number, real] = row.where_AT, True
             watched[number, real], segments[number, real] = row.supervise_T, row.segment_T
         after = torch.tensor([row.next for row in self.rows])
-        tensors = (torch.from_numpy(array) for array in (ids, slots, where, valid))
         sight = None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes)
         branches = torch.from_numpy(segments) if segments.any() else None
-        return Batch(*tensors, after, torch.from_numpy(watched), branches, sight)
+        return Batch(
+            ids_BT=torch.from_numpy(ids),
+            slot_BT=torch.from_numpy(slots),
+            where_ABT=torch.from_numpy(where),
+            valid_BT=torch.from_numpy(valid),
+            next_B=after,
+            supervise_BT=torch.from_numpy(watched),
+            segment_BT=branches,
+            sight=sight,
+        )
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

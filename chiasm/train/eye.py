@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from chiasm.errors import UserError
 from chiasm.render import assets, fetch
 from chiasm.train.eye_exam import examine
-from chiasm.train.eye_heads import Heads, Lesson, losses, scaled
+from chiasm.train.eye_heads import Heads, Lesson, letter_loss, losses, scaled
 from chiasm.train.eye_lessons import lessons
 from chiasm.train.eye_model import STRIDE, ConvEye, ConvEyeModel
 from chiasm.train.eye_muon import Muon
 
-WEIGHTS = {"letters": 1.0, "early": 0.5, "things": 1.0, "colours": 0.5, "emoji": 0.5, "reader": 1.0}
+WEIGHTS = {"letters": 1.0, "early": 1.0, "things": 1.0, "colours": 0.5, "emoji": 0.5, "reader": 1.0}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,10 @@ class Schooling:
         rate: Muon's learning rate, for the eye's matrices and kernels.
         rate_rest: AdamW's, for the heads, norms, biases and positions.
         warmup: steps of linear warm-up; both rates then follow a cosine over the wall time down to a fiftieth.
-        cycle: (picture size, pictures a batch) of successive steps, over and over.
+        first_letters: steps in which only the layers up to stride 8 learn, and only to tell letters. Reading starts at
+            once there (half of all letters after 300 steps) and does not in 700 steps of everything together.
+        letters: (picture size, pictures a batch) of those steps.
+        cycle: (picture size, pictures a batch) of the later steps, over and over.
     """
 
     eye: ConvEye = field(default_factory=ConvEye)
@@ -44,11 +47,16 @@ class Schooling:
     decay: float = 0.01
     warmup: int = 30
     cycle: tuple[tuple[int, int], ...] = ((128, 24), (128, 24), (128, 24), (224, 10))
+    first_letters: int = 1500
+    letters: tuple[int, int] = (96, 32)
     seed: int = 0
     clip: float = 1.0
 
-    def __call__(self, step: int) -> tuple[int, int]:
-        return self.cycle[step % len(self.cycle)]
+    def __call__(self, step: int) -> tuple[int, int, str | None]:
+        """Picture size, pictures a batch and the kind of picture (None: the mix) of a step."""
+        if step < self.first_letters:
+            return *self.letters, "page"
+        return *self.cycle[step % len(self.cycle)], None
 
 
 class Student:
@@ -76,7 +84,7 @@ class Student:
             torch.optim.AdamW(rest, config.rate_rest, betas=(0.9, 0.98), weight_decay=config.decay, fused=True),
         )
         self.full_rates = (config.rate, config.rate_rest)
-        self.clip = config.clip
+        self.clip, self.first_letters = config.clip, config.first_letters
         self.beside = ThreadPoolExecutor(1)
         self.pending: Future[None] | None = None
         self.step, self.seconds = 0, 0.0
@@ -95,8 +103,11 @@ class Student:
 
     def learn(self, lesson: Lesson, share: float, window: tuple[int, int]) -> dict[str, float]:
         """One step at a share of the full learning rates; returns the losses by head."""
-        maps = self.eye.trunk(scaled(lesson.pixels_BHWC))
-        found = losses(maps, self.eye.read(maps, window), self.heads, lesson)
+        local = self.eye.local(scaled(lesson.pixels_BHWC))
+        if self.step < self.first_letters:
+            found = {"early": letter_loss(self.heads.early_logits(local), lesson.letters_BYX)}
+        else:
+            found = losses(local, self.eye.read(local, window), self.heads, lesson)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
         total.backward()  # type: ignore[no-untyped-call]
         grads = [p.grad for p in self.params]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chiasm.render.shapes import COLOURS, SHAPES
-from chiasm.train.eye_model import STRIDE, ConvEye
+from chiasm.train.eye_model import STRIDE, ChannelNorm, ConvEye
 
 ALPHABET = string.digits + string.ascii_letters + ".,:;-+/%$€£!?&'()#*="
 LETTER_OF = {c: k + 1 for k, c in enumerate(ALPHABET)}
@@ -22,6 +22,8 @@ COLOUR_NAMES = tuple(COLOURS)
 LETTER_CELL = (8, 4)
 """Height and width in pixels of the cells in which letters are told apart."""
 THING_CELL = 16
+SLOT = 64
+"""Features of a letter cell before its class is told."""
 
 _TEXT = "\0\n" + string.printable[:95] + "€£"
 TEXT_OF = {c: k for k, c in enumerate(_TEXT)}
@@ -126,20 +128,23 @@ class Heads(nn.Module):
         high, wide = STRIDE // LETTER_CELL[0], STRIDE // LETTER_CELL[1]
         self.letter_cells, self.thing_cells = (high, wide), STRIDE // THING_CELL
         self.classes = len(ALPHABET) + 1
-        self.letters = nn.Linear(sizes.width, high * wide * self.classes)
-        self.early = nn.Conv2d(sizes.widths[2], high * wide // 4 * self.classes, 1)
+        # One classifier for all cells of a token, so that a letter learnt in one cell is known in every other.
+        self.slots = nn.Linear(sizes.width, high * wide * SLOT)
+        self.letters = nn.Sequential(nn.LayerNorm(SLOT), nn.Linear(SLOT, self.classes))
+        self.early = nn.Sequential(ChannelNorm(sizes.widths[1]), nn.Conv2d(sizes.widths[1], wide // 4 * self.classes, 1))
         self.things = nn.Linear(sizes.width, self.thing_cells**2 * (len(THINGS) + 1))
         self.colours = nn.Linear(sizes.width, self.thing_cells**2 * len(COLOUR_NAMES))
         self.concepts = nn.Parameter(torch.randn(concepts, sizes.width) * sizes.width**-0.5)
         self.reader = Reader(sizes.width)
 
     def letter_logits(self, tokens_BVE: Tensor) -> Tensor:
-        return spread(self.letters(tokens_BVE), *self.letter_cells, self.classes)
+        logits: Tensor = self.letters(spread(self.slots(tokens_BVE), *self.letter_cells, SLOT))
+        return logits
 
-    def early_logits(self, maps_BCHW: Tensor) -> Tensor:
-        high, wide = self.letter_cells
-        values = self.early(maps_BCHW).flatten(2).transpose(1, 2)
-        return spread(values, high // 2, wide // 2, self.classes)
+    def early_logits(self, local_BCHW: Tensor) -> Tensor:
+        """From the maps at stride 8, where few offsets share many letters: this is what starts reading."""
+        values = self.early(local_BCHW).flatten(2).transpose(1, 2)
+        return spread(values, 1, self.letter_cells[1] // 4, self.classes)
 
     def thing_logits(self, tokens_BVE: Tensor) -> Tensor:
         return spread(self.things(tokens_BVE), self.thing_cells, self.thing_cells, len(THINGS) + 1)
@@ -162,17 +167,19 @@ class Heads(nn.Module):
         return _SHARPNESS * F.normalize(pooled, dim=-1) @ F.normalize(self.concepts, dim=-1).T
 
 
-def losses(maps_BCHW: Tensor, tokens_BVE: Tensor, heads: Heads, lesson: Lesson) -> dict[str, Tensor]:
+def letter_loss(logits_BYXC: Tensor, letters_BYX: Tensor) -> Tensor:
+    """Cross-entropy over all cells with a letter and one empty cell in eight: most cells are empty."""
+    wanted = letters_BYX.flatten()
+    kept = ((wanted > 0) | (torch.rand(wanted.shape) < 0.125)).nonzero()[:, 0]
+    return F.cross_entropy(logits_BYXC.flatten(0, 2)[kept].float(), wanted[kept])
+
+
+def losses(local_BCHW: Tensor, tokens_BVE: Tensor, heads: Heads, lesson: Lesson) -> dict[str, Tensor]:
     """Cross-entropies by head, in float32."""
     found: dict[str, Tensor] = {}
-    wanted = lesson.letters_BYX.flatten()
-    # Most cells are empty: all letters and one empty cell in eight keep the loss about letters.
-    kept = ((wanted > 0) | (torch.rand(wanted.shape) < 0.125)).nonzero()[:, 0]
-    if (wanted > 0).any():
-        logits = heads.letter_logits(tokens_BVE).flatten(0, 2)
-        found["letters"] = F.cross_entropy(logits[kept].float(), wanted[kept])
-        logits = heads.early_logits(maps_BCHW).flatten(0, 2)
-        found["early"] = F.cross_entropy(logits[kept].float(), wanted[kept])
+    if (lesson.letters_BYX > 0).any():
+        found["letters"] = letter_loss(heads.letter_logits(tokens_BVE), lesson.letters_BYX)
+        found["early"] = letter_loss(heads.early_logits(local_BCHW), lesson.letters_BYX)
     things = lesson.things_BYX.flatten()
     weights = torch.ones(len(THINGS) + 1)
     weights[0] = 0.1

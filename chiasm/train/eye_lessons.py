@@ -124,8 +124,8 @@ def _work(queue: Queue[Any], plan: Any, seed: int, first: int, jump: int) -> Non
     torch.set_num_threads(1)
     parent, step = os.getppid(), first
     while True:
-        size, batch = plan(step)
-        made = make_lesson(step, seed, size, batch)
+        size, batch, kind = plan(step)
+        made = make_lesson(step, seed, size, batch, kind=kind)
         while True:
             try:
                 queue.put((step, made), timeout=5)
@@ -140,13 +140,12 @@ def lessons(plan: Any, seed: int, first: int, workers: int = 1) -> Generator[Les
     """Lessons from step `first` on, in order, drawn ahead by worker processes.
 
     Args:
-        plan: a picklable function from a step to (picture size, pictures a batch).
+        plan: a picklable function from a step to (picture size, pictures a batch, kind of picture or None).
     """
     context = get_context("spawn")
     queues = [context.Queue(maxsize=12) for _ in range(workers)]
     processes = [
-        context.Process(target=_work, args=(q, plan, seed, first + k, workers), daemon=True)
-        for k, q in enumerate(queues)
+        context.Process(target=_work, args=(q, plan, seed, first + k, workers), daemon=True) for k, q in enumerate(queues)
     ]
     for process in processes:
         process.start()

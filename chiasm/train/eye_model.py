@@ -106,17 +106,15 @@ class ConvEyeModel(nn.Module):
         self.norm = nn.LayerNorm(sizes.width)
         self.apply(_start)
 
-    def trunk(self, pixels_BCHW: Tensor) -> Tensor:
-        """Normed maps at stride 16, (B, widths[2], H / 16, W / 16)."""
+    def local(self, pixels_BCHW: Tensor) -> Tensor:
+        """Maps at stride 8, (B, widths[1], H / 8, W / 8); each place sees about 80 px around it."""
         x = F.pixel_unshuffle(pixels_BCHW, 2).contiguous(memory_format=torch.channels_last)
-        x = self.middle(self.to_middle(F.relu(self.stem(x))))
-        x = self.coarse(self.to_coarse(x))
-        out: Tensor = self.norm_coarse(x)
+        out: Tensor = self.middle(self.to_middle(F.relu(self.stem(x))))
         return out
 
-    def read(self, maps_BCHW: Tensor, window: tuple[int, int] = (0, 0)) -> Tensor:
-        """Visual tokens from the trunk's maps, row by row; `window` is where a small picture's left-top token lies."""
-        x = self.to_tokens(maps_BCHW)
+    def read(self, local_BCHW: Tensor, window: tuple[int, int] = (0, 0)) -> Tensor:
+        """Visual tokens from `local`'s maps, row by row; `window` is where a small picture's left-top token lies."""
+        x = self.to_tokens(self.norm_coarse(self.coarse(self.to_coarse(local_BCHW))))
         rows, columns = x.shape[2:]
         y0, x0 = window
         x = x.permute(0, 2, 3, 1) + self.position[y0 : y0 + rows, x0 : x0 + columns]
@@ -125,7 +123,7 @@ class ConvEyeModel(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor, window: tuple[int, int] = (0, 0)) -> Tensor:
         """features_BVE, one a 32 px square row by row, of pixels from -1 to 1; H and W multiples of 32 up to `side`."""
-        return self.read(self.trunk(pixels_BCHW), window)
+        return self.read(self.local(pixels_BCHW), window)
 
 
 def _start(module: nn.Module) -> None:

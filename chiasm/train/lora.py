@@ -1,4 +1,4 @@
-"""Low-rank adaptation (arXiv:2106.09685) of a decoder, products over the same input joined, one adapter for each joint product."""
+"""Low-rank adaptation (arXiv:2106.09685) of a decoder: products over the same input joined, one adapter for each."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 
 from chiasm.connect.steps import Connector
 from chiasm.layout import Name
-from chiasm.model import Causal, assemble
+from chiasm.model import Causal, blank
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
@@ -65,8 +65,7 @@ def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
     assert isinstance(base.model, CausalSpec)
     spec = spec_of(recipe, base.model.decoder)
     assert spec.sight is not None
-    with torch.device("meta"):
-        model = assemble(spec)
+    model = blank(spec)
     assert isinstance(model, Causal)
     torch.manual_seed(recipe.seed)
     model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)

@@ -50,7 +50,7 @@ class ConvTransformer(nn.Module):
         self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(spec.convs[2])))
         self.norm_coarse = ChannelNorm(coarse)
         self.to_tokens = nn.Conv2d(coarse, spec.width, spec.patch // 16, stride=spec.patch // 16)
-        self.position = nn.Parameter(0.02 * torch.randn(spec.side * spec.side, spec.width))
+        self.position = nn.Parameter(nn.init.normal_(torch.empty(spec.side * spec.side, spec.width), std=0.02))
         self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, spec.width)
 

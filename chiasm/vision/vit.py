@@ -18,6 +18,18 @@ from chiasm.spec import Axial, Buckets, Table, ViT
 from chiasm.vision.position import bucketed, resized
 
 
+class Stem(nn.Module):
+    """A convolution whose stride is its kernel, as one product over flat patches; the weight keeps the convolution's shape."""
+
+    def __init__(self, shape: tuple[int, ...], bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.normal_(torch.empty(shape), std=0.02))
+        self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
+
+    def forward(self, patches_PK: Tensor) -> Tensor:
+        return F.linear(patches_PK.to(self.weight.dtype), self.weight.flatten(1), self.bias)
+
+
 class VisionTransformer(nn.Module):
     """Packed patches of any number of grids to features of the same cells, grids never seeing one another.
 
@@ -30,11 +42,7 @@ class VisionTransformer(nn.Module):
         self.spec = spec
         width, block = spec.block.width, spec.block
         depth = (spec.frames,) if spec.frames > 1 else ()
-        self.stem = nn.Module()
-        self.stem.weight = nn.Parameter(
-            torch.empty(width, spec.channels, *depth, spec.patch, spec.patch).normal_(std=0.02)
-        )
-        self.stem.bias = nn.Parameter(torch.zeros(width)) if spec.stem_bias else None
+        self.stem = Stem((width, spec.channels, *depth, spec.patch, spec.patch), spec.stem_bias)
         if spec.cls != "none":
             self.cls = nn.Parameter(torch.zeros(width))
         match spec.position:
@@ -75,8 +83,8 @@ class VisionTransformer(nn.Module):
         return found
 
     def _embed(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
-        spec, weight = self.spec, self.stem.weight
-        x_PE = F.linear(patches_PK.to(weight.dtype), weight.flatten(1), self.stem.bias)
+        spec = self.spec
+        x_PE = self.stem(patches_PK)
         match spec.position:
             case Table(side):
                 first = 1 if spec.cls != "none" else 0

@@ -29,13 +29,13 @@ class Piece:
 
 
 def respelt(names: Iterable[str], rules: tuple[Rule, ...]) -> dict[str, str]:
-    """Names as a file has them -> names as the layout knows them."""
+    """Names as a file has them -> names as the layout knows them; the layout's spellings apply one after the other."""
     spellings = [rule for rule in rules if isinstance(rule, Respelt)]
     canon = {}
     for name in names:
         known = name
         for rule in spellings:
-            if known.startswith(rule.old) and not known.startswith(rule.new):
+            if known.startswith(rule.old):
                 known = rule.new + known[len(rule.old) :]
         canon[name] = known
     return canon

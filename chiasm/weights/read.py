@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from chiasm import registry, spec as specs
+from chiasm import registry
+from chiasm import spec as specs
 from chiasm.errors import BadCheckpoint
 from chiasm.layout import Config, Reading, Rule, under
-from chiasm.model import AnyModel, assemble
+from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
@@ -83,8 +84,7 @@ def whole(reading: Reading) -> Reading:
 def load_model(described: Described, dtype: torch.dtype, device: torch.device | str = "cpu") -> AnyModel:
     """The modules of a folder, every parameter from its file. Raises `BadCheckpoint` naming the tensor, the file and both
     shapes where they do not fit, and where any parameter would be left without a value."""
-    with torch.device("meta"):
-        model = assemble(described.model)
+    model = blank(described.model)
     found = located(TensorFiles.open(described.folder), described.keys)
     adapters = {name: place for name, place in found.items() if name.startswith(ADAPTERS)}
     if described.base is not None:

@@ -1,0 +1,112 @@
+"""Any family at a size that runs in a moment: the same design, few and narrow layers, small pictures."""
+
+from dataclasses import replace
+
+from chiasm.model import AnyModel, assemble
+from chiasm.reference.make import redraw
+from chiasm.spec import (
+    Axial,
+    Block,
+    Buckets,
+    Causal,
+    Decoder,
+    Llama3Scaling,
+    Match,
+    Merge,
+    Mlp,
+    Model,
+    Native,
+    Pinpoints,
+    Resize,
+    Rope,
+    Sight,
+    Splice,
+    Step,
+    Table,
+    TileGrid,
+    Views,
+    ViT,
+    Windows,
+)
+
+PATCH, CELLS, HEAD, VOCAB = 4, 4, 8, 128
+TILE = PATCH * CELLS
+IMAGE, VIDEO = 120, 121
+
+
+def tiny(model: Model, seed: int = 0) -> AnyModel:
+    """The modules of a shrunk model, every parameter drawn."""
+    modules = assemble(shrunk(model)).eval()
+    redraw(modules, seed)
+    return modules
+
+
+def shrunk(model: Model) -> Model:
+    match model:
+        case Match():
+            text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, positions=16, project=20)
+            text = replace(text, end=min(text.end, VOCAB - 1))
+            pool = replace(model.pool, width=20) if "width" in vars(model.pool) else replace(model.pool, mlp_width=48)
+            if "width" not in vars(model.pool):
+                text = replace(text, project=32)
+            views = _views(model.views, 1)
+            assert isinstance(views, Resize)
+            return replace(model, views=views, encoder=_eye(model.encoder), pool=pool, text=text)
+        case Causal():
+            decoder = _decoder(model.decoder)
+            return Causal(decoder, None if model.sight is None else _sight(model.sight, decoder.width))
+
+
+def _block(block: Block) -> Block:
+    shared = 2 if block.kv_heads < block.heads else 4
+    return replace(block, width=4 * HEAD, heads=4, kv_heads=shared, head_width=HEAD, mlp_width=48)
+
+
+def _eye(encoder: ViT) -> ViT:
+    match encoder.position:
+        case Table():
+            position: Table | Buckets | Axial = Table(CELLS)
+        case Buckets():
+            position = Buckets(CELLS)
+        case Axial():
+            position = encoder.position
+    windows = None if encoder.windows is None else Windows(2, (1,))
+    return replace(encoder, block=_block(encoder.block), depth=3, patch=PATCH, position=position, windows=windows)
+
+
+def _decoder(decoder: Decoder) -> Decoder:
+    scaling = decoder.rope.scaling
+    if isinstance(scaling, Llama3Scaling):
+        scaling = replace(scaling, original=32)
+    rope = Rope(decoder.rope.theta, scaling, (2, 1, 1) if decoder.rope.sections else ())
+    window = None if decoder.window is None else 6
+    return replace(decoder, block=_block(decoder.block), depth=2, vocab=VOCAB, rope=rope, context=1024, window=window)
+
+
+def _sight(sight: Sight, width: int) -> Sight:
+    assert isinstance(sight.encoder, ViT)
+    eye = _eye(sight.encoder)
+    merged = next((step.side for step in sight.connector if isinstance(step, Merge)), 1)
+    steps = tuple(_step(step, eye.width * merged**2, width) for step in sight.connector)
+    image = min(sight.fusion.image, IMAGE)
+    fusion = Splice(image, None if sight.fusion.video is None else VIDEO, sight.fusion.time)
+    return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion)
+
+
+def _step(step: Step, joined: int, width: int) -> Step:
+    if isinstance(step, Mlp):
+        return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
+    return step
+
+
+def _views(views: Views, merged: int) -> Views:
+    match views:
+        case Resize():
+            return replace(views, height=TILE, width=TILE, shortest=None)
+        case Pinpoints(tile, grids):
+            return Pinpoints(TILE, tuple((high // tile * TILE, wide // tile * TILE) for high, wide in grids))
+        case TileGrid():
+            return replace(views, longest=2 * TILE, tile=TILE)
+        case Native():
+            factor = PATCH * merged
+            return Native(factor, factor**2, factor**2 * 16, views.ratio)

@@ -1,0 +1,282 @@
+"""What holds for every family, a new one included: each invariant is stated once, and a table says who keeps it.
+
+An invariant that a family cannot keep is declared with its reason; nothing is left out silently.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from shrink import tiny
+from torch import Tensor
+
+from chiasm.errors import BadPrompt
+from chiasm.generate.engine import prefill, step
+from chiasm.geometry import Size
+from chiasm.model import AnyModel, Causal, Match, Sight
+from chiasm.pixels.views import look, packed
+from chiasm.place import WHOLE, Laid, encoded, route
+from chiasm.prompt.plan import Plan, count, lay
+from chiasm.registry import families
+from chiasm.sequence.splice import splice
+from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import Looks
+
+SIZES = ((40, 24), (17, 61), (90, 85))
+"""(width, height) of three pictures that have different shapes everywhere."""
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def pictures() -> list[np.ndarray]:
+    draw = np.random.default_rng(0)
+    return [draw.integers(0, 256, (height, width, 3), np.uint8) for width, height in SIZES]
+
+
+def seen(looks: Looks, some: list[np.ndarray]) -> Sight:
+    views = [view for number, pixels in enumerate(some) for view in look(looks, pixels, number)]
+    sizes = tuple((pixels.shape[1], pixels.shape[0]) for pixels in some)
+    return Sight(torch.from_numpy(packed(views)), tuple(view.grid for view, _ in views), sizes)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Three rows of unequal length: text alone, two pictures, one picture; each ends in text."""
+
+    rows: list[list[int]]
+    shows: list[list[int]]
+
+
+def asked(spec: CausalSpec) -> Asked:
+    draw = np.random.default_rng(1)
+    text = [draw.integers(5, 100, n).tolist() for n in (9, 4, 5, 3, 6)]
+    if spec.sight is None:
+        return Asked([text[0], text[1], text[4]], [[], [], []])
+    one, two, three = ([spec.sight.fusion.image] * count(spec, Size(*size)).visual for size in SIZES)
+    rows = [text[0], [1, *one, *text[1], *two, *text[2]], [*text[3], *three, *text[4]]]
+    return Asked(rows, [[], [0, 1], [2]])
+
+
+def planned(model: Causal, rows: list[list[int]], shown: list[int]) -> tuple[Plan, Tensor | None]:
+    plan = Plan.from_ids(model.spec, rows, [Size(*SIZES[number]) for number in shown])
+    if model.spec.sight is None or not shown:
+        return plan, None
+    return plan, seen(model.spec.sight, [pictures()[number] for number in shown]).patches_PK
+
+
+def logits(model: Causal, rows: list[list[int]], shown: list[int]) -> list[Tensor]:
+    """Of each row's own positions."""
+    plan, patches = planned(model, rows, shown)
+    batch = plan.batch(patches)
+    found = model.logits(model(batch))
+    return [row[valid] for row, valid in zip(found, batch.valid_BT, strict=True)]
+
+
+# --- the invariants ---------------------------------------------------------------------------------------------------------
+
+
+def batch_is_single(model: AnyModel) -> None:
+    """A row's numbers do not depend on what stands beside it."""
+    if isinstance(model, Match):
+        ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
+        valid = torch.ones_like(ids, dtype=torch.bool)
+        together = model.embed_texts(ids, valid)
+        for row in range(3):
+            torch.testing.assert_close(together[row], model.embed_texts(ids[[row]], valid[[row]])[0], **CLOSE)
+        return
+    case = asked(model.spec)
+    together = logits(model, case.rows, [number for shown in case.shows for number in shown])
+    for row, (ids, shown) in enumerate(zip(case.rows, case.shows, strict=True)):
+        torch.testing.assert_close(together[row], logits(model, [ids], shown)[0], **CLOSE)
+
+
+def cached_is_uncached(model: AnyModel) -> None:
+    """Reading a prompt and then token after token gives the logits of reading all at once."""
+    assert isinstance(model, Causal)
+    case = asked(model.spec)
+    shown = [number for some in case.shows for number in some]
+    whole = logits(model, case.rows, shown)
+    tail = torch.tensor([row[-3:] for row in case.rows])
+    plan, patches = planned(model, [row[:-3] for row in case.rows], shown)
+    batch = plan.batch(patches)
+    found, cache = prefill(model, batch, 3)
+    for number in range(3):
+        wanted = torch.stack([row[-4 + number] for row in whole])
+        torch.testing.assert_close(found, wanted, **CLOSE)
+        found = step(model, tail[:, number], batch.next_B + number, cache)
+    torch.testing.assert_close(found, torch.stack([row[-1] for row in whole]), **CLOSE)
+
+
+def packed_is_unpacked(model: AnyModel) -> None:
+    """Pictures never see one another."""
+    looks: Any = model.spec if isinstance(model, Match) else model.spec.sight
+    see: Callable[[Sight], Tensor] = (
+        model.embed_pictures if isinstance(model, Match) else lambda sight: model.see(sight).tokens_VD
+    )
+    together = see(seen(looks, pictures()))
+    alone = torch.cat([see(seen(looks, [pixels])) for pixels in pictures()])
+    torch.testing.assert_close(together, alone, **CLOSE)
+
+
+def text_alone_is_the_text_model(model: AnyModel) -> None:
+    """Without pictures a model that sees is its decoder, bit for bit."""
+    assert isinstance(model, Causal)
+    blind = Causal(replace(model.spec, sight=None)).eval()
+    blind.load_state_dict({k: v for k, v in model.state_dict().items() if k.startswith(("language.", "head."))})
+    row = asked(model.spec).rows[0]
+    assert torch.equal(logits(model, [row], [])[0], logits(blind, [row], [])[0])
+
+
+def counted_is_put_out(model: AnyModel) -> None:
+    """What is counted from sizes alone is what leaves the connector, each token with its place."""
+    assert isinstance(model, Causal) and model.spec.sight is not None
+    visual = model.see(seen(model.spec.sight, pictures()))
+    counts = [count(model.spec, Size(*size)).visual for size in SIZES]
+    assert np.bincount(visual.laid.items(), minlength=3).tolist() == counts
+    assert len(visual.tokens_VD) == len(visual.laid) == sum(counts)
+    assert np.array_equal(visual.laid.place_V4, lay(model.spec, [Size(*size) for size in SIZES])[1].place_V4)
+
+
+def a_token_stands_where_it_looks(model: AnyModel) -> None:
+    """What is painted into a token's box, and nowhere else, is brightest in the patches that the token is made of."""
+    assert isinstance(model, Causal) and model.spec.sight is not None
+    sight, width, height = model.spec.sight, 250, 180
+    grids, laid, _ = lay(model.spec, [Size(width, height)])
+    sources = _sources(sight.connector, encoded(sight.encoder, grids), ((width, height),))
+    view_of_patch = np.repeat(np.arange(len(grids)), [grid.cells for grid in grids])
+    tested = 0
+    for (grid, _, y, x), source in zip(laid.place_V4.tolist(), sources, strict=True):
+        if WHOLE in (y, x):
+            continue
+        box = laid.grids[grid].cell(y, x)
+        x0, y0, x1, y1 = (round(edge) for edge in (box.x0 + 1, box.y0 + 1, box.x1 - 1, box.y1 - 1))
+        if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+            continue
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[y0:y1, x0:x1] = 255
+        bright = seen(sight, [canvas]).patches_PK.mean(1).numpy()
+        rivals = np.flatnonzero(np.isin(view_of_patch, view_of_patch[source]))
+        assert rivals[bright[rivals].argmax()] in source, (grid, y, x)
+        tested += 1
+    assert tested >= 4
+
+
+def _sources(steps: Any, laid: Laid, sizes: tuple[tuple[int, int], ...]) -> list[list[int]]:
+    """The patches that each visual token is made of."""
+    made = [[patch] for patch in range(len(laid))]
+    for one in steps:
+        path = route(one, laid, sizes)
+        made = [[patch for token in tokens if token >= 0 for patch in made[token]] for tokens in path.index_VM.tolist()]
+        laid = path.laid
+    return made
+
+
+def wrong_counts_are_refused(model: AnyModel) -> None:
+    """A placeholder too many or too few, a picture without a place, tokens without a place: each is an error."""
+    assert isinstance(model, Causal) and model.spec.sight is not None
+    spec, image = model.spec, model.spec.sight.fusion.image
+    size = Size(*SIZES[0])
+    visual = count(spec, size).visual
+    for places in (visual - 1, visual + 1):
+        with pytest.raises(BadPrompt, match=rf"row 1 has {places} .* {visual} visual tokens: item 0 \(40 x 24\)"):
+            Plan.from_ids(spec, [[5, 6], [7, *[image] * places]], [size])
+    with pytest.raises(BadPrompt, match="no placeholder in any row"):
+        Plan.from_ids(spec, [[5, 6]], [size])
+    batch = Plan.from_ids(spec, [[7, *[image] * visual]], [size]).batch()
+    hidden = torch.zeros(1, 1 + visual, 32)
+    for tokens in (visual - 1, visual + 1):
+        with pytest.raises(BadPrompt, match=f"{tokens} visual tokens for {visual} places"):
+            splice(hidden, torch.zeros(tokens, 32), batch.slot_BT)
+
+
+def gradients_reach_every_parameter(model: AnyModel) -> None:
+    """But for those whose output nothing reads: an idle norm, blocks after the last tap; a key's bias moves no softmax."""
+    model.requires_grad_(True)
+    if isinstance(model, Match):
+        ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
+        texts = model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
+        out = model(model.embed_pictures(seen(model.spec, pictures())), texts)
+        unread: set[str] = set()
+    else:
+        case = asked(model.spec)
+        plan, patches = planned(model, case.rows, [number for some in case.shows for number in some])
+        batch = plan.batch(patches)
+        out = model.logits(model(batch))[batch.valid_BT]
+        unread = _unread(model)
+    (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
+    for name, parameter in model.named_parameters():
+        if name.endswith("attention.k.bias"):
+            continue
+        reached = parameter.grad is not None and bool((parameter.grad != 0).any())
+        assert reached is not name.startswith(tuple(unread) or ("-",)), name
+        assert parameter.grad is None or bool(parameter.grad.isfinite().all()), name
+
+
+def _unread(model: Causal) -> set[str]:
+    if model.spec.sight is None:
+        return set()
+    eye = model.spec.sight.encoder
+    last = max(tap % (eye.depth + 1) for tap in eye.taps)  # type: ignore[union-attr]
+    idle = {"vision.post_norm."} if eye.post_norm == "idle" else set()  # type: ignore[union-attr]
+    return idle | {f"vision.blocks.{number}." for number in range(last, eye.depth)}
+
+
+INVARIANTS: dict[str, Callable[[AnyModel], None]] = {
+    check.__name__: check
+    for check in (
+        batch_is_single,
+        cached_is_uncached,
+        packed_is_unpacked,
+        text_alone_is_the_text_model,
+        counted_is_put_out,
+        a_token_stands_where_it_looks,
+        wrong_counts_are_refused,
+        gradients_reach_every_parameter,
+    )
+}
+
+ONLY_WRITING = "compares pictures with texts: it has no sequence and no decoder"
+ONLY_SEEING = "reads text alone: it has no eye"
+BY_KIND = {
+    "contrastive": dict.fromkeys(
+        (
+            "cached_is_uncached",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        ONLY_WRITING,
+    ),
+    "text": dict.fromkeys(
+        ("packed_is_unpacked", "counted_is_put_out", "a_token_stands_where_it_looks", "wrong_counts_are_refused"),
+        ONLY_SEEING,
+    ),
+    "prefix": {},
+}
+EXCEPTIONS: dict[tuple[str, str], str] = {}
+"""(family, invariant) -> why its reference breaks the invariant itself. None of these families' references does."""
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS)
+@pytest.mark.parametrize("name", families())
+def test_invariant(name: str, invariant: str, record_property: Callable[[str, object], None]) -> None:
+    family = families()[name]
+    reason = BY_KIND[family.kind].get(invariant) or EXCEPTIONS.get((name, invariant))
+    record_property("invariant", (name, invariant, reason or "kept"))
+    if reason is None:
+        model = tiny(family.model)
+        with torch.set_grad_enabled(invariant.startswith("gradients")):
+            INVARIANTS[invariant](model)
+    else:
+        assert len(reason) > 20
+
+
+def test_every_size_of_every_family_shrinks_and_runs() -> None:
+    for family in families().values():
+        for size in family.sizes:
+            with torch.inference_mode():
+                batch_is_single(tiny(family.at(size)))
