@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from chiasm.generate.score import score
 from chiasm.geometry import Size
 from chiasm.model import AnyModel, Causal, Match
 from chiasm.model import Sight as Seen
-from chiasm.pixels.open import Limits, Picture, header, open_picture
+from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import pictures_of
@@ -159,7 +159,7 @@ class LocalAssistant(Assistant):
         if isinstance(item, str) and self.tokenizer is not None:
             ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
-        opened = open_picture(item, self.limits)
+        opened = open_picture(cast(Source, item), self.limits)
         seen = look(model.spec, opened.pixels, 0)
         grids = tuple(view.grid for view, _ in seen)
         patches = torch.from_numpy(packed(seen)).to(self.device)

@@ -18,6 +18,7 @@ from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import Preparable, scores
 from chiasm.place import Grid
 from chiasm.sequence.splice import splice
+from chiasm.shapes import check
 from chiasm.vision import encoder
 from chiasm.vision.vit import VisionTransformer
 
@@ -46,6 +47,16 @@ class Batch:
     supervise_BT: Tensor
     segment_BT: Tensor | None = None
     sight: Sight | Visual | None = None
+
+    def __post_init__(self) -> None:
+        check(
+            ids_BT=self.ids_BT,
+            slot_BT=self.slot_BT,
+            where_ABT=self.where_ABT,
+            valid_BT=self.valid_BT,
+            next_B=self.next_B,
+            supervise_BT=self.supervise_BT,
+        )
 
     def to(self, device: torch.device | str) -> Batch:
         match self.sight:

@@ -165,6 +165,8 @@ def _merge(side: int, laid: Laid) -> Route:
 
 
 def _join(laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
+    if not laid.grids:
+        return Route(np.zeros((0, 1), np.int64), laid)
     indices: list[Ints] = []
     places: list[Ints] = []
     grids: list[Grid] = []
@@ -181,8 +183,6 @@ def _join(laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             place_V4[:, 0] = len(grids)
             places.append(place_V4)
             grids.append(grid)
-    if not grids:
-        return Route(np.zeros((0, 1), np.int64), laid)
     return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), tuple(grids)))
 
 

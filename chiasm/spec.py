@@ -165,13 +165,14 @@ class ViT:
 
 @dataclass(frozen=True)
 class ConvViT:
-    """A pyramid of dense 3x3 convolutions at strides 4, 8 and 16, then transformer blocks over one token per `patch` pixels.
+    """A pyramid of dense 3x3 convolutions, then transformer blocks over one token per `patch` pixels.
 
-    `widths` and `convs` are channels and residual blocks at those strides; the learned places are a square of `side`.
+    `widths` are channels at strides 4, 8 and 16, `convs` residual blocks (two convolutions each) at strides 8 and 16; the
+    learned places are a square of `side`.
     """
 
     widths: tuple[int, int, int]
-    convs: tuple[int, int, int]
+    convs: tuple[int, int]
     block: Block
     depth: int
     side: int

@@ -26,9 +26,7 @@ def commands(text: str) -> list[str]:
 def output(command: str) -> str:
     """What a command prints, from the root of the repository, by this very Python."""
     program, *words = shlex.split(command)
-    run = subprocess.run(
-        [sys.executable, *PROGRAMS[program], *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, *PROGRAMS[program], *words], cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
         raise SystemExit(f"{command} ended with {run.returncode}: {run.stderr.strip()}")
     return run.stdout.strip("\n")

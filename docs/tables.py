@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from itertools import groupby
 
 from chiasm import registry
 from chiasm.budget import PictureCost, Rule, Tokens, fit, picture_cost
 from chiasm.geometry import Size
-from chiasm.spec import Causal, Model
+from chiasm.spec import Causal, Family
 
 SIDE = 1344
 RULES = (
@@ -32,7 +33,7 @@ def one_picture() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("family", "views, rows x columns of patches", "visual tokens", "marks")]
     rows.append(("---", "---", "--:", "--:"))
     for family in sorted(registry.families().values(), key=lambda family: (family.year, family.name)):
-        for cost, sizes in groupby(family.sizes, lambda size: _cost(family.at(size))):
+        for cost, sizes in groupby(family.sizes, partial(_cost, family)):
             if cost is not None:
                 shapes = ", ".join(f"{high} x {wide}" for high, wide in dict.fromkeys(cost.views))
                 views = f"{len(cost.views)} of {shapes}" if len(cost.views) > 1 else shapes
@@ -62,7 +63,8 @@ def window() -> list[tuple[str, ...]]:
     return rows
 
 
-def _cost(model: Model) -> PictureCost | None:
+def _cost(family: Family, size: str) -> PictureCost | None:
+    model = family.at(size)
     if not isinstance(model, Causal) or model.sight is None:
         return None
     return picture_cost(model.sight, Size(SIDE, SIDE))

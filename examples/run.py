@@ -35,10 +35,7 @@ def recorded() -> list[Example]:
 def asked(examples: list[Example]) -> list[Example]:
     """The same examples with what the default model says now."""
     model = chiasm.load()
-    return [
-        Example(e.picture, e.question, e.truth, model.ask(e.question, FOLDER / e.picture, max_tokens=24).text)
-        for e in examples
-    ]
+    return [Example(e.picture, e.question, e.truth, model.ask(e.question, FOLDER / e.picture).text) for e in examples]
 
 
 def write(examples: list[Example]) -> None:

@@ -24,8 +24,8 @@ CHAT = (
 )
 
 EYE = ConvViT(
-    widths=(96, 192, 320),
-    convs=(1, 2, 2),
+    widths=(64, 192, 320),
+    convs=(2, 2),
     block=Block(448, 7, 896, 7, 64, Norm("layer", 1e-5), "relu"),
     depth=4,
     side=7,

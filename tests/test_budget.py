@@ -237,7 +237,7 @@ MACHINES = {
         [Size(308, 168), Size(84, 280)],
     ),
     "convolutions": (
-        tiny("llava-1.5", "7b", ConvViT((8, 12, 16), (1, 2, 1), plain(), 2, 7)),
+        tiny("llava-1.5", "7b", ConvViT((8, 12, 16), (2, 1), plain(), 2, 7)),
         [square(336)],
     ),
 }

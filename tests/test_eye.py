@@ -127,7 +127,7 @@ def test_a_student_goes_on_exactly_where_it_was_saved(tmp_path: Path) -> None:
 def test_a_run_logs_resumes_and_refuses_other_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIASM_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(stage, "fetch", lambda: None)
-    config = stage.Schooling(eye=TINY, cycle=((64, 4),), letters=(64, 4), first_letters=2)
+    config = stage.Schooling(eye=TINY, cycle=((64, 4),), letters=(64, 4), first_letters=2, dense_until=3, dense=(64, 4))
     out = tmp_path / "run"
     stage.school(config, out, seconds=1.0, exam_pictures=2)
     first = json.loads((out / "state.json").read_text())

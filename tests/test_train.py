@@ -31,7 +31,7 @@ TINY = CausalSpec(
         depth=2, vocab=IMAGE, rope=Rope(), context=256, tied=True,
     ),
     Sight(
-        Resize(64, 64, "pad"), Pixels(), ConvViT((8, 8, 16), (1, 1, 1), Block(16, 2, 32, 2, 8, Norm(), "relu"), 1, 2),
+        Resize(64, 64, "pad"), Pixels(), ConvViT((8, 8, 16), (1, 1), Block(16, 2, 32, 2, 8, Norm(), "relu"), 1, 2),
         (Mlp(32, 24),), Splice(IMAGE),
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.norm import norm
 from chiasm.place import NEWLINE, Laid, route
+from chiasm.shapes import check
 from chiasm.spec import JoinTiles, Merge, Mlp, Normed, Step
 
 
@@ -21,6 +22,9 @@ class Visual:
 
     tokens_VD: Tensor
     laid: Laid
+
+    def __post_init__(self) -> None:
+        check(tokens_VD=self.tokens_VD, place_V4=self.laid.place_V4)
 
 
 class MLPStep(nn.Module):

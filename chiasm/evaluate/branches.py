@@ -57,8 +57,8 @@ def branched(plan: Plan, endings: Sequence[Sequence[Sequence[int]]]) -> Branched
         rows.append(joined)
     together = replace(plan, rows=tuple(rows))
     together.fits(0)
-    tensors = (torch.tensor(numbers) for numbers in (spot_K, id_K, candidate_K))
-    return Branched(together, torch.tensor(spots).T, *tensors, candidate)
+    spot, id, owner = (torch.tensor(numbers) for numbers in (spot_K, id_K, candidate_K))
+    return Branched(together, torch.tensor(spots).T, spot, id, owner, candidate)
 
 
 def _joined(row: Row, endings: Sequence[Sequence[int]]) -> Row:

@@ -1,4 +1,4 @@
-"""The card of a composed model: what it is, what it was made of and under which licences, how well it does, what it cannot do."""
+"""The card of a model: what it is, what it was made of and under which licences, how well it does, what it cannot do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import jinja2
 
 from chiasm.errors import UserError
 from chiasm.evaluate.marks import Mark, summary, table
-from chiasm.evaluate.tasks import TASKS
+from chiasm.render import KINDS
 from chiasm.render.sources import FONTS, LABELS_PACKAGE, STYLES
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.read import Described
@@ -112,7 +112,7 @@ def write(
         stages=stages,
         minutes=sum(stage.minutes for stage in stages),
         material=material(home),
-        kinds=sorted({task.kind for task in TASKS}),
+        kinds=list(KINDS),
         marks=marks,
         missed=[m for m in marks if not m.reached],
         table=table(marks),

@@ -35,6 +35,7 @@ from chiasm.evaluate.marks import CONDITIONS, Condition, Mark, mark, right, summ
 from chiasm.evaluate.tasks import TASKS, Asked, Closed, Listed, Open, Task, draw
 from chiasm.geometry import Size
 from chiasm.load import load
+from chiasm.model import Causal
 from chiasm.render import Assets, assets, fetch
 from chiasm.weights.files import sha256
 from chiasm.weights.read import Described, describe
@@ -106,7 +107,11 @@ def examine(
         for task in group:
             started, asked = time.monotonic(), drawn.asked[task.name]
             others = [asked[(n + len(asked) // 2) % len(asked)].number for n in range(len(asked))]
-            shown: dict[Condition, Sequence[int]] = {"picture": [one.number for one in asked], "blank": [BLANK] * len(asked), "other": others}
+            shown: dict[Condition, Sequence[int]] = {
+                "picture": [one.number for one in asked],
+                "blank": [BLANK] * len(asked),
+                "other": others,
+            }
             said = answers(examinee, task, asked, shown, seen, Size(like.shape[1], like.shape[0]))
             marks[task.name] = mark(task, asked, said)
             for n, one in enumerate(asked):
@@ -151,26 +156,32 @@ def identity(described: Described) -> dict[str, Any]:
 
 
 def run(
-    folder: Path, pictures: int = ENOUGH, seed: int = 0, out: Path | None = None, runs: Sequence[Path] = (), tell: Tell = print
+    folder: Path,
+    pictures: int = ENOUGH,
+    seed: int = 0,
+    out: Path | None = None,
+    runs: Sequence[Path] = (),
+    name: str | None = None,
+    tell: Tell = lambda _: None,
 ) -> dict[str, Any]:
     """The whole exam of a model folder; returns what results.json holds.
 
     `out` (by default `exam` in the folder) gets results.json, samples.jsonl, table.md and exam.png; the card goes to the
     folder's README.md, or to `out` where fewer than 500 questions a task were asked. `runs` are folders of the training
-    that made the model, for the card. Fetches fonts and emoji where they are not there yet.
+    that made the model, for the card, whose title is `name` or the folder's. Fetches fonts and emoji where they are not there yet.
     """
     need("matplotlib", extra="train")
     out = folder / "exam" if out is None else out
     described = describe(folder)
     assistant = load(str(folder))
-    if assistant.planner is None:
+    model, planner = assistant.model, assistant.planner
+    if not isinstance(model, Causal) or planner is None:
         raise UserError(f"{folder} holds a model that compares and does not answer: it cannot sit this exam")
     home = fetch()
     started = time.monotonic()
-    marks, records = examine(Examinee(assistant.model, assistant.planner), assets("held-out"), pictures, seed, tell=tell)
-    model = assistant.model
+    marks, records = examine(Examinee(model, planner), assets("held-out"), pictures, seed, tell=tell)
     results = {
-        "model": {"folder": folder.resolve().name, **identity(described)},
+        "model": {"name": name or folder.resolve().name, **identity(described)},
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started),
         "pictures": pictures,
@@ -206,11 +217,13 @@ def _link(file: Path, page: Path) -> str:
     return Path(os.path.relpath(file.resolve(), page.resolve().parent)).as_posix()
 
 
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m chiasm.evaluate.exam", description="Examines a model and writes its card."
-    )
+    parser = argparse.ArgumentParser(prog="python -m chiasm.evaluate.exam", description="Examines a model and writes its card.")
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
     parser.add_argument("--pictures", type=int, default=ENOUGH, help=f"questions a task ({ENOUGH})")
     parser.add_argument("--seed", type=int, default=0, help="of the pictures (0)")
@@ -219,11 +232,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--run", type=Path, action="append", default=[], help="a folder of the training that made the model, for the card"
     )
+    parser.add_argument("--name", help="the model's name in its card (the folder's)")
     parser.add_argument("--json", action="store_true", help="results.json on standard output instead of the table")
     given = parser.parse_args(words)
     pictures = QUICK if given.quick else given.pictures
     try:
-        results = run(given.folder, pictures, given.seed, given.out, given.run, lambda line: print(line, file=sys.stderr))
+        results = run(given.folder, pictures, given.seed, given.out, given.run, given.name, tell=_say)
     except ChiasmError as e:
         print(e, file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from chiasm.evaluate.branches import branched, scores
 from chiasm.generate.engine import placeholders
 from chiasm.geometry import Size
 from chiasm.model import Batch, Causal
+from chiasm.model import Sight as Seen
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import NO_SLOT, Plan
@@ -55,7 +56,7 @@ class Examinee:
             plan = self._plan(["-"] * len(some), _size(some[0]))
             views = [view for number, picture in enumerate(some) for view in look(sight, picture, number)]
             batch = plan.batch(torch.from_numpy(packed(views))).to(device)
-            assert batch.sight is not None
+            assert isinstance(batch.sight, Seen)
             seen += self.model.see(batch.sight).tokens_VD.split(plan.visual_tokens())
         return seen
 

@@ -78,7 +78,7 @@ def pair(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]
 def crowd(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]:
     """Rows of emoji all over the picture; no question, only names and boxes."""
     rng, size = canvas.rng, canvas.size
-    across = rng.randint(2, max(2, size // 48))
+    across = rng.randint(2, max(2, size // 40))
     step = size / across
     names = []
     for k in range(across * across):

@@ -7,6 +7,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from chiasm.errors import UserError
 from chiasm.render import assets, fetch
 from chiasm.train.eye_exam import examine
 from chiasm.train.eye_heads import Heads, Lesson, letter_loss, losses, scaled
-from chiasm.train.eye_lessons import lessons
+from chiasm.train.eye_lessons import DENSE, MIX, PAGES, lessons
 from chiasm.train.eye_model import STRIDE, ConvEye, ConvEyeModel
 from chiasm.train.eye_muon import Muon
 
@@ -38,6 +39,9 @@ class Schooling:
         first_letters: steps in which only the layers up to stride 8 learn, and only to tell letters. Reading starts at
             once there (half of all letters after 300 steps) and does not in 700 steps of everything together.
         letters: (picture size, pictures a batch) of those steps.
+        dense_until: the step up to which pictures full of letters and things are drawn, which teach most a second; then
+            pictures of all tasks.
+        dense: (picture size, pictures a batch) of those steps.
         cycle: (picture size, pictures a batch) of the later steps, over and over.
     """
 
@@ -49,14 +53,18 @@ class Schooling:
     cycle: tuple[tuple[int, int], ...] = ((128, 24), (128, 24), (128, 24), (224, 10))
     first_letters: int = 1500
     letters: tuple[int, int] = (96, 32)
+    dense_until: int = 5000
+    dense: tuple[int, int] = (128, 24)
     seed: int = 0
     clip: float = 1.0
 
-    def __call__(self, step: int) -> tuple[int, int, str | None]:
-        """Picture size, pictures a batch and the kind of picture (None: the mix) of a step."""
+    def __call__(self, step: int) -> tuple[int, int, Mapping[str, float]]:
+        """Picture size, pictures a batch and the shares of kinds of picture of a step."""
         if step < self.first_letters:
-            return *self.letters, "page"
-        return *self.cycle[step % len(self.cycle)], None
+            return *self.letters, PAGES
+        if step < self.dense_until:
+            return *self.dense, DENSE
+        return *self.cycle[step % len(self.cycle)], MIX
 
 
 class Student:

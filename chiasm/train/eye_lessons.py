@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import fields
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from chiasm.render import Sample, assets, sample
-from chiasm.render.sources import Use
 from chiasm.train.eye_heads import (
     COLOUR_NAMES,
     END,
@@ -30,12 +29,16 @@ from chiasm.train.eye_heads import (
     Lesson,
 )  # fmt: skip
 
-MIX = {
-    "number": 0.15, "word": 0.07, "line": 0.05, "page": 0.20, "one shape": 0.02, "mixed shapes": 0.10,
-    "many shapes": 0.09, "bars": 0.07, "curve": 0.02, "table": 0.04, "receipt": 0.04, "named": 0.06, "pair": 0.02,
-    "crowd": 0.08,
+PAGES = {"page": 1.0}
+DENSE = {
+    "page": 0.45, "crowd": 0.17, "many shapes": 0.11, "mixed shapes": 0.12, "bars": 0.05, "table": 0.05, "receipt": 0.05,
 }  # fmt: skip
-"""Share of every kind of picture in a lesson."""
+MIX = {
+    "number": 0.15, "word": 0.07, "line": 0.05, "page": 0.19, "one shape": 0.02, "mixed shapes": 0.10,
+    "many shapes": 0.09, "bars": 0.07, "curve": 0.02, "table": 0.05, "receipt": 0.05, "named": 0.05, "pair": 0.02,
+    "crowd": 0.07,
+}  # fmt: skip
+"""Share of every kind of picture in a lesson: of the first letters, of many things a picture, and of all tasks."""
 
 _UNREAD = frozenset({"named", "pair", "crowd"})
 
@@ -106,13 +109,13 @@ def lesson_of(samples: list[Sample], rng: random.Random, concepts: dict[str, int
     }
 
 
-def make_lesson(step: int, seed: int, size: int, batch: int, use: Use = "train", kind: str | None = None) -> Any:
+def make_lesson(step: int, seed: int, size: int, batch: int, shares: Mapping[str, float] = MIX) -> Any:
     """Arrays of lesson number `step`; depends on its arguments alone."""
-    material = assets(use)
+    material = assets("train")
     rng = random.Random(f"lesson {seed} {step}")
-    mix = {k: v for k, v in MIX.items() if material.styles or k not in _UNREAD}
-    kinds = [kind] * batch if kind else rng.choices(list(mix), list(mix.values()), k=batch)
-    samples = [sample(step * batch + b, seed, use, k, size, material) for b, k in enumerate(kinds)]
+    mix = {k: v for k, v in shares.items() if material.styles or k not in _UNREAD}
+    kinds = rng.choices(list(mix), list(mix.values()), k=batch)
+    samples = [sample(step * batch + b, seed, "train", k, size, material) for b, k in enumerate(kinds)]
     return lesson_of(samples, rng, {name: k for k, name in enumerate(material.concepts)})
 
 
@@ -124,8 +127,8 @@ def _work(queue: Queue[Any], plan: Any, seed: int, first: int, jump: int) -> Non
     torch.set_num_threads(1)
     parent, step = os.getppid(), first
     while True:
-        size, batch, kind = plan(step)
-        made = make_lesson(step, seed, size, batch, kind=kind)
+        size, batch, shares = plan(step)
+        made = make_lesson(step, seed, size, batch, shares)
         while True:
             try:
                 queue.put((step, made), timeout=5)
@@ -140,7 +143,7 @@ def lessons(plan: Any, seed: int, first: int, workers: int = 1) -> Generator[Les
     """Lessons from step `first` on, in order, drawn ahead by worker processes.
 
     Args:
-        plan: a picklable function from a step to (picture size, pictures a batch, kind of picture or None).
+        plan: a picklable function from a step to (picture size, pictures a batch, shares of kinds).
     """
     context = get_context("spawn")
     queues = [context.Queue(maxsize=12) for _ in range(workers)]

@@ -71,7 +71,7 @@ def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
     model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
     found = located(TensorFiles.open(base.folder), base.keys)
     seen = located(TensorFiles([eye]), (Name("**", "vision.**"),))
-    made = {f"connect.{name}": p.detach() for name, p in model.connect.named_parameters()}
+    made = {f"connect.{name}": tensor for name, tensor in model.connect.state_dict().items()}
     fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
     lora.adapt(model.language, recipe.rank, recipe.alpha)
     return model.to(torch.bfloat16)

@@ -89,7 +89,7 @@ def train(
         for pictures, plan in stream:
             seen = [view for n, picture in enumerate(pictures) for view in look(planner.spec.sight, picture, n)]
             loss, right = loss_of(model, plan.batch(torch.from_numpy(packed(seen))))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             seconds = before + time.monotonic() - started
             pace = schedule(step, stage.warmup, seconds / budget)
             masters.step({part: rate * pace for part, rate in stage.rates.items()}, stage.clip)

@@ -43,11 +43,10 @@ class ConvTransformer(nn.Module):
         self.spec = spec
         fine, middle, coarse = spec.widths
         self.stem = nn.Conv2d(12, fine, 3, stride=2, padding=1)
-        self.fine = nn.Sequential(*(Residual(fine) for _ in range(spec.convs[0])))
-        self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
-        self.middle = nn.Sequential(*(Residual(middle) for _ in range(spec.convs[1])))
+        self.to_middle = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
+        self.middle = nn.Sequential(*(Residual(middle) for _ in range(spec.convs[0])))
         self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
-        self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(spec.convs[2])))
+        self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(spec.convs[1])))
         self.norm_coarse = ChannelNorm(coarse)
         self.to_tokens = nn.Conv2d(coarse, spec.width, spec.patch // 16, stride=spec.patch // 16)
         self.position = nn.Parameter(nn.init.normal_(torch.empty(spec.side * spec.side, spec.width), std=0.02))
@@ -64,22 +63,29 @@ class ConvTransformer(nn.Module):
     def _together(self, parts: Sequence[Tensor], grid: Grid) -> Tensor:
         side = self.spec.patch
         pixels_BCHW = torch.stack([unpatchify(part, side, grid.h * side, grid.w * side) for part in parts])
-        return self.read(self.trunk(pixels_BCHW)).flatten(0, 1)
+        return self.read(self.local(pixels_BCHW)).flatten(0, 1)
 
-    def trunk(self, pixels_BCHW: Tensor) -> Tensor:
-        """Normed maps at stride 16 of pixels from -1 to 1."""
+    def local(self, pixels_BCHW: Tensor) -> Tensor:
+        """Maps at stride 8 of pixels from -1 to 1; each place sees about 80 pixels around it."""
         x = F.pixel_unshuffle(pixels_BCHW, 2).contiguous(memory_format=torch.channels_last)
-        x = self.fine(self.stem(x))
-        x = self.middle(self.to_middle(x))
-        return self.norm_coarse(self.coarse(self.to_coarse(x)))
+        return self.middle(self.to_middle(F.relu(self.stem(x))))
 
-    def read(self, maps_BCHW: Tensor) -> Tensor:
-        """Tokens from the trunk's maps, row by row: [B, V, E]."""
-        maps = self.to_tokens(maps_BCHW)
-        x = maps.flatten(2).transpose(1, 2) + resized(self.position, self.spec.side, *maps.shape[2:])
+    def read(self, local_BCHW: Tensor, window: tuple[int, int] | None = None) -> Tensor:
+        """Tokens from `local`'s maps, row by row: [B, V, E]. A picture of another shape than the table of places takes the
+        table resized, or (while it is schooled on small pictures) the part of it whose corner is at `window`."""
+        maps = self.to_tokens(self.norm_coarse(self.coarse(self.to_coarse(local_BCHW))))
+        rows, columns = maps.shape[2:]
+        x = maps.flatten(2).transpose(1, 2) + self._places(rows, columns, window)
         for block in self.blocks:
             x = block(x, "full")
         return self.norm(x)
+
+    def _places(self, rows: int, columns: int, window: tuple[int, int] | None) -> Tensor:
+        if window is None:
+            return resized(self.position, self.spec.side, rows, columns)
+        y, x = window
+        square = self.position.unflatten(0, (self.spec.side, self.spec.side))
+        return square[y : y + rows, x : x + columns].flatten(0, 1)
 
     def laid(self, grids: Sequence[Grid]) -> Laid:
         """The places of what `forward` returns."""
