@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,20 @@ EVERYWHERE = [
 ]
 
 ORDER = (
-    "errors spec shapes spec_json place geometry layout readers families registry layers pixels render vision connect sequence "
-    "language heads model weights prompt generate budget assistant local load evaluate train reference check env cli __init__"
-).split()  # fmt: skip
+    "errors", "spec", "shapes", "spec_json", "place", "geometry", "layout", "readers", "families", "registry",
+    "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model", "weights",
+    "prompt", "generate", "budget", "assistant", "local", "load", "evaluate", "train", "reference", "check", "env",
+    "cli", "__init__",
+)  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""
 
 DATA = {"errors", "spec", "spec_json", "layout", "readers"}
 """All that a file of families may know."""
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def room(path: Path) -> str:
@@ -33,7 +41,7 @@ def room(path: Path) -> str:
 def imported(path: Path) -> Iterator[tuple[int, str]]:
     """Line and full name of every import, wherever it stands."""
     package = ["chiasm", *path.relative_to(PACKAGE).parts[:-1]] if path.is_relative_to(PACKAGE) else []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -80,7 +88,7 @@ def test_nothing_guesses_at_attributes() -> None:
     guesses = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and (node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) > 2))
@@ -97,7 +105,7 @@ def test_nothing_asks_for_a_familys_name() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCES
         if room(path) not in ("families", "reference")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Compare)
         for side in (node.left, *node.comparators)
         if isinstance(side, ast.Constant) and side.value in names
@@ -106,7 +114,7 @@ def test_nothing_asks_for_a_familys_name() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [path for path in SOURCES if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [path for path in SOURCES if path.read_text().strip() and not ast.get_docstring(tree(path))]
     assert not silent
 
 

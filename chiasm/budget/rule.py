@@ -71,10 +71,7 @@ class Rule:
         return self._sum(tiles + thumbnail, side * (down + len(thumbnail)))
 
     def _sum(self, cells: list[tuple[int, int]], broken: int) -> RuleCount:
-        if self.queries is not None:
-            tokens = self.queries * len(cells)
-        else:
-            tokens = sum(rows * columns for rows, columns in cells)
+        tokens = sum(self.queries or rows * columns for rows, columns in cells)
         tokens += (broken if self.breaks else 0) + (len(cells) if self.cls else 0)
         return RuleCount(tuple((rows * self.merge, columns * self.merge) for rows, columns in cells), tokens)
 

@@ -8,7 +8,7 @@ the sum of squares of the lengths of the sequences that attend to themselves alo
 
 Attention is counted as it is handed to the kernel: whole squares, also under a causal mask. Norms, activations,
 rotations, the resizing of position tables and the embedding are left out, as `torch.utils.flop_counter` leaves them
-out; a 3x3 convolution counts 18 multiply-adds a pair of channels and pixel. Only the last position passes the head.
+out; a 3x3 convolution is 9 multiply-adds a pixel and pair of channels. Only the last position passes the head.
 """
 
 from __future__ import annotations

@@ -103,7 +103,9 @@ def write(
     parts: dict[str, int] = defaultdict(int)
     for name in files:
         parts[name.partition(".")[0]] += math.prod(files[name].shape)
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         base=base,
         published=next((there for start, there in PUBLISHED.items() if str(base).startswith(start)), base),

@@ -12,33 +12,30 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from chiasm import __version__
 from chiasm.errors import ChiasmError, UserError, need
 from chiasm.evaluate import card, plot
 from chiasm.evaluate.examinee import Examinee, Said
 from chiasm.evaluate.marks import CONDITIONS, Condition, Mark, mark, right, summary, table
+from chiasm.evaluate.provenance import identity, machine, versions
 from chiasm.evaluate.tasks import TASKS, Asked, Closed, Listed, Open, Task, draw
 from chiasm.geometry import Size
 from chiasm.load import load
 from chiasm.model import Causal
 from chiasm.render import Assets, assets, fetch
 from chiasm.weights.files import sha256
-from chiasm.weights.read import Described, describe
+from chiasm.weights.read import describe
 from chiasm.weights.write import write_json, write_text
 
 ENOUGH, QUICK = 500, 60
@@ -48,7 +45,6 @@ GREY = 127
 BLANK = -1
 """The number of the blank picture."""
 
-PACKAGES = ("torch", "numpy", "pillow", "tokenizers", "safetensors")
 METHOD = {
     "blank": f"the same question about an even picture of grey {GREY}",
     "other": "the same question about the picture of the question half of the exam away",
@@ -93,8 +89,7 @@ def examine(
 
     Raises `UserError` for fewer than two questions a task: there would be no other picture.
     """
-    if pictures < 2:
-        raise UserError(f"{pictures} questions a task leave no other picture to ask about: name 2 or more")
+    _enough(pictures)
     marks: dict[str, Mark] = {}
     records: list[Record] = []
     for kind, several in groupby(sorted(tasks, key=lambda task: task.kind), key=lambda task: task.kind):
@@ -143,18 +138,6 @@ def answers(
     return {c: [found[key] for key in several] for c, several in keys.items()}
 
 
-def identity(described: Described) -> dict[str, Any]:
-    """What was examined: the SHA-256 of every file that a model is made of, its base's too."""
-    parts = [described] if described.base is None else [described, described.base]
-    files = {
-        f"{role}/{file.name}": sha256(file)
-        for role, part in zip(("model", "base"), parts, strict=False)
-        for file in sorted(part.folder.iterdir())
-        if file.suffix in (".safetensors", ".jinja") or file.name in ("config.json", "tokenizer.json")
-    }
-    return {"base": described.config.get("base"), "files": files}
-
-
 def run(
     folder: Path,
     pictures: int = ENOUGH,
@@ -168,11 +151,14 @@ def run(
 
     `out` (by default `exam` in the folder) gets results.json, samples.jsonl, table.md and exam.png; the card goes to the
     folder's README.md, or to `out` where fewer than 500 questions a task were asked. `runs` are folders of the training
-    that made the model, for the card, whose title is `name` or the folder's. Fetches fonts and emoji where they are not there yet.
+    that made the model, for the card, whose title is `name` or the folder's. Fetches fonts and emoji where they
+    are not there yet.
     """
     need("matplotlib", extra="train")
     out = folder / "exam" if out is None else out
+    _enough(pictures)
     described = describe(folder)
+    stages = card.training(folder, runs)
     assistant = load(str(folder))
     model, planner = assistant.model, assistant.planner
     if not isinstance(model, Causal) or planner is None:
@@ -189,17 +175,8 @@ def run(
         "split": "held-out",
         "material": {"manifest.json": sha256(home / "manifest.json")},
         "method": METHOD,
-        "versions": {
-            "chiasm": __version__,
-            "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        },
-        "machine": {
-            "device": str(next(model.parameters()).device),
-            "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "processors": os.cpu_count(),
-        },
+        "versions": versions(),
+        "machine": machine(model),
         "tasks": [{**asdict(m), "reached": m.reached, "excess_of_blank": m.excess} for m in marks],
         "summary": summary(marks),
     }
@@ -208,9 +185,14 @@ def run(
     write_text(out / "table.md", table(marks))
     plot.draw(marks, out / "exam.png")
     page = (folder if pictures >= ENOUGH else out) / "README.md"
-    write_text(page, card.write(described, marks, results, card.training(folder, runs), home, _link(out / "exam.png", page)))
+    write_text(page, card.write(described, marks, results, stages, home, _link(out / "exam.png", page)))
     tell(f"{page} and {out} are written.")
     return results
+
+
+def _enough(pictures: int) -> None:
+    if pictures < 2:
+        raise UserError(f"{pictures} questions a task leave no other picture to ask about: name 2 or more")
 
 
 def _link(file: Path, page: Path) -> str:

@@ -53,7 +53,7 @@ class Schooling:
     cycle: tuple[tuple[int, int], ...] = ((128, 24), (128, 24), (128, 24), (224, 10))
     first_letters: int = 1500
     letters: tuple[int, int] = (96, 32)
-    dense_until: int = 5000
+    dense_until: int = 5500
     dense: tuple[int, int] = (128, 24)
     seed: int = 0
     clip: float = 1.0
