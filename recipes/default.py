@@ -8,6 +8,7 @@ answers; stage 2 the connector, low-rank adapters in the language model and the 
 
 from chiasm.spec import Block, ConvViT, Norm, Pixels, Resize
 from chiasm.train.conversations import Diet
+from chiasm.train.naming import Naming
 from chiasm.train.recipe import Recipe
 from chiasm.train.talk import Stage
 
@@ -40,8 +41,9 @@ RECIPE = Recipe(
     pixels=Pixels(),
     encoder=EYE,
     hidden=1152,
-    rank=24,
-    alpha=48.0,
+    rank=16,
+    alpha=32.0,
+    naming=Naming("name", minutes=4, rate=2e-3, mix=MIX, batch=16),
     stages=(
         Stage("align", minutes=12, rates={"connect": 1e-3}, diet=Diet(MIX, batch=16, branches=3, captions=0.3)),
         Stage(

@@ -46,8 +46,9 @@ def pair(name: str, tokens: str, folder: Path, reference: Callable[..., Path]) -
     (folder / "chat_template.jinja").write_text(template(sign))
     model = describe(reference(name, 0)).model
     assert isinstance(model, Causal) and model.sight is not None
-    placeholder = tokenizer.convert_tokens_to_ids("<|image_pad|>" if name.startswith("qwen") else "<image>")
-    sight = replace(model.sight, fusion=replace(model.sight.fusion, image=placeholder))
+    image = tokenizer.convert_tokens_to_ids("<|image_pad|>" if name.startswith("qwen") else "<image>")
+    video = None if model.sight.fusion.video is None else tokenizer.convert_tokens_to_ids("<|video_pad|>")
+    sight = replace(model.sight, fusion=replace(model.sight.fusion, image=image, video=video))
     decoder = replace(model.decoder, vocab=len(tokenizer), context=100_000)
     return Pair(built, Planner.from_folder(Causal(decoder, sight), folder), sign)
 

@@ -58,7 +58,7 @@ def test_pictures_fill_placeholders_in_reading_order(llava: Causal) -> None:
         (
             [[1], [IMAGE] * 24],
             1,
-            r"row 1 has 24 image placeholders and its pictures 25 visual tokens: cat\.png \(10 x 20\) has 25",
+            r"row 1 has 24 image placeholders and its pictures 25 visual tokens: cat\.png \(10 x 20\)",
         ),
         ([[IMAGE] * 30, [IMAGE] * 20], 2, r"row 0 has 30 .* 50 visual tokens: cat\.png .* has 25; dog\.png .* has 25"),
         ([[IMAGE] * 25, [IMAGE] * 25], 1, r"row 1 has 25 .* 0 visual tokens: no picture is left for it"),

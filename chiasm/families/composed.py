@@ -5,7 +5,7 @@ from chiasm.spec_json import from_json
 
 
 def read(c: Config) -> Reading:
-    c.inert("base", "lora")
+    c.inert("base", "lora", "image_token")
     return Reading(from_json(c.get("spec")), (Name("**", "**"),))
 
 

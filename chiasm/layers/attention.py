@@ -65,9 +65,10 @@ class Attention(Preparable):
     def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys, turned by their positions, and values: [B, T, heads, F] each."""
         if self.qkv is not None:
-            heads_BTNF = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
-            turned, v = heads_BTNF.split((self.heads + self.kv_heads, self.kv_heads), 2)
-            q, k = (turned if by is None else rotate(turned, by)).split((self.heads, self.kv_heads), 2)
+            batch, length, _ = x_BTD.shape
+            heads_BTNF = self.qkv(x_BTD).view(batch, length, -1, self.head_width)
+            turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
+            q, k = (turned if by is None else rotate(turned, by)).split_with_sizes((self.heads, self.kv_heads), 2)
             return q, k, v
         assert self.q is not None and self.k is not None and self.v is not None
         q, k, v = (part(x_BTD).unflatten(-1, (-1, self.head_width)) for part in (self.q, self.k, self.v))

@@ -20,6 +20,7 @@ class KVCache:
         shape = (layers, rows, heads, room, head_width)
         self.keys = torch.empty(shape, dtype=dtype, device=device)
         self.values = torch.empty(shape, dtype=dtype, device=device)
+        self._layers = list(zip(self.keys.unbind(), self.values.unbind(), strict=True))
         self.valid_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
         self.padded = False
         self.room, self.length = room, 0
@@ -36,10 +37,11 @@ class KVCache:
 
     def write(self, layer: int, keys_BNTF: Tensor, values_BNTF: Tensor) -> tuple[Tensor, Tensor]:
         """Stores the newest positions of one layer; returns all of its keys and values so far."""
-        start = self.length - keys_BNTF.shape[2]
-        self.keys[layer, :, :, start : self.length] = keys_BNTF
-        self.values[layer, :, :, start : self.length] = values_BNTF
-        return self.keys[layer, :, :, : self.length], self.values[layer, :, :, : self.length]
+        count, end = keys_BNTF.shape[2], self.length
+        keys, values = self._layers[layer]
+        keys.narrow(2, end - count, count).copy_(keys_BNTF)
+        values.narrow(2, end - count, count).copy_(values_BNTF)
+        return keys.narrow(2, 0, end), values.narrow(2, 0, end)
 
     def pick(self, rows: list[int], room: int) -> KVCache:
         """A cache of these rows, in this order, repeated where named twice, with room for `room` positions."""

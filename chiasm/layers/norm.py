@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,10 +34,14 @@ def rms_by_rows(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """The same numbers in half of the time on a CPU, where torch has no kernel for this norm; without gradients.
 
     An evaluated batch norm divides each channel by a given deviation in float32 and rounds once: the rows are its
-    channels, the means of squares its variances.
+    channels, the means of squares its variances. A single row is divided by one number.
     """
-    rows = x.reshape(1, -1, x.shape[-1])
-    square = torch.linalg.vector_norm(rows[0], dim=-1, dtype=torch.float32).square_().div_(x.shape[-1])
+    width = x.shape[-1]
+    if x.numel() == width:
+        size = torch.linalg.vector_norm(x, dtype=torch.float32).item()
+        return x.mul(1 / math.sqrt(size * size / width + eps)).mul_(weight)
+    rows = x.reshape(1, -1, width)
+    square = torch.linalg.vector_norm(rows[0], dim=-1, dtype=torch.float32).square_().div_(width)
     zero = torch.zeros_like(square)
     return torch.batch_norm(rows, None, None, zero, square, False, 0.0, eps, False).mul_(weight).view(x.shape)
 

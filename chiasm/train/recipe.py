@@ -17,6 +17,7 @@ from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import ConvViT, Decoder, Mlp, Pixels, Resize, Sight, Splice
 from chiasm.spec_json import to_json
 from chiasm.train import lora
+from chiasm.train.naming import Naming, train_names
 from chiasm.train.talk import Stage, train
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.folders import model_folder
@@ -43,6 +44,7 @@ class Recipe:
     hidden: int
     rank: int
     alpha: float
+    naming: Naming
     stages: tuple[Stage, ...]
     seed: int = 0
 
@@ -79,9 +81,11 @@ def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
 
 def run(recipe: Recipe, out: Path, eye: Path, workers: int = 1) -> Path:
     """Runs every stage that is not finished yet, then writes the trained part as a folder: `out`/model."""
+    out.mkdir(parents=True, exist_ok=True)
     base = describe(model_folder(parse(recipe.base)))
     model = compose(recipe, base, eye)
     planner = planner_of(recipe, model.spec, base.folder)
+    train_names(model, planner, recipe.naming, out, recipe.seed, workers=workers)
     for stage in recipe.stages:
         train(model, planner, stage, out, recipe.seed, workers=workers)
     return save(recipe, model, out / "model")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +18,10 @@ from chiasm.model import Batch, Causal
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.planner import Planner
 from chiasm.train import lora
-from chiasm.train.conversations import Diet, batches
+from chiasm.train.conversations import Diet, batch_of
 from chiasm.train.masters import Masters
+from chiasm.train.schedule import schedule
+from chiasm.train.stream import stream
 from chiasm.weights.write import write_json
 
 Part = Literal["vision", "connect", "lora"]
@@ -84,9 +86,9 @@ def train(
         return
     started = saved = logged = time.monotonic()
     sums, count, pictures_seen = [0.0, 0.0], 0, 0
-    stream = batches(planner, stage.diet, seed, step, workers)
+    make = partial(batch_of, planner=planner, diet=stage.diet, seed=seed)
     with (out / f"{stage.name}.jsonl").open("a", buffering=1) as log:
-        for pictures, plan in stream:
+        for pictures, plan in stream(make, step, workers):
             seen = [view for n, picture in enumerate(pictures) for view in look(planner.spec.sight, picture, n)]
             loss, right = loss_of(model, plan.batch(torch.from_numpy(packed(seen))))
             loss.backward()
@@ -100,9 +102,7 @@ def train(
             if now - logged > 10 or done:
                 rate = round(pictures_seen / (now - logged), 1)
                 facts = {"step": step, "seconds": round(seconds), "pictures_per_s": rate}
-                log.write(
-                    json.dumps(facts | {"loss": round(sums[0] / count, 4), "right": round(sums[1] / count, 4)}) + "\n"
-                )
+                log.write(json.dumps(facts | {"loss": round(sums[0] / count, 4), "right": round(sums[1] / count, 4)}) + "\n")
                 sums, count, pictures_seen, logged = [0.0, 0.0], 0, 0, now
             if now - saved > save_every or done:
                 masters.save(tensors_file)
@@ -110,9 +110,3 @@ def train(
                 saved = now
             if done:
                 break
-    stream.close()  # type: ignore[attr-defined]
-
-
-def schedule(step: int, warmup: int, share: float) -> float:
-    """Linear warm-up by steps, then a cosine over the stage's time down to a fiftieth."""
-    return min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
