@@ -131,8 +131,8 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
         case Merge(side):
             return _merge(side, laid)
-        case JoinTiles():
-            return _join(laid, sizes)
+        case JoinTiles(keeps):
+            return _join(laid, [None] * len(sizes) if keeps == "canvas" else sizes)
 
 
 def connect(steps: Sequence[Step], laid: Laid, sizes: Sequence[tuple[int, int]]) -> Laid:
@@ -164,7 +164,8 @@ def _merge(side: int, laid: Laid) -> Route:
     return Route(np.concatenate(indices), Laid(np.concatenate(places), tuple(grids)))
 
 
-def _join(laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
+def _join(laid: Laid, sizes: Sequence[tuple[int, int] | None]) -> Route:
+    """`sizes` of the pictures that padding is to be cut from; none where the whole canvas stays."""
     if not laid.grids:
         return Route(np.zeros((0, 1), np.int64), laid)
     indices: list[Ints] = []
@@ -194,13 +195,16 @@ def _by_item(laid: Laid) -> Iterator[list[tuple[Grid, Ints]]]:
         yield list(views)
 
 
-def _assemble(tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int]) -> tuple[Ints, Ints, Grid]:
-    """Tiles as one picture, its padding cut away, a newline after every row."""
+def _assemble(tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int] | None) -> tuple[Ints, Ints, Grid]:
+    """Tiles as one canvas, or as the picture of that size on it with a newline after every row."""
     first, last = tiles[0][0], tiles[-1][0]
     columns = round((last.box.x1 - first.box.x0) / (first.box.x1 - first.box.x0))
     rows = len(tiles) // columns
     stacked = np.stack([cells.reshape(first.h, first.w) for _, cells in tiles]).reshape(rows, columns, first.h, first.w)
     whole = stacked.transpose(0, 2, 1, 3).reshape(rows * first.h, columns * first.w)
+    canvas = Grid(first.item, 1, *whole.shape, replace(last.box, x0=first.box.x0, y0=first.box.y0))
+    if size is None:
+        return whole.reshape(-1), raster([canvas]).place_V4, canvas
     top, bottom, left, right = unpadded(rows * first.h, columns * first.w, *size)
     kept = whole[top:bottom, left:right]
     high, wide = kept.shape
@@ -208,7 +212,6 @@ def _assemble(tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int]) -> tupl
     y, x = np.indices((high, wide + 1), np.int64).reshape(2, -1)
     x[x == wide] = WHOLE
     zero = np.zeros_like(y)
-    canvas = Grid(first.item, 1, rows * first.h, columns * first.w, replace(last.box, x0=first.box.x0, y0=first.box.y0))
     corner, end = canvas.cell(top, left), canvas.cell(bottom - 1, right - 1)
     grid = Grid(first.item, 1, high, wide, Box(corner.x0, corner.y0, end.x1, end.y1))
     return index, np.stack([zero, zero, y, x], 1), grid

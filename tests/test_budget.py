@@ -43,9 +43,7 @@ def square(side: int) -> Size:
 # --- the table of 1344 x 1344: by the checkpoint, and by rules ------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "tokens"), [(n, s, t) for n, of in CHECKPOINTS.items() for s, t in of.items()]
-)
+@pytest.mark.parametrize(("name", "size", "tokens"), [(n, s, t) for n, of in CHECKPOINTS.items() for s, t in of.items()])
 def test_one_large_square_by_checkpoint(name: str, size: str, tokens: int) -> None:
     spec = model(name, size)
     found = budget(spec, [SIZE]).pictures[0]
@@ -324,9 +322,7 @@ def test_the_largest_resolution_is_the_one_found_by_trying_all(shape: Size, limi
 
 def test_what_always_fits_is_bounded_by_the_door_alone() -> None:
     found = fit(model("llava-1.5", "7b"), SIZE, Tokens(600))
-    assert (
-        not found.bounded and found.largest is not None and found.largest.size == square(8192) and found.pictures == 1
-    )
+    assert not found.bounded and found.largest is not None and found.largest.size == square(8192) and found.pictures == 1
 
 
 def test_what_never_fits_says_so() -> None:

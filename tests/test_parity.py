@@ -19,7 +19,10 @@ from chiasm.registry import families
 
 SEEING = ("clip", "siglip", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl")
 VARIANTS = [(name, variant) for name, reference in REFERENCES.items() for variant in range(reference.variants)]
-RECORDINGS = sorted({folder for proof in PROOFS.values() for folder in proof.recorded})
+RECORDINGS = [
+    *sorted({RECORDED / folder for proof in PROOFS.values() for folder in proof.recorded}),
+    *sorted(path for path in (Path(__file__).parent / "data" / "golden").iterdir() if path.is_dir()),
+]
 
 
 def test_every_family_has_a_proof() -> None:
@@ -38,11 +41,11 @@ def test_exact(reference: Reference, name: str, variant: int, seed: int, geometr
     assert ("logits" if writes else "logits_per_image") in verdict.worst
 
 
-@pytest.mark.parametrize("name", RECORDINGS)
-def test_exact_with_what_was_recorded(name: str) -> None:
-    verdict = check(RECORDED / name)
+@pytest.mark.parametrize("folder", RECORDINGS, ids=lambda folder: folder.name)
+def test_exact_with_what_was_recorded(folder: Path) -> None:
+    verdict = check(folder)
     assert verdict.passed, verdict.line()
-    assert verdict.start == "raw"
+    assert verdict.start == "raw" and "logits" in verdict.worst
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

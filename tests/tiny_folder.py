@@ -41,9 +41,7 @@ def tiny_spec(context: int = 600) -> CausalSpec:
     decoder = Decoder(block, 2, tokenizer.get_vocab_size(), Rope(), context, tied=True)
     steps = (Merge(2), Mlp(16, 16, depth=1, bias=False))
     marks = RowColumn("<fake>", "<row_{row}_col_{column}>", "<whole>")
-    return CausalSpec(
-        decoder, Sight(TileGrid(56, 28), Pixels(), eye, steps, Splice(tokenizer.token_to_id("<image>")), marks)
-    )
+    return CausalSpec(decoder, Sight(TileGrid(56, 28), Pixels(), eye, steps, Splice(tokenizer.token_to_id("<image>")), marks))
 
 
 def tiny_folder(folder: Path, context: int = 600) -> Path:

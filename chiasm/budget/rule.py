@@ -80,9 +80,7 @@ class Rule:
         cells = self._rounded(side / (self.patch * self.merge))
         if cells < 1:
             unit = self.patch * self.merge
-            raise UserError(
-                f"a side of {side} pixels holds no cell of {unit} (patch x merge): lower either, or round up."
-            )
+            raise UserError(f"a side of {side} pixels holds no cell of {unit} (patch x merge): lower either, or round up.")
         return cells
 
     def _tiles(self, side: int) -> int:

@@ -76,6 +76,8 @@ class Connector(nn.Module):
                     modules.append(norm(step.norm, width))
                 case Merge():
                     modules.append(MergeStep())
+                case JoinTiles(keeps="canvas"):
+                    modules.append(MergeStep())
                 case JoinTiles():
                     modules.append(JoinStep(width))
             width = leaves(step, width)

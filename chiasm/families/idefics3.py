@@ -92,9 +92,7 @@ def llama_block(width: int, heads: int, kv_heads: int, mlp_width: int, head_widt
     )  # fmt: skip
 
 
-LLAMA_8B = Decoder(
-    llama_block(4096, 32, 8, 14336, 128), 32, 128259, Rope(500000.0, Llama3Scaling(8.0, 1.0, 4.0, 8192)), 131072
-)
+LLAMA_8B = Decoder(llama_block(4096, 32, 8, 14336, 128), 32, 128259, Rope(500000.0, Llama3Scaling(8.0, 1.0, 4.0, 8192)), 131072)
 SMOLLM2_135M = Decoder(llama_block(576, 9, 3, 1536, 64), 30, 49280, Rope(100000.0), 8192, tied=False)
 
 

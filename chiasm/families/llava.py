@@ -129,7 +129,7 @@ def read_original(c: Config) -> Reading:
         *head_keys("lm_head.weight", text.spec.tied),
         *under("model.vision_tower.vision_tower.vision_model.", "vision.", VIT_KEYS),
         *projector,
-        Name("model.image_newline", "connect.steps.1.newline") if join else Ignored("model.image_newline"),
+        Name("model.image_newline", "connect.steps.1.newline") if JoinTiles() in join else Ignored("model.image_newline"),
     )
     return Reading(Causal(text.spec, sight), rules)
 
@@ -148,8 +148,9 @@ def _projector(c: Config, width: int) -> tuple[Mlp, tuple[Rule, ...]]:
 def _original_views(c: Config, side: int) -> tuple[Resize | Pinpoints, tuple[Step, ...]]:
     aspect, merge = c.get("image_aspect_ratio", "square"), c.get("mm_patch_merge_type", "flat")
     points = c.get("image_grid_pinpoints", [])
-    if aspect == "anyres" and merge == "spatial_unpad":
-        return Pinpoints(side, tuple((high, wide) for wide, high in points)), (JoinTiles(),)
+    if aspect == "anyres" and merge in ("spatial", "spatial_unpad"):
+        join = JoinTiles("picture" if merge == "spatial_unpad" else "canvas")
+        return Pinpoints(side, tuple((high, wide) for wide, high in points)), (join,)
     if aspect in ("square", "pad") and merge == "flat":
         return Resize(side, side, "pad" if aspect == "pad" else "crop"), ()
     message = f"{c.path}: image_aspect_ratio = {aspect!r} with mm_patch_merge_type = {merge!r} is not supported"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from chiasm.errors import BadConfig
 from chiasm.layout import Config, Layout, Name, Reading
 from chiasm.readers import CLIP_MEAN, CLIP_STD, edges, pixels
 from chiasm.spec import (
@@ -29,16 +30,13 @@ def read(c: Config) -> Reading:
     decoder, eye = plain.spec.decoder, plain.spec.sight
     points = c.first("image_grid_pinpoints", default=None)
     points = c.pixels.first("image_grid_pinpoints", default=points if points is not None else POINTS)
-    tile = (
-        edges(c.pixels.get("crop_size", c.pixels.get("size", 336)))[0]
-        if c.pixels.data
-        else c.nested[0].get("image_size", 336)
-    )
-    c.pixels.inert("size", "aspect_ratio_setting")
+    crop, size = c.pixels.get("crop_size", None), c.pixels.get("size", None)
+    tile = c.nested[0].get("image_size", 336) if crop is None else edges(crop)[0]
+    if size is not None and edges(size) != (tile, tile):
+        raise BadConfig(f"{c.pixels.path}: size = {size} with tiles of {tile} pixels is not supported; equal ones are")
+    c.pixels.inert("aspect_ratio_setting")
     views = Pinpoints(tile, tuple((high, wide) for high, wide in points))
-    sight = replace(
-        eye, views=views, pixels=pixels(c.pixels, CLIP_MEAN, CLIP_STD), connector=(*eye.connector, JoinTiles())
-    )
+    sight = replace(eye, views=views, pixels=pixels(c.pixels, CLIP_MEAN, CLIP_STD), connector=(*eye.connector, JoinTiles()))
     return Reading(Causal(decoder, sight), (Name("image_newline", "connect.steps.1.newline"), *plain.keys))
 
 
@@ -74,9 +72,7 @@ FAMILIES = (
         layout="llava_next",
         model=Causal(
             MISTRAL_7B,
-            Sight(
-                Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), EYE, (Mlp(4096, 4096), JoinTiles()), Splice(32000)
-            ),
+            Sight(Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), EYE, (Mlp(4096, 4096), JoinTiles()), Splice(32000)),
         ),
         sizes={"mistral-7b": {}},
         reference="LlavaNextForConditionalGeneration",

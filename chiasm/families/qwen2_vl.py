@@ -177,9 +177,7 @@ def qwen_sight(encoder: ViT, width: int, time: float | None) -> Sight:
     return Sight(views, Pixels(CLIP_MEAN, CLIP_STD), encoder, steps, Splice(151655, 151656, time))
 
 
-EYE_2 = ViT(
-    Block(1280, 16, 5120, 16, 80, Norm("layer", 1e-6), "quick_gelu"), 32, 14, Axial(), frames=2, stem_bias=False
-)
+EYE_2 = ViT(Block(1280, 16, 5120, 16, 80, Norm("layer", 1e-6), "quick_gelu"), 32, 14, Axial(), frames=2, stem_bias=False)
 EYE_2_5 = ViT(
     Block(1280, 16, 3420, 16, 80, Norm("rms", 1e-6), "silu", "gated"), 32, 14, Axial(), frames=2, stem_bias=False,
     windows=Windows(8, (7, 15, 23, 31)),

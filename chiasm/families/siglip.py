@@ -43,9 +43,7 @@ def read(c: Config) -> Reading:
         Name("logit_scale", "logits.scale"),
         Name("logit_bias", "logits.bias"),
     )
-    return Reading(
-        Match(views, look, vision.spec, AttentionPool(vision.spec.block.mlp_width), text.spec, "sigmoid"), keys
-    )
+    return Reading(Match(views, look, vision.spec, AttentionPool(vision.spec.block.mlp_width), text.spec, "sigmoid"), keys)
 
 
 LAYOUTS = (Layout("siglip", read), Layout("siglip_vision_model", read_vision), Layout("siglip_text_model", read_text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Mask, Slot
+from chiasm.layers.attention import Mask, Slot, Wanted
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.cache import KVCache
 from chiasm.layers.norm import norm
@@ -16,8 +16,9 @@ from chiasm.spec import Decoder
 class CausalDecoder(nn.Module):
     """Embedding, blocks, final norm; the head is apart, so that logits are computed where they are wanted alone.
 
-    `forward(hidden_BTD, where_ABT, valid_BT, cache)` returns normed hidden states of the same positions. With a cache the
-    positions are the newest ones and see everything that was read before. `segment_BT` marks branches that share a prefix.
+    `forward(hidden_BTD, where_ABT, valid_BT, cache)` returns normed hidden states of the same positions, or of the last
+    one alone. With a cache the positions are the newest ones and see everything that was read before. `segment_BT` marks
+    branches that share a prefix.
     """
 
     def __init__(self, spec: Decoder) -> None:
@@ -34,6 +35,7 @@ class CausalDecoder(nn.Module):
         valid_BT: Tensor,
         cache: KVCache | None = None,
         segment_BT: Tensor | None = None,
+        wanted: Wanted = "all",
     ) -> Tensor:
         by = turn(self.spec.rope, self.spec.block.head_width, where_ABT).to(hidden_BTD.dtype)
         if segment_BT is not None:
@@ -45,5 +47,6 @@ class CausalDecoder(nn.Module):
             seen_BT = cache.valid_BT[:, : cache.length]
             mask = causal_mask(seen_BT, valid_BT.shape[1], self.spec.window, cache.padded)
         for layer, block in enumerate(self.blocks):
-            hidden_BTD = block(hidden_BTD, mask, by, None if cache is None else Slot(cache, layer))
+            slot = None if cache is None else Slot(cache, layer)
+            hidden_BTD = block(hidden_BTD, mask, by, slot, wanted if layer + 1 == len(self.blocks) else "all")
         return self.norm(hidden_BTD)

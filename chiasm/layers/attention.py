@@ -26,6 +26,10 @@ Mask = Tensor | Spans | Literal["full", "causal"]
 """What a query may see: a tensor [B or 1, 1, T, keys] (true = seen), its own span, everything, or what is not later."""
 
 
+Wanted = Literal["all", "last"]
+"""Whose hidden states are asked for: every position's, or the last one's alone, as when a prompt is read."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """One layer's place in a cache."""
@@ -54,8 +58,12 @@ class Attention(Preparable):
         if isinstance(self.out, nn.Linear):
             self.out = product(self.out)
 
-    def forward(self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None) -> Tensor:
+    def forward(
+        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
         q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in self._heads(x_BTD, by))
+        if wanted == "last":
+            q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
         if slot is not None:
             k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
         mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)

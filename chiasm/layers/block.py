@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Attention, Mask, Slot
+from chiasm.layers.attention import Attention, Mask, Slot, Wanted
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn
@@ -12,7 +12,7 @@ from chiasm.spec import Block
 
 
 class TransformerBlock(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
+    """x + attention(norm(x)), then x + mlp(norm(x)); with `wanted="last"` of the last position alone."""
 
     def __init__(self, spec: Block) -> None:
         super().__init__()
@@ -21,6 +21,9 @@ class TransformerBlock(nn.Module):
         self.norm2 = norm(spec.norm, spec.width)
         self.mlp = mlp(spec)
 
-    def forward(self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None) -> Tensor:
-        x_BTD = x_BTD + self.attention(self.norm1(x_BTD), mask, by, slot)
+    def forward(
+        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
+        mixed_BTD = self.attention(self.norm1(x_BTD), mask, by, slot, wanted)
+        x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
         return x_BTD + self.mlp(self.norm2(x_BTD))

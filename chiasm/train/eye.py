@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,20 @@ from torch import Tensor, nn
 
 from chiasm.errors import UserError
 from chiasm.render import assets, fetch
+from chiasm.spec import Block, ConvViT, Norm
 from chiasm.train.eye_exam import examine
-from chiasm.train.eye_heads import Heads, Lesson, letter_loss, losses, scaled
+from chiasm.train.eye_heads import STRIDE, Heads, Lesson, letter_loss, losses, scaled
 from chiasm.train.eye_lessons import DENSE, MIX, PAGES, lessons
-from chiasm.train.eye_model import STRIDE, ConvEye, ConvEyeModel
 from chiasm.train.eye_muon import Muon
+from chiasm.vision.conv import ConvTransformer
 
-WEIGHTS = {"letters": 1.0, "early": 1.0, "things": 1.0, "colours": 0.5, "emoji": 0.5, "reader": 1.0}
+WEIGHTS = {"letters": 1.0, "early": 1.0, "things": 1.0, "colours": 0.5, "emoji": 1.0, "reader": 1.0}
+
+
+EYE = ConvViT(
+    widths=(64, 192, 320), convs=(2, 2), block=Block(448, 7, 896, 7, 64, Norm("layer", 1e-5), "relu"), depth=4, side=7
+)
+"""12.4 M parameters; a picture of 224 px gives 7 x 7 tokens of 448."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Schooling:
         cycle: (picture size, pictures a batch) of the later steps, over and over.
     """
 
-    eye: ConvEye = field(default_factory=ConvEye)
+    eye: ConvViT = EYE
     rate: float = 0.02
     rate_rest: float = 1e-3
     decay: float = 0.01
@@ -76,7 +83,8 @@ class Student:
 
     def __init__(self, config: Schooling, concepts: int) -> None:
         torch.manual_seed(config.seed)
-        self.parts = nn.ModuleDict({"eye": ConvEyeModel(config.eye), "heads": Heads(config.eye, concepts)})
+        self.parts = nn.ModuleDict({"eye": ConvTransformer(config.eye), "heads": Heads(config.eye, concepts)})
+        self.eye.apply(_start)
         self.parts.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         names, params = zip(*self.parts.named_parameters(), strict=True)
         self.names: tuple[str, ...] = names
@@ -98,9 +106,9 @@ class Student:
         self.step, self.seconds = 0, 0.0
 
     @property
-    def eye(self) -> ConvEyeModel:
+    def eye(self) -> ConvTransformer:
         eye = self.parts["eye"]
-        assert isinstance(eye, ConvEyeModel)
+        assert isinstance(eye, ConvTransformer)
         return eye
 
     @property
@@ -117,7 +125,7 @@ class Student:
         else:
             found = losses(local, self.eye.read(local, window), self.heads, lesson)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         grads = [p.grad for p in self.params]
         for param in self.params:
             param.grad = None
@@ -157,8 +165,7 @@ class Student:
         tensors = {k: v.contiguous() for k, v in tensors.items()}
         _replace(out / "student.safetensors", lambda path: save_file(tensors, path))
         weights = {k: v.contiguous() for k, v in self.eye.state_dict().items()}
-        about = {"sizes": json.dumps(asdict(self.eye.sizes))}
-        _replace(out / "eye.safetensors", lambda path: save_file(weights, path, about))
+        _replace(out / "eye.safetensors", lambda path: save_file(weights, path, {"format": "pt"}))
         state = {"step": self.step, "seconds": self.seconds}
         _replace(out / "state.json", lambda path: path.write_text(json.dumps(state)))
 
@@ -179,16 +186,12 @@ class Student:
         self._publish()
 
 
-def load_eye(path: Path) -> ConvEyeModel:
-    """The schooled eye of an `eye.safetensors`, in bf16; its sizes are in the file's metadata."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        about = json.loads(file.metadata()["sizes"])
-    about = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
-    eye = ConvEyeModel(ConvEye(**about)).to(torch.bfloat16)
-    eye.load_state_dict(load_file(path))
-    return eye
+def _start(module: nn.Module) -> None:
+    """Weights that keep the signal's size and no biases: what all pictures share would drown what tells them apart."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
 
 
 def _replace(path: Path, write: Any) -> None:
@@ -203,8 +206,8 @@ def _share(config: Schooling, step: int, done: float) -> float:
     return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def _window(rng: random.Random, sizes: ConvEye, size: int) -> tuple[int, int]:
-    room = sizes.grid - size // STRIDE
+def _window(rng: random.Random, sizes: ConvViT, size: int) -> tuple[int, int]:
+    room = sizes.side - size // STRIDE
     return rng.randint(0, room), rng.randint(0, room)
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from chiasm.render import Sample, assets, sample
-from chiasm.train.eye_heads import COLOUR_NAMES, END, START, TEXT_OF, Heads, scaled
+from chiasm.train.eye_heads import END, START, TEXT_OF, Heads, scaled
 from chiasm.train.eye_lessons import lesson_of, to_lesson
-from chiasm.train.eye_model import ConvEyeModel
+from chiasm.vision.conv import ConvTransformer
 
 _CHARS = {k: c for c, k in TEXT_OF.items()}
 _ASKED = ("number", "word", "one shape", "mixed shapes", "many shapes", "bars", "curve", "table", "receipt")
@@ -40,7 +40,7 @@ def say(heads: Heads, tokens_BVE: Tensor, keys: list[str]) -> list[str]:
 
 
 @torch.no_grad()
-def examine(eye: ConvEyeModel, heads: Heads, pictures: int, size: int = 224, seed: int = 99) -> dict[str, float]:
+def examine(eye: ConvTransformer, heads: Heads, pictures: int, size: int = 224, seed: int = 99) -> dict[str, float]:
     """Share of right answers by task over `pictures` held-out pictures of every kind, at full size.
 
     "letters" is the share of printed letters that the dense head names at their centre; "emoji" and "emoji of 20" are
@@ -54,7 +54,7 @@ def examine(eye: ConvEyeModel, heads: Heads, pictures: int, size: int = 224, see
             count = min(32, pictures - start)
             made = [sample(start + k, seed, "held-out", kind, size, material) for k in range(count)]
             lesson = to_lesson(lesson_of(made, random.Random(seed), concepts))
-            tokens = eye(scaled(lesson.pixels_BHWC))
+            tokens = eye.read(eye.local(scaled(lesson.pixels_BHWC)))
             if kind in ("page", "number"):
                 wanted = lesson.letters_BYX
                 right = heads.letter_logits(tokens).argmax(-1) == wanted
@@ -68,7 +68,6 @@ def examine(eye: ConvEyeModel, heads: Heads, pictures: int, size: int = 224, see
                 _name(heads, tokens, made, lesson.emoji_N3, lesson.emoji_boxes_N4, concepts, marks)
             for which in range(max((len(m.questions) for m in made), default=0) if kind in _ASKED else 0):
                 _ask(heads, tokens, made, which, marks)
-    assert COLOUR_NAMES
     return {name: round(sum(m) / len(m), 4) for name, m in sorted(marks.items())}
 
 

@@ -10,7 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chiasm.render.shapes import COLOURS, SHAPES
-from chiasm.train.eye_model import STRIDE, ChannelNorm, ConvEye
+from chiasm.spec import ConvViT
+from chiasm.vision.conv import ChannelNorm
+
+STRIDE = 32
+"""Pixels a side that one visual token of a schooled eye stands for."""
 
 ALPHABET = string.digits + string.ascii_letters + ".,:;-+/%$€£!?&'()#*="
 LETTER_OF = {c: k + 1 for k, c in enumerate(ALPHABET)}
@@ -123,7 +127,7 @@ class ReaderLayer(nn.Module):
 class Heads(nn.Module):
     """All heads over one eye. They are thrown away after schooling."""
 
-    def __init__(self, sizes: ConvEye, concepts: int) -> None:
+    def __init__(self, sizes: ConvViT, concepts: int) -> None:
         super().__init__()
         high, wide = STRIDE // LETTER_CELL[0], STRIDE // LETTER_CELL[1]
         self.letter_cells, self.thing_cells = (high, wide), STRIDE // THING_CELL

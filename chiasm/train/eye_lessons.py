@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from chiasm.render import Sample, assets, sample
+from chiasm.render.truth import Box
 from chiasm.train.eye_heads import (
     COLOUR_NAMES,
     END,
@@ -34,9 +35,9 @@ DENSE = {
     "page": 0.45, "crowd": 0.17, "many shapes": 0.11, "mixed shapes": 0.12, "bars": 0.05, "table": 0.05, "receipt": 0.05,
 }  # fmt: skip
 MIX = {
-    "number": 0.15, "word": 0.07, "line": 0.05, "page": 0.19, "one shape": 0.02, "mixed shapes": 0.10,
-    "many shapes": 0.09, "bars": 0.07, "curve": 0.02, "table": 0.05, "receipt": 0.05, "named": 0.05, "pair": 0.02,
-    "crowd": 0.07,
+    "number": 0.06, "word": 0.04, "line": 0.04, "page": 0.27, "one shape": 0.02, "mixed shapes": 0.10,
+    "many shapes": 0.10, "bars": 0.07, "curve": 0.02, "table": 0.05, "receipt": 0.05, "named": 0.06, "pair": 0.02,
+    "crowd": 0.10,
 }  # fmt: skip
 """Share of every kind of picture in a lesson: of the first letters, of many things a picture, and of all tasks."""
 
@@ -68,7 +69,9 @@ def lesson_of(samples: list[Sample], rng: random.Random, concepts: dict[str, int
     side = size // THING_CELL
     things = np.zeros((len(samples), side, side), np.int64)
     colours = np.full((len(samples), side, side), -1, np.int64)
-    emoji, boxes, texts = [], [], []
+    emoji: list[tuple[int, int, int]] = []
+    boxes: list[Box] = []
+    texts: list[list[int]] = []
     answers = np.zeros((len(samples), 2), np.int64)
     for b, made in enumerate(samples):
         for thing in made.truth.things:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from chiasm.connect.steps import Connector
 from chiasm.layout import Name
@@ -14,9 +15,10 @@ from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import ConvViT, Decoder, Mlp, Pixels, Resize, Sight, Splice
+from chiasm.spec import Decoder, Mlp, Pixels, Resize, Sight, Splice
 from chiasm.spec_json import to_json
 from chiasm.train import lora
+from chiasm.train.eye import Schooling, school
 from chiasm.train.naming import Naming, train_names
 from chiasm.train.talk import Stage, train
 from chiasm.weights.files import TensorFiles
@@ -31,7 +33,7 @@ class Recipe:
     """Everything that decides a run but the clock.
 
     `base` names the language model as `chiasm.load` would, `image_token` the control token that is added to its tokenizer
-    for pictures, `chat` its template; `hidden` is the connector's inner width.
+    for pictures, `chat` its template; `schooling` makes the eye in so many `minutes`; `hidden` is the connector's inner width.
     """
 
     name: str
@@ -40,7 +42,8 @@ class Recipe:
     image_token: str
     views: Resize
     pixels: Pixels
-    encoder: ConvViT
+    schooling: Schooling
+    minutes: float
     hidden: int
     rank: int
     alpha: float
@@ -52,7 +55,7 @@ class Recipe:
 def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
     """The composed model. The image's id is the first one beyond the vocabulary: no row of the embedding, never sampled."""
     connector = (Mlp(decoder.width, recipe.hidden),)
-    sight = Sight(recipe.views, recipe.pixels, recipe.encoder, connector, Splice(decoder.vocab))
+    sight = Sight(recipe.views, recipe.pixels, recipe.schooling.eye, connector, Splice(decoder.vocab))
     return CausalSpec(decoder, sight)
 
 
@@ -79,9 +82,10 @@ def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
     return model.to(torch.bfloat16)
 
 
-def run(recipe: Recipe, out: Path, eye: Path, workers: int = 1) -> Path:
+def run(recipe: Recipe, out: Path, workers: int = 1) -> Path:
     """Runs every stage that is not finished yet, then writes the trained part as a folder: `out`/model."""
     out.mkdir(parents=True, exist_ok=True)
+    eye = school(recipe.schooling, out / "eye", 60 * recipe.minutes, workers=workers)
     base = describe(model_folder(parse(recipe.base)))
     model = compose(recipe, base, eye)
     planner = planner_of(recipe, model.spec, base.folder)
@@ -94,7 +98,7 @@ def run(recipe: Recipe, out: Path, eye: Path, workers: int = 1) -> Path:
 def save(recipe: Recipe, model: Causal, folder: Path) -> Path:
     """The trained part in bf16 beside a config that names its base: encoder, connector, adapters, template."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"vision.{name}": p for name, p in model.vision.named_parameters()}
+    tensors: dict[str, Tensor] = {f"vision.{name}": p for name, p in model.vision.named_parameters()}
     tensors |= {f"connect.{name}": p for name, p in model.connect.named_parameters()}
     tensors |= {f"{ADAPTERS}language.{name}": tensor for name, tensor in lora.stored(model.language)}
     kept = {name: tensor.detach().to(torch.bfloat16).clone() for name, tensor in tensors.items()}
