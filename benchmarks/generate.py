@@ -27,7 +27,7 @@ from chiasm.generate.engine import Token, generate
 from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size
 from chiasm.layers.linear import Packed
-from chiasm.load import load
+from chiasm.loading import load
 from chiasm.model import Batch, Causal, prepare
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.plan import Plan

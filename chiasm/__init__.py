@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chiasm.assistant import Answer, Assistant, Request, Usage
-    from chiasm.load import load
+    from chiasm.loading import load
     from chiasm.registry import families, family
 
 __version__ = "0.1.0"
@@ -19,7 +19,7 @@ _HOMES = {
     "Usage": "chiasm.assistant",
     "families": "chiasm.registry",
     "family": "chiasm.registry",
-    "load": "chiasm.load",
+    "load": "chiasm.loading",
 }
 
 __all__ = ["Answer", "Assistant", "Request", "Usage", "__version__", "families", "family", "load"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from chiasm import __version__
 
-CORE = ("torch", "numpy", "pillow", "safetensors", "tokenizers", "jinja2", "pydantic", "tqdm", "cyclopts")
+CORE = ("torch", "numpy", "pillow", "safetensors", "tokenizers", "jinja2", "tqdm", "cyclopts")
 EXTRAS = {
     "gguf": ("gguf",),
     "hub": ("huggingface-hub",),

@@ -14,6 +14,7 @@ from chiasm.connect.steps import Connector, Visual
 from chiasm.heads.contrastive import AttentionHead, ClsHead, Logits, unit
 from chiasm.language.decoder import CausalDecoder
 from chiasm.language.text import TextEncoder
+from chiasm.layers.attention import Wanted
 from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import Preparable, scores
 from chiasm.place import Grid
@@ -91,23 +92,25 @@ class Causal(nn.Module):
         if not spec.decoder.tied:
             self.head = nn.Linear(spec.decoder.width, spec.decoder.vocab, bias=False)
 
-    def forward(self, batch: Batch, cache: KVCache | None = None) -> Tensor:
-        """Normed hidden states of the batch's positions, [B, T, D]; `logits` turns them into scores of the vocabulary."""
+    def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
+        """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""
         visual = self.see(batch.sight) if isinstance(batch.sight, Sight) else batch.sight
-        return self.read(batch, visual, cache)
+        return self.read(batch, visual, cache, wanted)
 
     def see(self, sight: Sight) -> Visual:
         """Visual tokens of all pictures of a batch."""
         features_PE = self.vision(sight.patches_PK, sight.grids)
         return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes)
 
-    def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None) -> Tensor:
+    def read(
+        self, batch: Batch, visual: Visual | None, cache: KVCache | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
         """The language half: ids and visual tokens to hidden states."""
         text_BT = batch.ids_BT.masked_fill(batch.slot_BT >= 0, 0)
         hidden_BTD = self.language.embed(text_BT)
         if visual is not None:
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
-        return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache, batch.segment_BT)
+        return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache, batch.segment_BT, wanted)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""

@@ -20,7 +20,7 @@ from chiasm.evaluate.intervals import mcnemar, paired, wilson
 from chiasm.evaluate.marks import mark, normal
 from chiasm.evaluate.tasks import PAIRS, TASKS, Closed, Listed, Open, Task, chance, draw
 from chiasm.geometry import Size
-from chiasm.load import load
+from chiasm.loading import load
 from chiasm.model import Causal
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.messages import Image, Message, Text

@@ -59,6 +59,14 @@ class Rule:
         if self.grid is not None and self.tile is None:
             raise UserError("a grid of tiles needs the side of a tile: --tile 336, for example.")
 
+    @property
+    def size(self) -> Size | None:
+        """The picture that the rule itself describes: its grid of tiles, or one tile; none where it names no tile."""
+        if self.tile is None:
+            return None
+        rows, columns = self.grid or (1, 1)
+        return Size(columns * self.tile, rows * self.tile)
+
     def count(self, size: Size) -> RuleCount:
         """Tokens of one picture. Raises `UserError` where not even one token comes out of a side."""
         if self.tile is None:

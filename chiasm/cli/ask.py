@@ -38,7 +38,7 @@ def run(
     if max_tokens < 1:
         raise BadPrompt(f"--max-tokens is {max_tokens}; an answer needs at least 1.")
     look(pictures)
-    from chiasm.load import load
+    from chiasm.loading import load
 
     with suggesting(model):
         assistant = load(model)

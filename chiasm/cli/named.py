@@ -32,7 +32,7 @@ def named(model: str | None) -> Named:
     family, _, size = (model or "").partition(":")
     if family in registry.families():
         return sized(family, size)
-    from chiasm.load import open_model
+    from chiasm.loading import open_model
 
     with suggesting(model):
         opened = open_model(model)

@@ -149,8 +149,10 @@ def too_long(costs: Budget) -> str:
 
 def by_rule(rule: Rule, shapes: list[Shape], json: bool) -> int:
     """The plain rule's table."""
+    if not shapes and rule.size is not None:
+        shapes = [Shape(f"{rule.size.width}x{rule.size.height}", rule.size)]
     if not shapes:
-        raise UserError("A plain rule counts a picture: give one, or --size 1344x1344.")
+        raise UserError("A rule without tiles counts a picture: give one, or --size 1344x1344.")
     counts: list[tuple[Shape, RuleCount]] = [(shape, rule.count(shape.size)) for shape in shapes]
     total = sum(count.tokens for _, count in counts)
     if json:

@@ -31,7 +31,7 @@ from chiasm.evaluate.marks import CONDITIONS, Condition, Mark, mark, right, summ
 from chiasm.evaluate.provenance import identity, machine, versions
 from chiasm.evaluate.tasks import TASKS, Asked, Closed, Listed, Open, Task, draw
 from chiasm.geometry import Size
-from chiasm.load import load
+from chiasm.loading import load
 from chiasm.model import Causal
 from chiasm.render import Assets, assets, fetch
 from chiasm.weights.files import sha256

@@ -120,7 +120,7 @@ def _circles(watch: Watch | None, token: int) -> bool:
 def prefill(model: Causal, batch: Batch, room: int) -> tuple[Tensor, KVCache]:
     """Reads the batch; the last position's logits [B, S], and a cache with room for `room` positions more."""
     cache = model.room(len(batch.ids_BT), batch.ids_BT.shape[1] + room)
-    hidden_BTD = model(batch, cache)
+    hidden_BTD = model(batch, cache, "last")
     return model.logits(hidden_BTD[:, -1]), cache
 
 
