@@ -102,9 +102,7 @@ class Causal(nn.Module):
         features_PE = self.vision(sight.patches_PK, sight.grids)
         return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes)
 
-    def read(
-        self, batch: Batch, visual: Visual | None, cache: KVCache | None = None, wanted: Wanted = "all"
-    ) -> Tensor:
+    def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """The language half: ids and visual tokens to hidden states."""
         text_BT = batch.ids_BT.masked_fill(batch.slot_BT >= 0, 0)
         hidden_BTD = self.language.embed(text_BT)

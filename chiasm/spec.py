@@ -168,7 +168,8 @@ class ConvViT:
     """A pyramid of dense 3x3 convolutions, then transformer blocks over one token per `patch` pixels.
 
     `widths` are channels at strides 4, 8 and 16, `convs` residual blocks (two convolutions each) at strides 8 and 16; the
-    learned places are a square of `side`.
+    learned places are a square of `side`. `gives` are the features that leave, joined by width: what the transformer made of
+    a token's square, and the maps at stride 8 inside it, where small print is sharpest.
     """
 
     widths: tuple[int, int, int]
@@ -178,10 +179,12 @@ class ConvViT:
     side: int
     patch: int = 32
     frames: int = 1
+    gives: tuple[Literal["tokens", "local"], ...] = ("tokens",)
 
     @property
     def width(self) -> int:
-        return self.block.width
+        widths = {"tokens": self.block.width, "local": self.widths[1] * (self.patch // 8) ** 2}
+        return sum(widths[part] for part in self.gives)
 
 
 Encoder = ViT | ConvViT

@@ -35,9 +35,10 @@ RECIPE = Recipe(
     pixels=Pixels(),
     schooling=Schooling(),
     minutes=50,
-    hidden=1152,
-    rank=16,
-    alpha=32.0,
+    gives=("tokens", "local"),
+    hidden=768,
+    rank=12,
+    alpha=24.0,
     naming=Naming("name", minutes=4, rate=2e-3, mix=MIX, batch=16),
     stages=(
         Stage("align", minutes=12, rates={"connect": 1e-3}, diet=Diet(MIX, batch=16, branches=3, captions=0.3)),

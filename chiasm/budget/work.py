@@ -111,7 +111,7 @@ def _conv_vit(encoder: ConvViT, grids: Sequence[Grid]) -> tuple[int, int]:
         maps = 9 * 12 * fine * at_4
         maps += 9 * fine * middle * at_8 + 18 * middle * middle * encoder.convs[0] * at_8
         maps += 4 * middle * coarse * at_16 + 18 * coarse * coarse * encoder.convs[1] * at_16
-        tokens = (per // 16) ** 2 * coarse * encoder.width * grid.cells
+        tokens = (per // 16) ** 2 * coarse * encoder.block.width * grid.cells
         linear += 2 * (maps + tokens) + encoder.depth * _linear(encoder.block, grid.cells)
         attention += encoder.depth * _attention(encoder.block, grid.cells**2)
     return linear, attention

@@ -20,7 +20,7 @@ class KVCache:
         shape = (layers, rows, heads, room, head_width)
         self.keys = torch.empty(shape, dtype=dtype, device=device)
         self.values = torch.empty(shape, dtype=dtype, device=device)
-        self._layers = list(zip(self.keys.unbind(), self.values.unbind(), strict=True))
+        self._layers = [(self.keys[layer], self.values[layer]) for layer in range(layers)]
         self.valid_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
         self.padded = False
         self.room, self.length = room, 0

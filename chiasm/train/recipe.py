@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,7 +34,8 @@ class Recipe:
     """Everything that decides a run but the clock.
 
     `base` names the language model as `chiasm.load` would, `image_token` the control token that is added to its tokenizer
-    for pictures, `chat` its template; `schooling` makes the eye in so many `minutes`; `hidden` is the connector's inner width.
+    for pictures, `chat` its template; `schooling` makes the eye in so many `minutes`, of which the
+    connector takes what `gives` names; `hidden` is the connector's inner width.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Recipe:
     pixels: Pixels
     schooling: Schooling
     minutes: float
+    gives: tuple[Literal["tokens", "local"], ...]
     hidden: int
     rank: int
     alpha: float
@@ -55,7 +58,8 @@ class Recipe:
 def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
     """The composed model. The image's id is the first one beyond the vocabulary: no row of the embedding, never sampled."""
     connector = (Mlp(decoder.width, recipe.hidden),)
-    sight = Sight(recipe.views, recipe.pixels, recipe.schooling.eye, connector, Splice(decoder.vocab))
+    encoder = replace(recipe.schooling.eye, gives=recipe.gives)
+    sight = Sight(recipe.views, recipe.pixels, encoder, connector, Splice(decoder.vocab))
     return CausalSpec(decoder, sight)
 
 

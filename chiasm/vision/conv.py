@@ -48,10 +48,10 @@ class ConvTransformer(nn.Module):
         self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
         self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(spec.convs[1])))
         self.norm_coarse = ChannelNorm(coarse)
-        self.to_tokens = nn.Conv2d(coarse, spec.width, spec.patch // 16, stride=spec.patch // 16)
-        self.position = nn.Parameter(nn.init.normal_(torch.empty(spec.side * spec.side, spec.width), std=0.02))
+        self.to_tokens = nn.Conv2d(coarse, spec.block.width, spec.patch // 16, stride=spec.patch // 16)
+        self.position = nn.Parameter(nn.init.normal_(torch.empty(spec.side * spec.side, spec.block.width), std=0.02))
         self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
-        self.norm = norm(spec.block.norm, spec.width)
+        self.norm = norm(spec.block.norm, spec.block.width)
 
     def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
         patches_PK = patches_PK.to(self.stem.weight.dtype)
@@ -63,7 +63,9 @@ class ConvTransformer(nn.Module):
     def _together(self, parts: Sequence[Tensor], grid: Grid) -> Tensor:
         side = self.spec.patch
         pixels_BCHW = torch.stack([unpatchify(part, side, grid.h * side, grid.w * side) for part in parts])
-        return self.read(self.local(pixels_BCHW)).flatten(0, 1)
+        local_BCHW = self.local(pixels_BCHW)
+        given = [self.read(local_BCHW) if part == "tokens" else self.inside(local_BCHW) for part in self.spec.gives]
+        return torch.cat(given, -1).flatten(0, 1)
 
     def local(self, pixels_BCHW: Tensor) -> Tensor:
         """Maps at stride 8 of pixels from -1 to 1; each place sees about 80 pixels around it."""
@@ -79,6 +81,13 @@ class ConvTransformer(nn.Module):
         for block in self.blocks:
             x = block(x, "full")
         return self.norm(x)
+
+    def inside(self, local_BCHW: Tensor) -> Tensor:
+        """`local`'s maps as they lie inside each token's square, normed by place: [B, V, cells x channels]."""
+        side = self.spec.patch // 8
+        normed = F.layer_norm(local_BCHW.permute(0, 2, 3, 1), local_BCHW.shape[1:2])
+        squares = normed.unflatten(2, (-1, side)).unflatten(1, (-1, side)).transpose(2, 3)
+        return squares.flatten(3).flatten(1, 2)
 
     def _places(self, rows: int, columns: int, window: tuple[int, int] | None) -> Tensor:
         if window is None:

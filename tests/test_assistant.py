@@ -1,0 +1,134 @@
+"""The assistant's surface: asked, streamed, planned, scored, embedded; what a model cannot do says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Reference
+from tiny_folder import tiny_folder
+
+import chiasm
+from chiasm.assistant import Answer, Assistant, Delta, Done, Request
+from chiasm.errors import BadPrompt, Overflow, Unsupported, UserError
+from chiasm.generate.sampling import Sampling
+from chiasm.local import LocalAssistant
+from chiasm.prompt.messages import question
+from chiasm.prompt.stops import Stops
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalAssistant:
+    return chiasm.load(str(tiny_folder(tmp_path_factory.mktemp("models") / "tiny")), dtype="float32")
+
+
+def picture(seed: int, height: int = 40, width: int = 61) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_a_stream_is_the_answer_in_pieces(model: LocalAssistant) -> None:
+    whole = model.ask("What is in this picture?", picture(0), max_tokens=24)
+    pieces = model.stream("What is in this picture?", picture(0), max_tokens=24)
+    assert "".join(pieces) == whole.text == pieces.answer.text
+    assert whole.usage.generated_tokens <= 24 and whole.finish_reason in ("length", "stop", "repetition")
+    assert {"load", "open", "see", "prefill"} <= whole.seconds.keys()
+
+
+def test_requests_together_are_requests_apart(model: LocalAssistant) -> None:
+    requests = [
+        Request((question("one square", [picture(1)]),), max_tokens=9),
+        Request((question("What is in this picture? Two circles, and one square."),), max_tokens=5),
+        Request((question("both", [picture(2), picture(3, 20, 20)]),), max_tokens=7),
+    ]
+    answers: dict[int, Answer] = {}
+    texts = {number: "" for number in range(3)}
+    for event in model.generate(requests):
+        match event:
+            case Delta(number, text):
+                texts[number] += text
+            case Done(number, answer):
+                answers[number] = answer
+    for number, request in enumerate(requests):
+        (alone,) = [event.answer for event in model.generate([request]) if isinstance(event, Done)]
+        assert answers[number].text == alone.text == texts[number]
+        assert answers[number].usage == alone.usage
+
+
+def test_the_plan_is_what_the_answer_costs(model: LocalAssistant) -> None:
+    request = Request((question("What is this?", [picture(4)]),), max_tokens=3)
+    plan, sized = model.plan([request]), model.plan([request], sizes=[(61, 40)])
+    usage = model.ask("What is this?", picture(4), max_tokens=3).usage
+    assert len(plan.rows[0]) == len(sized.rows[0]) == usage.image_tokens + usage.text_tokens
+    with pytest.raises(Overflow, match="more than the context of 600"):
+        model.plan([Request(request.messages, max_tokens=600)])
+
+
+def test_a_stop_string_ends_the_answer_and_is_not_in_it(model: LocalAssistant) -> None:
+    free = model.ask("squares", picture(5), max_tokens=24, sampling=Sampling(temperature=1.0, seed=3))
+    inside = free.text[len(free.text) // 2 :][:2]
+    if not inside:
+        pytest.skip("the random model said too little")
+    cut = model.ask("squares", picture(5), max_tokens=24, sampling=Sampling(temperature=1.0, seed=3), stop=[inside])
+    assert cut.finish_reason == "stop" and inside not in cut.text and free.text.startswith(cut.text)
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_stops_hold_back_what_may_become_one(cut: int) -> None:
+    text = "abcaabcab"
+    stops = Stops(["abcab"])
+    shown = "".join(stops.feed(text[at : at + cut]) for at in range(0, len(text), cut)) + stops.close()
+    assert shown == "abca" and stops.hit
+    free = Stops(["xyz"])
+    assert "".join(free.feed(c) for c in "axyb xy") + free.close() == "axyb xy"
+
+
+def test_scores_are_the_model_s_own_probabilities(model: LocalAssistant) -> None:
+    request = Request((question("How many?", [picture(6)]),))
+    options = ["two", "three circles", "one"]
+    scored = model.score(request, options)
+    assert [score.option for score in scored] == options
+    (again,) = model.score(request, ["three circles"])
+    assert again.logprob == pytest.approx(scored[1].logprob, abs=1e-4)
+    assert all(score.logprob < 0 for score in scored)
+
+
+def test_chat_reads_both_spellings(model: LocalAssistant) -> None:
+    openai = [{"role": "user", "content": [{"type": "text", "text": "red"}]}]
+    plain = [{"role": "user", "content": "red"}]
+    assert model.chat(openai, max_tokens=4).text == model.chat(plain, max_tokens=4).text
+    with pytest.raises(BadPrompt):
+        model.ask("   ", picture(7))
+
+
+def test_cancelled_requests_say_so(model: LocalAssistant) -> None:
+    events: Iterator[object] = model.generate([Request((question("red square"),), max_tokens=200)])
+    last = None
+    for number, event in enumerate(events):
+        if number == 2:
+            model.cancel(0)
+        last = event
+    assert isinstance(last, Done) and last.answer.finish_reason in ("cancelled", "stop")
+
+
+def test_what_a_model_cannot_do_it_says(model: LocalAssistant) -> None:
+    assert model.capabilities == {"plan", "generate", "score"}
+    with pytest.raises(Unsupported, match="cannot embed"):
+        model.embed(["text"])
+    for verb in (Assistant.locate, Assistant.segment):
+        with pytest.raises(Unsupported):
+            verb(model, picture(8), "the square")
+    with pytest.raises(UserError, match="is a family, a design without weights"):
+        chiasm.load("llava-1.5")
+
+
+def test_a_contrastive_model_embeds(reference: Reference) -> None:
+    model = chiasm.load(str(reference("siglip", 0)), dtype="float32")
+    assert model.capabilities == {"embed"}
+    vectors = model.embed([picture(9), picture(10)])
+    assert vectors.shape[0] == 2
+    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
+    with pytest.raises(Unsupported):
+        model.ask("What is this?", picture(9))
