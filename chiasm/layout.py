@@ -26,18 +26,21 @@ ACTS: dict[str, Activation] = {
     "swish": "silu",
 }
 
-INERT = frozenset(
-    "_name_or_path architectures attention_dropout attention_probs_dropout_prob auto_map bos_token_id dropout dtype eos_token_id "
-    "gradient_checkpointing hidden_dropout_prob initializer_factor initializer_range model_type output_attentions "
-    "output_hidden_states pad_token_id pretraining_tp return_dict torch_dtype transformers_version use_cache _attn_implementation "
-    "_attn_implementation_autoset _flash_attn_2_enabled use_return_dict torchscript is_encoder_decoder add_cross_attention "
-    "chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id finetuning_task forced_bos_token_id "
-    "forced_eos_token_id id2label label2id is_decoder problem_type pruned_heads sep_token_id task_specific_params tf_legacy_loss "
-    "tie_encoder_decoder tokenizer_class prefix use_bfloat16 begin_suppress_tokens bad_words_ids diversity_penalty do_sample "
-    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty length_penalty max_length min_length "
-    "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores remove_invalid_values repetition_penalty "
-    "return_dict_in_generate suppress_tokens temperature top_k top_p typical_p is_llama_config transformers.js_config".split()
-)
+INERT = frozenset({
+    "_attn_implementation", "_attn_implementation_autoset", "_flash_attn_2_enabled", "_name_or_path",
+    "add_cross_attention", "architectures", "attention_dropout", "attention_probs_dropout_prob", "auto_map",
+    "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "chunk_size_feed_forward", "cross_attention_hidden_size",
+    "decoder_start_token_id", "diversity_penalty", "do_sample", "dropout", "dtype", "early_stopping",
+    "encoder_no_repeat_ngram_size", "eos_token_id", "exponential_decay_length_penalty", "finetuning_task",
+    "forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing", "hidden_dropout_prob", "id2label",
+    "initializer_factor", "initializer_range", "is_decoder", "is_encoder_decoder", "is_llama_config", "label2id",
+    "length_penalty", "max_length", "min_length", "model_type", "no_repeat_ngram_size", "num_beam_groups", "num_beams",
+    "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "pad_token_id", "prefix",
+    "pretraining_tp", "problem_type", "pruned_heads", "remove_invalid_values", "repetition_penalty", "return_dict",
+    "return_dict_in_generate", "sep_token_id", "suppress_tokens", "task_specific_params", "temperature", "tf_legacy_loss",
+    "tie_encoder_decoder", "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "transformers.js_config",
+    "transformers_version", "typical_p", "use_bfloat16", "use_cache", "use_return_dict",
+})  # fmt: skip
 """Fields that say nothing about the arithmetic of inference, in any published config."""
 
 

@@ -98,9 +98,7 @@ def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") 
         generation = opened.described.base.folder / "generation_config.json"
     settings = read_json(generation) if generation.is_file() else {}
     tokenizer = None if opened.planner else Tokenizer.from_folder(opened.described.folder)
-    return LocalAssistant(
-        opened.name, model, opened.planner, settings, time.perf_counter() - started, tokenizer=tokenizer
-    )
+    return LocalAssistant(opened.name, model, opened.planner, settings, time.perf_counter() - started, tokenizer=tokenizer)
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

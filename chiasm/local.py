@@ -113,9 +113,7 @@ class LocalAssistant(Assistant):
             clock.ends("see")
         self._cancelled = set()
         limits = [request.max_tokens for request in requests]
-        running = engine.generate(
-            model, batch, self._sampling(planner, requests), limits=limits, cancelled=self._cancelled
-        )
+        running = engine.generate(model, batch, self._sampling(planner, requests), limits=limits, cancelled=self._cancelled)
         voices = [Voice(Detokenizer(planner.tokenizer), Stops(request.stop)) for request in requests]
         for event in running:
             clock.ends("decode" if "prefill" in clock.seconds else "prefill")
@@ -180,9 +178,7 @@ class LocalAssistant(Assistant):
             raise Unsupported(verb, self.name)
         return self.model
 
-    def _fitting(
-        self, planner: Planner, requests: Sequence[Request], sizes: Sequence[Size], names: Sequence[str]
-    ) -> Plan:
+    def _fitting(self, planner: Planner, requests: Sequence[Request], sizes: Sequence[Size], names: Sequence[str]) -> Plan:
         """A plan whose answers fit the context too."""
         if not requests:
             raise BadPrompt("there is no request: give at least one conversation")
@@ -193,9 +189,7 @@ class LocalAssistant(Assistant):
     def _patches(self, sight: Sight | None, opened: Sequence[Picture]) -> Tensor | None:
         if sight is None or not opened:
             return None
-        return torch.from_numpy(
-            packed([view for n, picture in enumerate(opened) for view in look(sight, picture.pixels, n)])
-        )
+        return torch.from_numpy(packed([view for n, picture in enumerate(opened) for view in look(sight, picture.pixels, n)]))
 
     def _sampling(self, planner: Planner, requests: Sequence[Request]) -> Sampling:
         """The first request's way of sampling or the folder's own, ended by the tokenizer's end of sequence as well."""

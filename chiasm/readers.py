@@ -209,9 +209,7 @@ def crop_resize(c: Config, default: int) -> Resize:
             raise BadConfig(f"{c.path}: size = {size} with crop_size = {crop} is not supported; two equal ones are")
         return Resize(height, width, "squash")
     fit = "pad" if c.get("do_pad", False) else "crop"
-    return Resize(
-        height, width, "pad" if fit == "pad" else "crop", None if edges(size)[0] == height else edges(size)[0]
-    )
+    return Resize(height, width, "pad" if fit == "pad" else "crop", None if edges(size)[0] == height else edges(size)[0])
 
 
 def squash(c: Config, default: int) -> Resize:

@@ -45,9 +45,7 @@ def layout(model_type: str, where: str) -> Layout:
     """The reader of a `model_type`; raises `BadConfig` with the nearest ones that are known."""
     known = layouts()
     if model_type not in known:
-        raise BadConfig(
-            f"{where}: model_type {model_type!r} is not one that Chiasm reads; {nearest(model_type, known)}"
-        )
+        raise BadConfig(f"{where}: model_type {model_type!r} is not one that Chiasm reads; {nearest(model_type, known)}")
     return known[model_type]
 
 

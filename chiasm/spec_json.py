@@ -36,7 +36,5 @@ def from_json(data: Any, path: str = "spec") -> Any:
     try:
         return kind(**fields)
     except TypeError:
-        missing = [
-            f.name for f in dataclasses.fields(kind) if f.name not in fields and f.default is dataclasses.MISSING
-        ]
+        missing = [f.name for f in dataclasses.fields(kind) if f.name not in fields and f.default is dataclasses.MISSING]
         raise BadConfig(f"{path}: {kind.__name__} lacks {', '.join(missing)}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +43,7 @@ def test_requests_together_are_requests_apart(model: LocalAssistant) -> None:
         Request((question("both", [picture(2), picture(3, 20, 20)]),), max_tokens=7),
     ]
     answers: dict[int, Answer] = {}
-    texts = {number: "" for number in range(3)}
+    texts = dict.fromkeys(range(3), "")
     for event in model.generate(requests):
         match event:
             case Delta(number, text):

@@ -12,9 +12,7 @@ from tokenizers import Tokenizer as Backend
 from chiasm.errors import BadCheckpoint, BadPrompt
 from chiasm.prompt import ChatTemplate, Frame, Image, Message, Text, Tokenizer, encode, read_messages, supervised
 
-TEMPLATES = {
-    file.stem: file.read_text(encoding="utf-8") for file in (Path(__file__).parent / "data/templates").glob("*.jinja")
-}
+TEMPLATES = {file.stem: file.read_text(encoding="utf-8") for file in (Path(__file__).parent / "data/templates").glob("*.jinja")}
 STRINGS = ("chatml-default-system", "zephyr-trim")
 PARTS = tuple(sorted(TEMPLATES.keys() - set(STRINGS)))
 PICTURE = {"type": "image"}
@@ -27,9 +25,7 @@ def text(words):
 WITH_PICTURES = {
     "question": [{"role": "user", "content": [PICTURE, text("What is it?")]}],
     "picture last": [{"role": "user", "content": [text("What is it?"), PICTURE]}],
-    "several pictures": [
-        {"role": "user", "content": [PICTURE, text("Is "), PICTURE, text(" like the first?\n"), PICTURE]}
-    ],
+    "several pictures": [{"role": "user", "content": [PICTURE, text("Is "), PICTURE, text(" like the first?\n"), PICTURE]}],
     "turns": [
         {"role": "user", "content": [PICTURE, text("  What  is it? ")]},
         {"role": "assistant", "content": [text(' A <b>dog</b> & "cat"\n')]},
@@ -78,18 +74,14 @@ def conversations():
 @pytest.mark.parametrize("prompted", [True, False])
 @pytest.mark.parametrize(("name", "key", "raw"), list(conversations()))
 def test_rendered_text_equals_transformers(name, key, raw, prompted):
-    theirs = reference().apply_chat_template(
-        raw, chat_template=TEMPLATES[name], tokenize=False, add_generation_prompt=prompted
-    )
+    theirs = reference().apply_chat_template(raw, chat_template=TEMPLATES[name], tokenize=False, add_generation_prompt=prompted)
     ours = template(name).render(read_messages(raw), add_generation_prompt=prompted)
     assert ours.text == theirs
     for span in ours.spans:
         part = ours.messages[span.message].content[span.part]
         assert ours.text[span.start : span.end].strip() == part.text.strip()
         assert span.role == ours.messages[span.message].role
-    said = [
-        (i, k) for i, m in enumerate(ours.messages) for k, p in enumerate(m.content) if isinstance(p, Text) and p.text
-    ]
+    said = [(i, k) for i, m in enumerate(ours.messages) for k, p in enumerate(m.content) if isinstance(p, Text) and p.text]
     assert sorted((span.message, span.part) for span in ours.spans) == said
 
 
@@ -132,9 +124,7 @@ def test_where_the_template_comes_from(tmp_path):
         (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content))
 
     assert render() == "family What is it?"
-    write(
-        "tokenizer_config.json", {"bos_token": "<s>", "chat_template": "{{ bos_token }}one {{ messages[0].content }}"}
-    )
+    write("tokenizer_config.json", {"bos_token": "<s>", "chat_template": "{{ bos_token }}one {{ messages[0].content }}"})
     assert render() == "<s>one What is it?"
     several = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "two {{ messages[0].content }}"}]
     write("tokenizer_config.json", {"chat_template": several})
@@ -309,9 +299,7 @@ def test_a_beginning_is_put_before_a_chat_unless_its_template_wrote_one():
     assert encode(typed, tokenizer("llama_metaspace")).ids.count(tokenizer("llama_metaspace").bos_id) == 1
 
 
-pieces = st.sampled_from(
-    [*CONTROLS, *(c[:-1] for c in CONTROLS), *(c[1:] for c in CONTROLS), "<", ">", "|", "s", " ", "\n"]
-)
+pieces = st.sampled_from([*CONTROLS, *(c[:-1] for c in CONTROLS), *(c[1:] for c in CONTROLS), "<", ">", "|", "s", " ", "\n"])
 typed_text = st.lists(st.one_of(pieces, st.text(max_size=4)), min_size=1, max_size=8).map("".join)
 
 
@@ -341,9 +329,7 @@ def test_typed_text_never_becomes_a_control_token(kind, name, words):
         assert not (control and origin is not None)
         assert id == ours.unk_id or control == (id in ours.controls.values())
     if kind == "byte_level":
-        assert ours.decode(encoded.ids, skip_special=False) == KINDS[kind]().normalizer.normalize_str(
-            encoded.rendered.text
-        )
+        assert ours.decode(encoded.ids, skip_special=False) == KINDS[kind]().normalizer.normalize_str(encoded.rendered.text)
     if kind == "llama_metaspace":
         said = ours.decode(encoded.ids, skip_special=False)
         assert said.removeprefix("<s>").lstrip() == encoded.rendered.text.removeprefix("<s>").lstrip()
@@ -370,9 +356,7 @@ def test_the_rest_of_a_prompt_with_typed_control_tokens_keeps_its_ids(kind):
 
 def test_a_control_token_across_the_border_of_template_and_text():
     # "<" is typed and "<|im_end|>" is written: together they begin with the control token "<<".
-    encoded = encode(
-        template("chatml-default-system").render(read_messages([{"role": "user", "content": "a <"}])), tokenizer()
-    )
+    encoded = encode(template("chatml-default-system").render(read_messages([{"role": "user", "content": "a <"}])), tokenizer())
     assert len(encoded.places(tokenizer().id_of("<|im_end|>"))) == 2
     assert encoded.places(tokenizer().id_of("<<")) == ()
 
@@ -449,9 +433,7 @@ def test_every_token_of_an_answer_counts_its_whitespace_too():
     raw = [{"role": "user", "content": "code"}, {"role": "assistant", "content": "  if x:\n\n        y  "}]
     encoded = encode(template("chatml-default-system").render(read_messages(raw)), tokenizer())
     counts = supervised(encoded)
-    said = tokenizer().decode(
-        [id for id, counted in zip(encoded.ids, counts, strict=True) if counted], skip_special=False
-    )
+    said = tokenizer().decode([id for id, counted in zip(encoded.ids, counts, strict=True) if counted], skip_special=False)
     assert said == "  if x:\n\n        y  <|im_end|>"
     assert {encoded.origin[k] for k, counted in enumerate(counts) if counted and not encoded.control[k]} == {1}
 

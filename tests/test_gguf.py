@@ -54,9 +54,7 @@ def trained(words: str = "smollm") -> Tokenizer:
     tokenizer.pre_tokenizer = WORDS[words]()
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(SENTENCES * 3, trainer)
     return tokenizer
 
@@ -186,9 +184,7 @@ def logits(model: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", SIMPLE)
-def test_the_folder_is_the_same_model_to_transformers(
-    tmp_path: Path, llama: Any, tokenizer: Tokenizer, kind: str
-) -> None:
+def test_the_folder_is_the_same_model_to_transformers(tmp_path: Path, llama: Any, tokenizer: Tokenizer, kind: str) -> None:
     out = convert_gguf(write(tmp_path / "m.gguf", llama, tokenizer, kind), tmp_path / "out")
     again = transformers.AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
     for name, parameter in llama.named_parameters():
@@ -208,9 +204,7 @@ def test_a_tied_head_is_not_stored(tmp_path: Path, tokenizer: Tokenizer) -> None
 
 
 @pytest.mark.parametrize("kind", BLOCKS_OF_32)
-def test_blocks_of_32_are_unpacked_as_the_library_does(
-    tmp_path: Path, llama: Any, tokenizer: Tokenizer, kind: str
-) -> None:
+def test_blocks_of_32_are_unpacked_as_the_library_does(tmp_path: Path, llama: Any, tokenizer: Tokenizer, kind: str) -> None:
     out = TensorFiles.open(convert_gguf(write(tmp_path / "m.gguf", llama, tokenizer, kind), tmp_path / "out"))
     packed = gguf.GGMLQuantizationType[kind]
     for name, parameter in llama.named_parameters():
@@ -223,9 +217,7 @@ def test_blocks_of_32_are_unpacked_as_the_library_does(
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("kind", BLOCKS_OF_256)
-def test_blocks_of_256_are_unpacked_as_the_library_does(
-    tmp_path: Path, llama: Any, tokenizer: Tokenizer, kind: str
-) -> None:
+def test_blocks_of_256_are_unpacked_as_the_library_does(tmp_path: Path, llama: Any, tokenizer: Tokenizer, kind: str) -> None:
     packed = gguf.GGMLQuantizationType[kind]
     block, size = gguf.GGML_QUANT_SIZES[packed]
     bytes_RK = np.random.default_rng(0).integers(0, 256, (64, 256 // block * size), dtype=np.uint8)
@@ -240,9 +232,7 @@ def test_blocks_of_256_are_unpacked_as_the_library_does(
 def test_the_tokenizer_is_the_same(tmp_path: Path, llama: Any, tokenizer: Tokenizer, words: str) -> None:
     original = trained(words)
     model = llama if words == "smollm" else tiny(original)
-    out = convert_gguf(
-        write(tmp_path / "m.gguf", model, original, fields={"tokenizer.ggml.pre": words}), tmp_path / "out"
-    )
+    out = convert_gguf(write(tmp_path / "m.gguf", model, original, fields={"tokenizer.ggml.pre": words}), tmp_path / "out")
     again = Tokenizer.from_file(str(out / "tokenizer.json"))
     theirs = transformers.AutoTokenizer.from_pretrained(out)
     for text in [*SENTENCES, "", " ", "a1b22c333", "\U0001f600 <|im_start|>user"]:

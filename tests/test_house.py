@@ -19,7 +19,7 @@ EVERYWHERE = [
 ORDER = (
     "errors", "spec", "shapes", "spec_json", "place", "geometry", "layout", "readers", "families", "registry",
     "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model", "weights",
-    "prompt", "generate", "budget", "assistant", "local", "load", "evaluate", "train", "reference", "check", "env",
+    "prompt", "generate", "budget", "assistant", "local", "loading", "evaluate", "train", "reference", "check", "env",
     "cli", "__init__",
 )  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""

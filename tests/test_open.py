@@ -386,9 +386,7 @@ def test_a_request_lowers_limits_and_never_raises_them() -> None:
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_pillows_globals_are_neither_trusted_nor_changed(
-    kind: str, options: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pillows_globals_are_neither_trusted_nor_changed(kind: str, options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(sample(), kind, **options)
     before = pillow(data)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)

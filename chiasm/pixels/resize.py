@@ -25,13 +25,9 @@ def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, resample: Res
     Raises: ChiasmError, where the array or the size is none that can be resized.
     """
     if pixels_HWC.dtype != np.uint8 or pixels_HWC.ndim != 3 or pixels_HWC.shape[2] not in (1, 3, 4):
-        raise ChiasmError(
-            f"resize takes uint8 of shape (H, W, 1, 3 or 4), not {pixels_HWC.dtype} of {pixels_HWC.shape}."
-        )
+        raise ChiasmError(f"resize takes uint8 of shape (H, W, 1, 3 or 4), not {pixels_HWC.dtype} of {pixels_HWC.shape}.")
     if min(height, width, *pixels_HWC.shape) < 1:
-        raise ChiasmError(
-            f"resize goes between sizes of at least 1x1, not {pixels_HWC.shape[:2]} to {(height, width)}."
-        )
+        raise ChiasmError(f"resize goes between sizes of at least 1x1, not {pixels_HWC.shape[:2]} to {(height, width)}.")
     if resample not in _PILLOW:
         raise ChiasmError(f"resize knows {', '.join(RESAMPLES)}, not {resample!r}.")
     channels = pixels_HWC.shape[2]
@@ -90,9 +86,7 @@ def to_square(pixels_HWC: NDArray[np.uint8], colour: Sequence[int]) -> NDArray[n
     return pad(pixels_HWC, (side - high) // 2, (side - wide) // 2, side, side, colour)
 
 
-def normalise(
-    pixels_HWC: NDArray[np.uint8], scale: float, mean: Sequence[float], std: Sequence[float]
-) -> NDArray[np.float32]:
+def normalise(pixels_HWC: NDArray[np.uint8], scale: float, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
     """(pixel x scale - mean) / std as float32 (C, H, W), rounded where the reference processors round.
 
     They scale in double precision, round to single, and subtract and divide in single; a table of all 256 results per

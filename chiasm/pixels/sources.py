@@ -63,9 +63,7 @@ def opened(source: Encoded, name: str, max_bytes: int) -> Iterator[tuple[BinaryI
         yield io.BytesIO(data), len(data)
         return
     if address := _ADDRESS.match(text):
-        raise BadPicture(
-            f"{name}: this is a {address[0]} address, and pictures are read from files only; fetch it first."
-        )
+        raise BadPicture(f"{name}: this is a {address[0]} address, and pictures are read from files only; fetch it first.")
     with _open_file(Path(text), name) as file:
         length = os.fstat(file.fileno()).st_size
         _check_length(name, length, max_bytes)
@@ -120,9 +118,7 @@ def _neighbours(path: Path) -> str:
 def _from_data_url(text: str, name: str, max_bytes: int) -> bytes:
     head = _DATA_URL.match(text[:1000])
     if head is None or not head[0].lower().endswith(";base64,"):
-        raise BadPicture(
-            f"{name}: expected data:image/...;base64,... and found another form; encode the picture as base64."
-        )
+        raise BadPicture(f"{name}: expected data:image/...;base64,... and found another form; encode the picture as base64.")
     body = text[head.end() :]
     _check_length(name, len(body) * 3 // 4, max_bytes + 3)
     try:

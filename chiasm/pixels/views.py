@@ -28,9 +28,7 @@ def look(looks: Looks, pixels_HWC: NDArray[np.uint8], item: int) -> list[tuple[V
     return [(view, _patches(looks, _drawn(view.strokes, looks.pixels, done), view)) for view in planned]
 
 
-def _drawn(
-    strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
+def _drawn(strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Strokes in order; what several views begin with is drawn once."""
     if strokes not in done:
         done[strokes] = _stroke(_drawn(strokes[:-1], spec, done), strokes[-1], spec)

@@ -99,9 +99,7 @@ class ChatTemplate:
                 marks = _Marks(messages, whole)
                 try:
                     plain = run([_message(m, as_string(m), lambda part, text: text, {}) for m in messages])
-                    marked = run(
-                        [_message(m, as_string(m), marks.around(i), marks.extra) for i, m in enumerate(messages)]
-                    )
+                    marked = run([_message(m, as_string(m), marks.around(i), marks.extra) for i, m in enumerate(messages)])
                     return Rendered(plain, marks.spans(marked, plain), tuple(messages))
                 except _Refusal as refusal:
                     refusals.append(refusal)
@@ -127,11 +125,7 @@ def _template_in(file: Path) -> str | None:
             raise BadCheckpoint(f"{file} is not UTF-8 text; a chat template was expected.") from None
     found = read_json(file).get("chat_template")
     if isinstance(found, list):
-        found = {
-            one["name"]: one["template"]
-            for one in found
-            if isinstance(one, dict) and {"name", "template"} <= one.keys()
-        }
+        found = {one["name"]: one["template"] for one in found if isinstance(one, dict) and {"name", "template"} <= one.keys()}
     if isinstance(found, dict):
         if "default" not in found:
             raise BadCheckpoint(f"{file} names the chat templates {sorted(found)}, and none of them is 'default'.")
@@ -144,9 +138,7 @@ def _template_in(file: Path) -> str | None:
 @lru_cache(maxsize=64)
 def _compiled(source: str, origin: str) -> jinja2.Template:
     if len(source) > TEMPLATE_LIMIT:
-        raise BadCheckpoint(
-            f"The chat template ({origin}) has {len(source):,} characters; the most is {TEMPLATE_LIMIT:,}."
-        )
+        raise BadCheckpoint(f"The chat template ({origin}) has {len(source):,} characters; the most is {TEMPLATE_LIMIT:,}.")
     try:
         with limited():
             return TemplateEnvironment().from_string(source)
@@ -183,9 +175,7 @@ def _forms(messages: Sequence[Message]) -> Iterator[Callable[[Message], bool]]:
         yield lambda message: of_text(message) and message.role == "system"
 
 
-def _message(
-    message: Message, as_string: bool, written: Callable[[int, str], str], extra: dict[str, str]
-) -> dict[str, object]:
+def _message(message: Message, as_string: bool, written: Callable[[int, str], str], extra: dict[str, str]) -> dict[str, object]:
     texts = [written(k, part.text) if isinstance(part, Text) else None for k, part in enumerate(message.content)]
     if as_string:
         return {"role": message.role, "content": "\n".join(text for text in texts if text is not None)}

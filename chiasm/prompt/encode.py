@@ -52,9 +52,7 @@ class Encoded:
 
     def places(self, id: int) -> tuple[int, ...]:
         """Where a control token stands, a picture's placeholder for example."""
-        return tuple(
-            k for k, (one, control) in enumerate(zip(self.ids, self.control, strict=True)) if control and one == id
-        )
+        return tuple(k for k, (one, control) in enumerate(zip(self.ids, self.control, strict=True)) if control and one == id)
 
 
 def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS_WRITTEN) -> Encoded:
@@ -220,9 +218,7 @@ class _Twin:
             tokens.append(_Token(id if known is None else known, back(start), back(end), known is not None))
         plain = (token.id for token in tokens if not token.control)
         if [token.id for token in tokens if token.control] != [token.id for token in written] or self.never & {*plain}:
-            raise BadPrompt(
-                "A text of this conversation spells a control token of this tokenizer and cannot be told from it."
-            )
+            raise BadPrompt("A text of this conversation spells a control token of this tokenizer and cannot be told from it.")
         return tokens
 
     def _written_by_template(self, spans: _Spans) -> list[_Token]:

@@ -104,9 +104,7 @@ def _message(raw: object, index: int, literal: bool, unnamed: Iterator[int]) -> 
     if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
         got = "nothing" if content is None else type(content).__name__
         raise BadPrompt(f"Message {index} ({role}) has {got} as content; expected a string or a list of parts.")
-    return Message(
-        role, tuple(_part(one, f"Message {index}, part {k}", literal, unnamed) for k, one in enumerate(content))
-    )
+    return Message(role, tuple(_part(one, f"Message {index}, part {k}", literal, unnamed) for k, one in enumerate(content)))
 
 
 def _role(role: object, index: int) -> str:
@@ -122,9 +120,7 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
     if isinstance(raw, str):
         return Text(raw, literal)
     if not isinstance(raw, Mapping):
-        raise BadPrompt(
-            f"{where} is {type(raw).__name__}; expected {{'type': 'text', ...}} or {{'type': 'image', ...}}."
-        )
+        raise BadPrompt(f"{where} is {type(raw).__name__}; expected {{'type': 'text', ...}} or {{'type': 'image', ...}}.")
     part = {key: value for key, value in raw.items() if value is not None}
     match part.get("type"):
         case "text":
@@ -143,9 +139,7 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
 def _address(raw: object, where: str) -> str:
     url = raw.get("url") if isinstance(raw, Mapping) else raw
     if not isinstance(url, str) or not url:
-        raise BadPrompt(
-            f"{where} is of type image_url without an address: {{'image_url': {{'url': 'data:image/...'}}}}."
-        )
+        raise BadPrompt(f"{where} is of type image_url without an address: {{'image_url': {{'url': 'data:image/...'}}}}.")
     return url
 
 

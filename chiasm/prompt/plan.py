@@ -147,9 +147,7 @@ class Plan:
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Upright (width, height) of each item, in source pixels; a clip's in cells."""
-        return tuple(
-            (item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in self.items
-        )
+        return tuple((item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in self.items)
 
     def visual_tokens(self) -> list[int]:
         """How many visual tokens each item has."""
@@ -192,9 +190,7 @@ def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:
             return [Grid(number, grid.t, grid.h, grid.w, grid.box, grid.times)]
 
 
-def _slots(
-    spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[int], names: Sequence[str]
-) -> list[Ints]:
+def _slots(spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[int], names: Sequence[str]) -> list[Ints]:
     """The visual token of each position of each row."""
     slots = [np.full(len(row), NO_SLOT, np.int64) for row in rows]
     if spec.sight is None:
@@ -214,7 +210,9 @@ def _slots(
                 raise BadPrompt(_disagreement(number, len(here), taken, counts, items, names))
             slots[number][here] = [token for item in taken for token in range(starts[item], starts[item + 1])]
         if queue:
-            message = f"{_called(queue[0], items, names)} has no placeholder in any row: {len(queue)} of {len(items)} items are left"
+            message = (
+                f"{_called(queue[0], items, names)} has no placeholder in any row: {len(queue)} of {len(items)} items are left"
+            )
             raise BadPrompt(message)
     return slots
 
@@ -223,18 +221,14 @@ def _disagreement(
     row: int, places: int, taken: list[int], counts: list[int], items: Sequence[Item], names: Sequence[str]
 ) -> str:
     filled = sum(counts[item] for item in taken)
-    which = (
-        "; ".join(f"{_called(item, items, names)} has {counts[item]}" for item in taken) or "no picture is left for it"
-    )
+    which = "; ".join(f"{_called(item, items, names)} has {counts[item]}" for item in taken) or "no picture is left for it"
     return f"row {row} has {places} image placeholders and its pictures {filled} visual tokens: {which}"
 
 
 def _called(number: int, items: Sequence[Item], names: Sequence[str]) -> str:
     item = items[number]
     shape = (
-        f"{item.width} x {item.height}"
-        if isinstance(item, Size)
-        else f"clip of {item.grid.t} x {item.grid.h} x {item.grid.w}"
+        f"{item.width} x {item.height}" if isinstance(item, Size) else f"clip of {item.grid.t} x {item.grid.h} x {item.grid.w}"
     )
     return f"{names[number] if number < len(names) else f'item {number}'} ({shape})"
 

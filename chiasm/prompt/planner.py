@@ -73,9 +73,7 @@ class Planner:
         for token, number in self.tokenizer.added.items():
             if number == wanted:
                 return token
-        raise BadPrompt(
-            f"{self.tokenizer.origin} has no token of the id {wanted}, which config.json names as the image's"
-        )
+        raise BadPrompt(f"{self.tokenizer.origin} has no token of the id {wanted}, which config.json names as the image's")
 
     def _texts(self, laid: Laid, counts: Sequence[int]) -> list[str]:
         if not counts or self.spec.sight is None:
@@ -93,10 +91,6 @@ def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:
     backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
     backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
     if backend.token_to_id(token) != number:
-        message = (
-            f"{tokenizer.origin} gives {token!r} the id {backend.token_to_id(token)}, and the model expects {number}"
-        )
+        message = f"{tokenizer.origin} gives {token!r} the id {backend.token_to_id(token)}, and the model expects {number}"
         raise BadCheckpoint(message)
-    return Tokenizer(
-        backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin
-    )
+    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)

@@ -7,9 +7,7 @@ import numpy as np
 from chiasm.place import WHOLE, Grid, Ints
 
 
-def positions(
-    slots_T: Ints, place_V4: Ints, grids: tuple[Grid, ...], axes: int, time: float | None
-) -> tuple[Ints, int]:
+def positions(slots_T: Ints, place_V4: Ints, grids: tuple[Grid, ...], axes: int, time: float | None) -> tuple[Ints, int]:
     """where_AT of one unpadded row, and the position of the token after it.
 
     With one axis every token takes the next number. With three (time, row, column; arXiv:2409.12191) a picture's tokens

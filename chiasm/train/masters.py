@@ -20,9 +20,7 @@ class Masters:
     `groups` maps a group's name to its parameters by name; each group has its own rate.
     """
 
-    def __init__(
-        self, groups: Mapping[str, Mapping[str, nn.Parameter]], decay: float, betas: tuple[float, float]
-    ) -> None:
+    def __init__(self, groups: Mapping[str, Mapping[str, nn.Parameter]], decay: float, betas: tuple[float, float]) -> None:
         self.params = {name: p for group in groups.values() for name, p in group.items()}
         self.masters = {name: p.detach().clone().float() for name, p in self.params.items()}
         self.groups = list(groups)

@@ -111,9 +111,7 @@ class VisionTransformer(nn.Module):
         order, lengths = windowed(raster(grids), self.spec.windows.side)
         return torch.from_numpy(order), spans, Spans(lengths)
 
-    def _turn(
-        self, grids: Sequence[Grid], order: Tensor | None, dtype: torch.dtype, device: torch.device
-    ) -> Turn | None:
+    def _turn(self, grids: Sequence[Grid], order: Tensor | None, dtype: torch.dtype, device: torch.device) -> Turn | None:
         if not isinstance(self.spec.position, Axial):
             return None
         where_P2 = torch.from_numpy(raster(grids).place_V4[:, 2:])

@@ -158,9 +158,7 @@ class TensorFiles:
             raise BadCheckpoint(f"{index} has no weight_map.")
         for name, shard in shard_of.items():
             if not isinstance(shard, str) or Path(shard).name != shard:
-                raise BadCheckpoint(
-                    f"{index} places {name!r} in {shard!r}, which is not a file name in the same folder."
-                )
+                raise BadCheckpoint(f"{index} places {name!r} in {shard!r}, which is not a file name in the same folder.")
         shards = sorted(set(shard_of.values()))
         missing = [shard for shard in shards if not (folder / shard).is_file()]
         if missing:

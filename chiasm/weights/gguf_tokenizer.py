@@ -143,9 +143,7 @@ def _add_ends(tokenizer: Tokenizer, facts: Mapping[str, Any], marks: Mapping[str
         tokenizer.post_processor = TemplateProcessing(single=single, pair=pair, special_tokens=special)
 
 
-def _config(
-    tokens: list[str], kinds: list[int], marks: Mapping[str, str], special: list[str], context: int
-) -> dict[str, Any]:
+def _config(tokens: list[str], kinds: list[int], marks: Mapping[str, str], special: list[str], context: int) -> dict[str, Any]:
     decoder = {
         str(i): {
             "content": token,

@@ -92,9 +92,7 @@ def _translated(repo: str, revision: str) -> Iterator[None]:
     except errors.GatedRepoError:
         raise UserError(f"{repo} asks for consent: accept its terms on the hub, then `hf auth login` here.") from None
     except errors.RepositoryNotFoundError:
-        raise UnknownModel(
-            f"The hub has no model {repo!r} (or it is private and this machine not logged in)."
-        ) from None
+        raise UnknownModel(f"The hub has no model {repo!r} (or it is private and this machine not logged in).") from None
     except errors.RevisionNotFoundError:
         raise UnknownModel(f"{repo} has no revision {revision!r}.") from None
     except Exception as e:  # Which ones depends on the HTTP library that the client happens to use.

@@ -142,9 +142,7 @@ def located(files: TensorFiles, keys: tuple[Rule, ...]) -> dict[str, Place]:
     in_file = {known: name for name, known in canon.items()}
     found, unknown = pieces(in_file, keys)
     for name in unknown:
-        log.warning(
-            "tensor %r of %s means nothing to this layout and is left out", in_file[name], files.files[0].parent
-        )
+        log.warning("tensor %r of %s means nothing to this layout and is left out", in_file[name], files.files[0].parent)
     return {ours: Place(files, in_file[piece.theirs], piece) for ours, piece in found.items()}
 
 

