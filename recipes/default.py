@@ -41,10 +41,10 @@ RECIPE = Recipe(
     alpha=24.0,
     naming=Naming("name", minutes=4, rate=2e-3, mix=MIX, batch=16),
     stages=(
-        Stage("align", minutes=12, rates={"connect": 1e-3}, diet=Diet(MIX, batch=16, branches=3, captions=0.3)),
+        Stage("align", minutes=12, rates={"connect": 1.5e-3}, diet=Diet(MIX, batch=8, branches=4, captions=0.2)),
         Stage(
-            "answer", minutes=48, rates={"connect": 5e-4, "lora": 6e-4, "vision": 1.5e-4},
-            diet=Diet(MIX, batch=16, branches=3, captions=0.08),
+            "answer", minutes=48, rates={"connect": 8e-4, "lora": 8e-4, "vision": 2e-4},
+            diet=Diet(MIX, batch=8, branches=4, captions=0.05),
         ),
     ),
 )  # fmt: skip

@@ -106,6 +106,12 @@ def test_a_row_beyond_the_context_says_by_how_much(llava: Causal) -> None:
         plan.fits(13)
 
 
+def test_an_id_beyond_the_vocabulary_is_another_tokenizers(llava: Causal) -> None:
+    for strange in (99, -1):
+        with pytest.raises(BadPrompt, match=rf"row 1 has the id {strange}, .* from 0 to 98"):
+            Plan.from_ids(llava, [[5], [6, strange]])
+
+
 def test_a_model_of_text_takes_no_pictures(reference: Reference) -> None:
     with pytest.raises(BadPrompt, match="1 pictures for a model of text alone"):
         Plan.from_ids(model_of(reference, "text_llama"), [[5]], [Size(8, 8)])

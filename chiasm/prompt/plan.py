@@ -83,6 +83,7 @@ class Plan:
         planned = []
         for number, (row, slots_T) in enumerate(zip(rows, slots, strict=True)):
             ids_T = np.asarray(row, np.int64)
+            _known(number, ids_T[slots_T == NO_SLOT], spec.decoder.vocab)
             time = spec.sight.fusion.time if spec.sight else None
             where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.decoder.rope.axes, time)
             watched = np.asarray(supervise[number] if supervise else np.zeros(len(ids_T)), bool)
@@ -215,6 +216,15 @@ def _slots(spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[i
             )
             raise BadPrompt(message)
     return slots
+
+
+def _known(row: int, ids: Ints, vocab: int) -> None:
+    strange = ids[(ids < 0) | (ids >= vocab)]
+    if len(strange):
+        message = (
+            f"row {row} has the id {strange[0]}, and the model's vocabulary goes from 0 to {vocab - 1}: another tokenizer's?"
+        )
+        raise BadPrompt(message)
 
 
 def _disagreement(
