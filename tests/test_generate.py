@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from chiasm.errors import BadPrompt, Overflow, UserError
+from chiasm.generate import one_row
 from chiasm.generate.cycles import Cycle
 from chiasm.generate.engine import End, Token, generate, greedy, prefill, step
 from chiasm.generate.sampling import Sampling
@@ -280,6 +281,63 @@ def test_scores_agree_with_what_generation_reports():
     said = [[e.id for e in events if e.row == row] for row in range(3)]
     for row, (one,) in enumerate(score(model, batch, [[ids] for ids in said])):
         assert one.logprobs == pytest.approx([e.logprob for e in events if e.row == row], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The compiled program, from a cache of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHIASM_HOME", str(tmp_path_factory.mktemp("home")))
+        if one_row.compiled() is None:
+            pytest.skip("no C compiler here")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_compiled_way_is_as_close_to_float32_as_the_modules(kind, threads, program):
+    (rows, _, own), exact, model = rows_of(kind), model_of(kind), model_of(kind).to(torch.bfloat16)
+    assert one_row.attach(model.language)
+    compiled, batch = model.language.one_row, batch_of(kind, rows[:1], own[0])
+    errors = {"modules": 0.0, "compiled": 0.0}
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            wanted, exact_cache = prefill(exact, batch, 12)
+            _, cache = prefill(model, batch, 12)
+            for number in range(12):
+                chosen, length = wanted.argmax(-1), cache.length
+                wanted = step(exact, chosen, batch.next_B + number, exact_cache)
+                first = []
+                for way, one in (("modules", None), ("compiled", compiled)):
+                    cache.length, model.language.one_row = length, one
+                    cache.keys[..., length, :], cache.values[..., length, :] = 9.0, 9.0
+                    got = step(model, chosen, batch.next_B + number, cache).float()
+                    errors[way] += ((got - wanted).norm() / wanted.norm()).item() / 12
+                    first.append(torch.stack([cache.keys[0, ..., length, :], cache.values[0, ..., length, :]]).float())
+                assert ((first[0] - first[1]).norm() / first[0].norm()).item() < 0.01
+    finally:
+        torch.set_num_threads(1)
+    assert errors["compiled"] < 1.3 * errors["modules"] + 0.01 and errors["modules"] < 0.15
+
+
+def test_the_compiled_way_is_taken_for_single_rows_alone(program):
+    model, (rows, _, _) = model_of("llama").to(torch.bfloat16), rows_of("llama")
+    assert one_row.attach(model.language)
+    taken = []
+    compiled = model.language.one_row
+    model.language.one_row = lambda *given: taken.append(1) or compiled(*given)
+    list(generate(model, batch_of("llama", rows, []), Sampling(max_new_tokens=4, cycle=None)))
+    assert not taken
+    list(generate(model, batch_of("llama", rows[:1], []), Sampling(max_new_tokens=4, cycle=None)))
+    assert len(taken) == 3
+
+
+def test_what_the_program_does_not_do_is_left_to_the_modules(program, monkeypatch):
+    assert not one_row.attach(model_of("llama").language)  # float32
+    plain = replace(LLAMA, decoder=replace(LLAMA.decoder, block=replace(BLOCK, mlp="plain")))
+    assert not one_row.attach(Causal(plain).to(torch.bfloat16).language)
+    monkeypatch.setenv("CHIASM_COMPILE", "0")
+    assert not one_row.attach(model_of("llama").to(torch.bfloat16).language)
 
 
 @pytest.mark.skipif(not packs(torch.zeros(1, dtype=torch.bfloat16)), reason="this CPU has no products of bf16")

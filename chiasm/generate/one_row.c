@@ -35,120 +35,125 @@ static inline bf16 narrow(float v) { /* to nearest, ties to even; NaN stays NaN 
 
 static inline float rounded(float v) { return wide(narrow(v)); }
 
-static float dot(const bf16 *w, const float *x, int64_t n) {
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+
+static inline __m512bh pairs(const bf16 *at) { return (__m512bh)_mm512_loadu_si512(at); }
+#endif
+
+static float dot(const bf16 *w, const bf16 *x, int64_t n) {
     float sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += wide(w[i]) * x[i];
+    int64_t i = 0;
+#ifdef __AVX512BF16__
+    /* Compilers make a third of this speed of the loop below. Two sums, so that neither waits for itself. */
+    __m512 even = _mm512_setzero_ps(), odd = even;
+    for (; i + 64 <= n; i += 64) {
+        _mm_prefetch((const char *)(w + i + 2048), _MM_HINT_T0);
+        _mm_prefetch((const char *)(w + i + 2080), _MM_HINT_T0);
+        even = _mm512_dpbf16_ps(even, pairs(w + i), pairs(x + i));
+        odd = _mm512_dpbf16_ps(odd, pairs(w + i + 32), pairs(x + i + 32));
+    }
+    sum = _mm512_reduce_add_ps(_mm512_add_ps(even, odd));
+#endif
+    for (; i < n; i++) sum += wide(w[i]) * wide(x[i]);
     return sum;
 }
 
-/* The rows from `first` to `last` of W x, four at a time so that sums do not wait for one another. */
-static void product(const bf16 *w, const bf16 *bias, const float *x, float *y, int64_t first, int64_t last, int64_t n) {
-    int64_t row = first;
-    for (; row + 4 <= last; row += 4) {
-        const bf16 *a = w + row * n, *b = a + n, *c = b + n, *d = c + n;
-        float s = 0, t = 0, u = 0, v = 0;
-        for (int64_t i = 0; i < n; i++) {
-            s += wide(a[i]) * x[i];
-            t += wide(b[i]) * x[i];
-            u += wide(c[i]) * x[i];
-            v += wide(d[i]) * x[i];
-        }
-        y[row] = s, y[row + 1] = t, y[row + 2] = u, y[row + 3] = v;
+/* The rows from `first` to `last` of W x + bias; y[0] is the first of them. */
+static void product(const bf16 *w, const bf16 *bias, const bf16 *x, float *y, int64_t first, int64_t last, int64_t n) {
+    for (int64_t row = first; row < last; row++) {
+        const float sum = dot(w + row * n, x, n);
+        y[row - first] = rounded(bias ? sum + wide(bias[row]) : sum);
     }
-    for (; row < last; row++) y[row] = dot(w + row * n, x, n);
-    for (row = first; row < last; row++) y[row] = rounded(bias ? y[row] + wide(bias[row]) : y[row]);
 }
 
-static void rms_norm(const float *x, const bf16 *weight, float eps, float *y, int64_t n) {
+static void rms_norm(const float *x, const bf16 *weight, float eps, bf16 *y, int64_t n) {
     float square = 0;
     for (int64_t i = 0; i < n; i++) square += x[i] * x[i];
-    float scale = 1.0f / sqrtf(square / n + eps);
-    for (int64_t i = 0; i < n; i++) y[i] = rounded(rounded(x[i] * scale) * wide(weight[i]));
+    const float scale = 1.0f / sqrtf(square / n + eps);
+    for (int64_t i = 0; i < n; i++) y[i] = narrow(rounded(x[i] * scale) * wide(weight[i]));
 }
 
-static void turn(float *x, const float *cos, const float *sin, int64_t n) {
-    float turned[n];
-    for (int64_t i = 0; i < n; i++) turned[i] = rounded(rounded(x[i] * cos[i]) + x[(i + n / 2) % n] * sin[i]);
-    memcpy(x, turned, n * sizeof(float));
+static void turn(const float *x, const float *cos, const float *sin, bf16 *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) y[i] = narrow(rounded(x[i] * cos[i]) + x[(i + n / 2) % n] * sin[i]);
 }
 
-static void attend(const float *q, const bf16 *keys, const bf16 *values, float *scores, float *y, int64_t length, int64_t n) {
-    float most = -3.0e38f, sum = 0, scale = 1.0f / sqrtf((float)n);
+/* One head: `mixed` [n] from its query and `length` keys and values; `scores` has room for them. */
+static void attend(const bf16 *q, const bf16 *keys, const bf16 *values, float *scores, bf16 *mixed, int64_t length, int64_t n) {
+    float most = -3.0e38f, sum = 0, y[n];
+    const float scale = 1.0f / sqrtf((float)n);
     for (int64_t t = 0; t < length; t++) {
         scores[t] = dot(keys + t * n, q, n) * scale;
         most = scores[t] > most ? scores[t] : most;
     }
     for (int64_t t = 0; t < length; t++) sum += scores[t] = expf(scores[t] - most);
-    memset(y, 0, n * sizeof(float));
+    memset(y, 0, sizeof(y));
     for (int64_t t = 0; t < length; t++)
         for (int64_t i = 0; i < n; i++) y[i] += scores[t] * wide(values[t * n + i]);
-    for (int64_t i = 0; i < n; i++) y[i] = rounded(y[i] / sum);
+    for (int64_t i = 0; i < n; i++) mixed[i] = narrow(y[i] / sum);
 }
 
 /* This thread's share of `count` rows. */
 static void share(int64_t count, int64_t *first, int64_t *last) {
-    int64_t each = (count + omp_get_num_threads() - 1) / omp_get_num_threads();
-    each = (each + 3) / 4 * 4;
-    *first = each * omp_get_thread_num() < count ? each * omp_get_thread_num() : count;
-    *last = *first + each < count ? *first + each : count;
+    const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+    *first = count * me / team;
+    *last = count * (me + 1) / team;
 }
 
-/* `hidden` [width] is read and overwritten. Keys and values [layers, kv_heads, room, head_width] hold length - 1 positions and
-   get one more. `scratch` has 2 width + (heads + 2 kv_heads) head_width + hidden floats, then width + length for each thread. */
+/* `hidden` [width] is read and overwritten. Keys and values [layers, kv_heads, room, head_width] hold length - 1 positions
+   and get one more. `floats` has room for width + (heads + 2 kv_heads) head_width, then max(width, length) + 512 a thread;
+   `halves` for 2 heads head_width + hidden, then width a thread. */
 void one_row(const Sizes *sizes, const Layer *layers, bf16 *hidden, const float *cos, const float *sin, bf16 *keys,
-             bf16 *values, int64_t room, int64_t length, float *scratch) {
+             bf16 *values, int64_t room, int64_t length, float *floats, bf16 *halves) {
     const int64_t width = sizes->width, n = sizes->head_width, heads = sizes->heads, shared = sizes->kv_heads;
-    float *x = scratch, *q = x + width, *k = q + heads * n, *v = k + shared * n, *mixed = v + shared * n;
-    float *inner = mixed + heads * n, *own = inner + sizes->hidden;
+    const int64_t longest = width > length ? width : length;
+    float *x = floats, *q = x + width, *k = q + heads * n, *v = k + shared * n;
+    bf16 *turned = halves, *mixed = turned + heads * n, *inner = mixed + heads * n;
     for (int64_t i = 0; i < width; i++) x[i] = wide(hidden[i]);
 #pragma omp parallel num_threads(sizes->threads)
     {
-        float *normed = own + omp_get_thread_num() * (width + length), *scores = normed + width;
+        const int64_t me = omp_get_thread_num();
+        float *own = v + shared * n + me * (longest + 512), *gates = own + longest, *ups = gates + 256;
+        bf16 *normed = inner + sizes->hidden + me * width;
         int64_t first, last;
         for (int64_t l = 0; l < sizes->layers; l++) {
             const Layer *layer = layers + l;
             bf16 *layer_keys = keys + l * shared * room * n, *layer_values = values + l * shared * room * n;
             rms_norm(x, layer->norm1, sizes->eps, normed, width);
             share(heads * n, &first, &last);
-            product(layer->q, layer->q_bias, normed, q, first, last, width);
+            product(layer->q, layer->q_bias, normed, q + first, first, last, width);
             share(shared * n, &first, &last);
-            product(layer->k, layer->k_bias, normed, k, first, last, width);
-            product(layer->v, layer->v_bias, normed, v, first, last, width);
+            product(layer->k, layer->k_bias, normed, k + first, first, last, width);
+            product(layer->v, layer->v_bias, normed, v + first, first, last, width);
 #pragma omp barrier
 #pragma omp for
             for (int64_t h = 0; h < shared; h++) {
-                turn(k + h * n, cos, sin, n);
-                for (int64_t i = 0; i < n; i++) {
-                    layer_keys[(h * room + length - 1) * n + i] = narrow(k[h * n + i]);
-                    layer_values[(h * room + length - 1) * n + i] = narrow(v[h * n + i]);
-                }
+                turn(k + h * n, cos, sin, layer_keys + (h * room + length - 1) * n, n);
+                for (int64_t i = 0; i < n; i++) layer_values[(h * room + length - 1) * n + i] = narrow(v[h * n + i]);
             }
 #pragma omp for
             for (int64_t h = 0; h < heads; h++) {
                 const int64_t at = h / (heads / shared) * room * n;
-                turn(q + h * n, cos, sin, n);
-                attend(q + h * n, layer_keys + at, layer_values + at, scores, mixed + h * n, length, n);
+                turn(q + h * n, cos, sin, turned + h * n, n);
+                attend(turned + h * n, layer_keys + at, layer_values + at, own, mixed + h * n, length, n);
             }
             share(width, &first, &last);
-            product(layer->out, layer->out_bias, mixed, normed, first, last, heads * n);
-            for (int64_t i = first; i < last; i++) x[i] = rounded(x[i] + normed[i]);
+            product(layer->out, layer->out_bias, mixed, own, first, last, heads * n);
+            for (int64_t i = first; i < last; i++) x[i] = rounded(x[i] + own[i - first]);
 #pragma omp barrier
             rms_norm(x, layer->norm2, sizes->eps, normed, width);
             share(sizes->hidden, &first, &last);
-            product(layer->gate, 0, normed, inner, first, last, width);
-            for (int64_t i = first; i < last; i++) inner[i] = rounded(inner[i] / (1.0f + expf(-inner[i])));
-            {
-                float ups[256];
-                for (int64_t i = first; i < last; i += 256) {
-                    const int64_t end = i + 256 < last ? i + 256 : last;
-                    product(layer->up + i * width, 0, normed, ups, 0, end - i, width);
-                    for (int64_t j = i; j < end; j++) inner[j] = rounded(inner[j] * ups[j - i]);
-                }
+            for (int64_t i = first; i < last; i += 256) {
+                const int64_t end = i + 256 < last ? i + 256 : last;
+                product(layer->gate, 0, normed, gates, i, end, width);
+                product(layer->up, 0, normed, ups, i, end, width);
+                for (int64_t j = 0; j < end - i; j++)
+                    inner[i + j] = narrow(rounded(gates[j] / (1.0f + expf(-gates[j]))) * ups[j]);
             }
 #pragma omp barrier
             share(width, &first, &last);
-            product(layer->down, 0, inner, normed, first, last, sizes->hidden);
-            for (int64_t i = first; i < last; i++) x[i] = rounded(x[i] + normed[i]);
+            product(layer->down, 0, inner, own, first, last, sizes->hidden);
+            for (int64_t i = first; i < last; i++) x[i] = rounded(x[i] + own[i - first]);
 #pragma omp barrier
         }
     }

@@ -29,6 +29,7 @@ from chiasm.layers.cache import KVCache
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import RMSNorm
 from chiasm.layers.rope import Turn
+from chiasm.spec import Decoder
 from chiasm.weights import cache
 
 log = logging.getLogger("chiasm")
@@ -52,25 +53,27 @@ class _Sizes(ctypes.Structure):
 class OneRow:
     """A decoder's blocks for one token of one row: bf16, on the CPU, RMSNorm and gated SiLU."""
 
-    def __init__(self, decoder: CausalDecoder, program: ctypes.CDLL) -> None:
-        block = decoder.spec.block
-        parts = [_parts(module) for module in decoder.blocks]
-        self._run, self._block = program.one_row, block
+    def __init__(self, spec: Decoder, parts: list[dict[str, Tensor]], program: ctypes.CDLL) -> None:
+        block = self._block = spec.block
+        self._run = program.one_row
         self._weights, self._layers = _laid(parts)
         self._sizes = _Sizes(
             len(parts), block.width, block.heads, block.kv_heads, block.head_width, block.mlp_width, 1, block.norm.eps
         )
-        self._fixed = 2 * block.width + (2 * block.heads + 2 * block.kv_heads) * block.head_width + block.mlp_width
+        across, shared = block.heads * block.head_width, block.kv_heads * block.head_width
+        self._floats = block.width + across + 2 * shared
+        self._halves = 2 * across + block.mlp_width
 
     def __call__(self, hidden_BTD: Tensor, by: Turn, cache: KVCache) -> Tensor:
         """What the blocks make of [1, 1, D]; the cache, already advanced, gets the position's keys and values."""
         threads = torch.get_num_threads()
         self._sizes.threads = threads
         out, cos, sin = hidden_BTD.clone(), by.cos.float(), by.sin.float()
-        scratch = torch.empty(self._fixed + threads * (self._block.width + cache.length))
+        floats = torch.empty(self._floats + threads * (max(self._block.width, cache.length) + 512))
+        halves = torch.empty(self._halves + threads * self._block.width, dtype=torch.bfloat16)
         self._run(
             ctypes.byref(self._sizes), self._layers, *(_at(tensor) for tensor in (out, cos, sin, cache.keys, cache.values)),
-            ctypes.c_int64(cache.room), ctypes.c_int64(cache.length), _at(scratch),
+            ctypes.c_int64(cache.room), ctypes.c_int64(cache.length), _at(floats), _at(halves),
         )  # fmt: skip
         return out
 
@@ -78,12 +81,13 @@ class OneRow:
 def attach(decoder: CausalDecoder) -> bool:
     """Lets a decoder read single tokens the compiled way, if it is of the kind and this machine can; before `prepare`,
     which lays the weights out anew. `CHIASM_COMPILE=0` forbids it. True where it was done."""
-    if os.environ.get("CHIASM_COMPILE") == "0" or not all(_fits(module) for module in decoder.blocks):
+    parts = [part for block in decoder.blocks if (part := _parts(block)) is not None]
+    if os.environ.get("CHIASM_COMPILE") == "0" or len(parts) < len(decoder.blocks):
         return False
     program = compiled()
     if program is None:
         return False
-    decoder.one_row = OneRow(decoder, program)
+    decoder.one_row = OneRow(decoder.spec, parts, program)
     return True
 
 
@@ -118,37 +122,33 @@ def _processor() -> str:
     return "".join(line for line in sorted(set(facts.read_text().splitlines())) if line.startswith(("flags", "Features")))
 
 
-def _fits(module: nn.Module) -> bool:
-    match module:
+def _parts(block: nn.Module) -> dict[str, Tensor] | None:
+    """A block's weights under the program's names, absent biases left out; none if the program does not do such a block."""
+    match block:
         case TransformerBlock(
-            norm1=RMSNorm(), norm2=RMSNorm(), attention=Attention(q=nn.Linear() as q), mlp=GatedMLP(gate=nn.Linear() as gate)
+            norm1=RMSNorm(weight=norm1),
+            attention=Attention(q=nn.Linear() as q, k=nn.Linear() as k, v=nn.Linear() as v, out=nn.Linear() as out),
+            norm2=RMSNorm(weight=norm2),
+            mlp=GatedMLP(gate=nn.Linear() as gate, up=nn.Linear() as up, down=nn.Linear() as down) as mlp,
         ):
-            plain = gate.bias is None and module.mlp.down.bias is None and module.mlp.act is nn.functional.silu
-            return bool(plain and q.weight.dtype == torch.bfloat16 and q.weight.device.type == "cpu")
-    return False
+            done = mlp.act is nn.functional.silu and gate.bias is None and q.weight.device.type == "cpu"
+            if not done or q.weight.dtype != torch.bfloat16:
+                return None
+            found = {"norm1": norm1, "norm2": norm2, "gate": gate.weight, "up": up.weight, "down": down.weight}
+            for name, layer in (("q", q), ("k", k), ("v", v), ("out", out)):
+                found |= {name: layer.weight} if layer.bias is None else {name: layer.weight, f"{name}_bias": layer.bias}
+            return {name: found[name].detach() for name in PARTS if name in found}
+    return None
 
 
-def _parts(block: nn.Module) -> dict[str, Tensor | None]:
-    """A block's weights under the program's names."""
-    attention, mlp = block.attention, block.mlp
-    return {
-        "norm1": block.norm1.weight, "norm2": block.norm2.weight,
-        "q": attention.q.weight, "k": attention.k.weight, "v": attention.v.weight, "out": attention.out.weight,
-        "q_bias": attention.q.bias, "k_bias": attention.k.bias, "v_bias": attention.v.bias, "out_bias": attention.out.bias,
-        "gate": mlp.gate.weight, "up": mlp.up.weight, "down": mlp.down.weight,
-    }  # fmt: skip
-
-
-def _laid(parts: list[dict[str, Tensor | None]]) -> tuple[Tensor, ctypes.Array[_Layer]]:
+def _laid(parts: list[dict[str, Tensor]]) -> tuple[Tensor, ctypes.Array[_Layer]]:
     """All weights behind one another in the order in which they are read, and where each begins."""
-    flat = torch.cat([part[name].detach().flatten() for part in parts for name in PARTS if part[name] is not None])
+    flat = torch.cat([tensor.flatten() for part in parts for tensor in part.values()])
     layers, at = (_Layer * len(parts))(), flat.data_ptr()
     for layer, part in zip(layers, parts, strict=True):
-        for name in PARTS:
-            tensor = part[name]
-            if tensor is not None:
-                setattr(layer, name, at)
-                at += 2 * tensor.numel()
+        for name, tensor in part.items():
+            setattr(layer, name, at)
+            at += 2 * tensor.numel()
     return flat, layers
 
 
