@@ -3,8 +3,9 @@
 Both sides run in turns, in bf16 under inference_mode with the same threads, ids and greedy tokens; medians count. Ours is
 the public `generate` with its events and log-probabilities, theirs a bare loop over forward and argmax with sdpa, the
 default cache and logits of the last position alone. The machine's limits are measured in the same turns: this model's own
-products at 512 rows, as we run them and nothing else; and reading as many bytes as one token needs. Ends with exit code 3,
-having measured nothing, where the load average is above 1.0 (--force measures and warns).
+products at 512 rows, as we run them and nothing else; and reading as many bytes as one token needs. Decoding is measured
+as `load` gives it (compiled, where a C compiler is there) and in eager mode. Ends with exit code 3, having measured nothing,
+where the load average is above 1.0 (--force measures and warns).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import torch
 
+from chiasm.generate import one_row
 from chiasm.generate.engine import Token, generate
 from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size
@@ -47,25 +49,33 @@ class Turns:
     """Times of one case on both sides, turn by turn."""
 
     ours: list[Times] = field(default_factory=list)
+    eager: list[Times] = field(default_factory=list)
     theirs: list[Times] = field(default_factory=list)
 
-    def medians(self) -> tuple[Times, Times]:
-        ours, theirs = (
-            tuple(statistics.median(column) for column in zip(*side, strict=True)) for side in (self.ours, self.theirs)
-        )
-        return ours, theirs  # type: ignore[return-value]
-
-    def ratios(self) -> Times:
-        """How many times as fast as theirs we are; turns are compared one by one, so that load hits both."""
-        pairs = list(zip(self.ours, self.theirs, strict=True))
+    def ratios(self, side: list[Times]) -> Times:
+        """How many times as fast as theirs a side is; turns are compared one by one, so that load hits both."""
+        pairs = list(zip(side, self.theirs, strict=True))
         first, later = (statistics.median(theirs[n] / ours[n] for ours, theirs in pairs) for n in (0, 1))
         return first, later
+
+
+def median(times: list[Times]) -> Times:
+    first, later = (statistics.median(column) for column in zip(*times, strict=True))
+    return first, later
 
 
 def clocked(call: Callable[[], Any]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
+
+
+def run_eager(model: Causal, batch: Batch, count: int) -> tuple[Times, list[int]]:
+    """The modules alone, without the compiled way."""
+    compiled, model.language.one_row = model.language.one_row, None
+    times = run_ours(model, batch, count)
+    model.language.one_row = compiled
+    return times
 
 
 def run_ours(model: Causal, batch: Batch, count: int) -> tuple[Times, list[int]]:
@@ -126,8 +136,9 @@ def picture_case(folder: Path, scratch: Path) -> tuple[Causal, Batch, Any, dict[
     (scratch / "preprocessor_config.json").write_text(json.dumps(settings))
     described = describe(scratch)
     ours = load_model(described, torch.bfloat16)
-    prepare(ours)
     assert isinstance(ours, Causal) and ours.spec.sight is not None
+    one_row.attach(ours.language)
+    prepare(ours)
     picture = torch.randint(0, 256, (SIDE, SIDE, 3), dtype=torch.uint8)
     ids = [IMAGE] * (SIDE // 64) ** 2 + counting(folder, PROMPT // 4)
     patches = torch.from_numpy(packed(look(ours.spec.sight, picture.numpy(), 0)))
@@ -176,18 +187,26 @@ def conversion_seconds() -> float:
         return clocked(lambda: convert_gguf(fetched, Path(home) / "converted"))
 
 
-def alternate(case: tuple[Causal, Batch, Any, dict[str, torch.Tensor]], runs: int, count: int) -> Turns:
-    """Both sides in turns after one to warm up; raises where their tokens differ."""
+def alternate(
+    case: tuple[Causal, Batch, Any, dict[str, torch.Tensor]],
+    runs: int,
+    count: int,
+    besides: Callable[[], None] = lambda: None,
+) -> Turns:
+    """All sides in turns after one to warm up, and `besides` in each; raises where their tokens differ."""
     ours, batch, theirs, inputs = case
     turns = Turns()
     for turn in range(runs + 1):
         mine, said = run_ours(ours, batch, count)
         other, expected = run_theirs(theirs, inputs, count)
-        if said != expected:
-            raise SystemExit(f"the two sides disagree: {said} is not {expected}")
+        plain, eager = run_eager(ours, batch, count)
+        if not said == eager == expected:
+            raise SystemExit(f"the sides disagree: {said} and {eager} in eager mode, {expected} expected")
         if turn:
             turns.ours.append(mine)
+            turns.eager.append(plain)
             turns.theirs.append(other)
+            besides()
     return turns
 
 
@@ -206,36 +225,34 @@ def main() -> int:
     if busy > 1.0:
         print("WARNING: above 1.0, so these figures are no measurement of this machine", file=sys.stderr)
     runs, folder = max(7, asked.runs), smollm2_folder()
+    compiling = clocked(one_row.compiled)
     loading = load_seconds(folder)
     case = text_case(folder)
     matrices, memory = products(case[0], PROMPT), reading(case[0])
     matrices(), memory()
-    text, limits = Turns(), []
-    for _ in range(runs):
-        turn = alternate(case, 1, ANSWER)
-        text.ours += turn.ours
-        text.theirs += turn.theirs
-        limits.append((clocked(matrices), min(clocked(memory) for _ in range(3))))
-    (mine, other), (prefill, decode) = text.medians(), text.ratios()
-    matrix, byte = (statistics.median(column) for column in zip(*limits, strict=True))
-    print(f"{'SmolLM2-135M':28}{'ours':>12}{'theirs':>12}{'ratio':>8}{'limit':>12}{'share':>8}")
-    for name, n, tokens, ratio, limit in (("prefill", 0, PROMPT, prefill, matrix), ("decode", 1, 1, decode, byte)):
-        row = f"{name + ', tokens/s':28}{tokens / mine[n]:12.1f}{tokens / other[n]:12.1f}{ratio:8.2f}"
-        print(f"{row}{tokens / limit:12.1f}{limit / mine[n]:8.2f}")
+    limits: list[Times] = []
+    text = alternate(case, runs, ANSWER, lambda: limits.append((clocked(matrices), min(map(clocked, [memory] * 3)))))
+    (matrix, byte), theirs = median(limits), median(text.theirs)
+    print(f"{'SmolLM2-135M, tokens/s':28}{'ours':>10}{'theirs':>10}{'ratio':>8}{'limit':>10}{'share':>8}")
+    rows = (("prefill of 512", 0, PROMPT, text.ours, matrix), ("decode", 1, 1, text.ours, byte))
+    for name, n, tokens, side, limit in (*rows, ("decode, eager", 1, 1, text.eager, byte)):
+        mine, ratio = median(side)[n], text.ratios(side)[n]
+        print(f"{name:28}{tokens / mine:10.1f}{tokens / theirs[n]:10.1f}{ratio:8.2f}{tokens / limit:10.1f}{limit / mine:8.2f}")
     with tempfile.TemporaryDirectory() as scratch:
         seeing = alternate(picture_case(folder, Path(scratch)), runs, ANSWER // 2)
-    (mine_v, other_v), (first_v, later_v) = seeing.medians(), seeing.ratios()
-    print(f"{'a picture and 128 tokens, s':28}{mine_v[0]:12.3f}{other_v[0]:12.3f}{first_v:8.2f}")
-    print(f"{'then decode, tokens/s':28}{1 / mine_v[1]:12.1f}{1 / other_v[1]:12.1f}{later_v:8.2f}")
-    print(f"load, s: {loading:.2f}; load average at the end {os.getloadavg()[0]:.2f}")
+    mine_v, other_v, ratio_v = median(seeing.ours), median(seeing.theirs), seeing.ratios(seeing.ours)
+    print(f"{'picture + 128 tokens, s':28}{mine_v[0]:10.3f}{other_v[0]:10.3f}{ratio_v[0]:8.2f}")
+    print(f"{'then decode, tokens/s':28}{1 / mine_v[1]:10.1f}{1 / other_v[1]:10.1f}{ratio_v[1]:8.2f}")
+    print(f"load {loading:.2f} s (compiling, once a machine: {compiling:.2f} s); load average {os.getloadavg()[0]:.2f}")
     if asked.convert:
         print(f"first conversion, s: {conversion_seconds():.2f}")
     if asked.json:
         figures = {
-            "prefill_vs_transformers": prefill,
-            "decode_vs_transformers": decode,
-            "prefill_share_of_limit": matrix / mine[0],
-            "decode_share_of_limit": byte / mine[1],
+            "prefill_vs_transformers": text.ratios(text.ours)[0],
+            "decode_vs_transformers": text.ratios(text.ours)[1],
+            "eager_decode_vs_transformers": text.ratios(text.eager)[1],
+            "prefill_share_of_limit": matrix / median(text.ours)[0],
+            "decode_share_of_limit": byte / median(text.ours)[1],
             "load_seconds": loading,
         }
         print(json.dumps({name: round(value, 3) for name, value in figures.items()}))

@@ -11,7 +11,9 @@ import torch
 
 from chiasm import registry
 from chiasm.errors import UnknownModel, UserError
+from chiasm.generate import one_row
 from chiasm.local import LocalAssistant
+from chiasm.model import Causal as Writer
 from chiasm.model import prepare
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, seeing
@@ -92,6 +94,8 @@ def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") 
     numbers = _dtype(dtype, place)
     _fits(opened.described, numbers, place)
     model = load_model(opened.described, numbers, place)
+    if isinstance(model, Writer):
+        one_row.attach(model.language)
     prepare(model)
     generation = opened.described.folder / "generation_config.json"
     if not generation.is_file() and opened.described.base is not None:

@@ -165,9 +165,10 @@ def test_seven_pictures_fill_a_window_of_4096_and_six_leave_640() -> None:
 def test_four_times_the_tokens_is_four_times_the_linear_work_and_the_cache_and_sixteen_times_the_attention() -> None:
     spec = model("llava-1.5", "7b")
     small, large = budget(spec, text=256), budget(spec, text=1024)
-    assert large.work.language_linear == 4 * small.work.language_linear
+    # Nearly: the last block's MLP runs for one position alone, whatever the length.
+    assert large.work.language_linear == pytest.approx(4 * small.work.language_linear, rel=1e-3)
     assert large.cache_bytes("bfloat16") == 4 * small.cache_bytes("bfloat16")
-    assert large.work.language_attention == 16 * small.work.language_attention
+    assert large.work.language_attention == pytest.approx(16 * small.work.language_attention, rel=1e-3)
 
 
 def test_minutes_of_video_at_256_a_frame() -> None:

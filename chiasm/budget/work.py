@@ -51,9 +51,11 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
     `sizes` are the upright (width, height) of the items that the grids belong to.
     """
     decoder = spec.decoder
+    # Only the last position's state is asked for, so the last block computes keys and values for all, the rest for one.
+    whole = decoder.depth - 1
     language = (
-        decoder.depth * _linear(decoder.block, length),
-        decoder.depth * _attention(decoder.block, length * length),
+        whole * _linear(decoder.block, length) + _projections(decoder.block, length) + _after(decoder.block, 1),
+        whole * _attention(decoder.block, length * length) + _attention(decoder.block, length),
     )
     head = 2 * decoder.width * decoder.vocab
     if spec.sight is None or not grids:
@@ -67,9 +69,18 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
 
 
 def _linear(block: Block, tokens: int) -> int:
-    across, shared = block.heads * block.head_width, block.kv_heads * block.head_width
+    return _projections(block, tokens) + _after(block, tokens)
+
+
+def _projections(block: Block, tokens: int) -> int:
+    """Queries, keys and values."""
+    return 2 * tokens * block.width * (block.heads + 2 * block.kv_heads) * block.head_width
+
+
+def _after(block: Block, tokens: int) -> int:
+    """What follows the attention: its output's product, and the MLP."""
     products = 3 if block.mlp == "gated" else 2
-    return 2 * tokens * block.width * (2 * across + 2 * shared + products * block.mlp_width)
+    return 2 * tokens * block.width * (block.heads * block.head_width + products * block.mlp_width)
 
 
 def _attention(block: Block, pairs: int) -> int:

@@ -131,8 +131,10 @@ def _parts(block: nn.Module) -> dict[str, Tensor] | None:
             norm2=RMSNorm(weight=norm2),
             mlp=GatedMLP(gate=nn.Linear() as gate, up=nn.Linear() as up, down=nn.Linear() as down) as mlp,
         ):
-            done = mlp.act is nn.functional.silu and gate.bias is None and q.weight.device.type == "cpu"
-            if not done or q.weight.dtype != torch.bfloat16:
+            biased = len(list(mlp.parameters())) > 3
+            if biased or mlp.act is not nn.functional.silu:
+                return None
+            if q.weight.device.type != "cpu" or q.weight.dtype != torch.bfloat16:
                 return None
             found = {"norm1": norm1, "norm2": norm2, "gate": gate.weight, "up": up.weight, "down": down.weight}
             for name, layer in (("q", q), ("k", k), ("v", v), ("out", out)):
