@@ -28,6 +28,7 @@ from chiasm.generate import one_row
 from chiasm.generate.engine import Token, generate
 from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size
+from chiasm.layers import cpu
 from chiasm.layers.linear import Packed
 from chiasm.loading import load
 from chiasm.model import Batch, Causal, prepare
@@ -225,7 +226,7 @@ def main() -> int:
     if busy > 1.0:
         print("WARNING: above 1.0, so these figures are no measurement of this machine", file=sys.stderr)
     runs, folder = max(7, asked.runs), smollm2_folder()
-    compiling = clocked(one_row.compiled)
+    compiling = clocked(cpu.program)
     loading = load_seconds(folder)
     case = text_case(folder)
     matrices, memory = products(case[0], PROMPT), reading(case[0])

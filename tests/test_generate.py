@@ -15,7 +15,10 @@ from chiasm.generate.engine import End, Token, generate, greedy, prefill, step
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
+from chiasm.layers import cpu
 from chiasm.layers.linear import Packed, packs
+from chiasm.layers.norm import rms_by_rows
+from chiasm.layers.rope import rotate, turn
 from chiasm.model import Causal, prepare
 from chiasm.prompt.plan import Plan
 from chiasm.spec import Axial, Block, Decoder, Merge, Mlp, Native, Norm, Pixels, Resize, Rope, Sight, Splice, Table, ViT
@@ -288,7 +291,7 @@ def program(tmp_path_factory):
     """The compiled program, from a cache of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHIASM_HOME", str(tmp_path_factory.mktemp("home")))
-        if one_row.compiled() is None:
+        if cpu.program() is None:
             pytest.skip("no C compiler here")
 
 
@@ -330,6 +333,19 @@ def test_the_compiled_way_is_taken_for_single_rows_alone(program):
     assert not taken
     list(generate(model, batch_of("llama", rows[:1], []), Sampling(max_new_tokens=4, cycle=None)))
     assert len(taken) == 3
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_the_programs_rows_are_torchs_own(rows, program):
+    run, draw = cpu.program(), torch.Generator().manual_seed(rows)
+    x, weight = (torch.randn(n, 2, 96, generator=draw).bfloat16() * 3 for n in (rows, 1))
+    expected = rms_by_rows(x, weight[0, 0], 1e-5)
+    assert torch.equal(cpu.rms_norm(run, x, weight[0, 0].contiguous(), 1e-5), expected)
+    heads = torch.randn(2, rows, 5, 16, generator=draw).bfloat16()
+    by = turn(Rope(), 16, torch.arange(rows)[None, None]).to(torch.bfloat16)
+    wanted = torch.cat([rotate(heads[:, :, :3], by), heads[:, :, 3:]], 2)
+    cpu.turn(run, heads, by.cos, by.sin, 3)
+    torch.testing.assert_close(heads, wanted, rtol=2**-7, atol=2**-8)
 
 
 def test_what_the_program_does_not_do_is_left_to_the_modules(program, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import CDLL
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chiasm.layers import cpu
 from chiasm.layers.cache import KVCache
-from chiasm.layers.linear import Preparable, product
+from chiasm.layers.linear import Preparable, packs, product
 from chiasm.layers.rope import Turn, rotate
 from chiasm.spec import Block
 
@@ -50,9 +52,11 @@ class Attention(Preparable):
         self.v: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
         self.qkv: nn.Module | None = None
+        self.run: CDLL | None = None
 
     def prepare(self) -> None:
         if self.q is not None and self.k is not None and self.v is not None:
+            self.run = cpu.program() if packs(self.q.weight) else None
             self.qkv = product(self.q, self.k, self.v)
             self.q = self.k = self.v = None
         if isinstance(self.out, nn.Linear):
@@ -75,6 +79,9 @@ class Attention(Preparable):
         if self.qkv is not None:
             batch, length, _ = x_BTD.shape
             heads_BTNF = self.qkv(x_BTD).view(batch, length, -1, self.head_width)
+            if self.run is not None and by is not None:
+                cpu.turn(self.run, heads_BTNF, by.cos, by.sin, self.heads + self.kv_heads)
+                by = None
             turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
             q, k = (turned if by is None else rotate(turned, by)).split_with_sizes((self.heads, self.kv_heads), 2)
             return q, k, v

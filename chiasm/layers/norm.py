@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from ctypes import CDLL
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chiasm.layers.linear import Preparable
+from chiasm.layers import cpu
+from chiasm.layers.linear import Preparable, packs
 from chiasm.spec import Norm
 
 
@@ -20,11 +22,15 @@ class RMSNorm(Preparable):
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(width))
         self.by_rows = False
+        self.run: CDLL | None = None
 
     def prepare(self) -> None:
         self.by_rows = self.weight.device.type == "cpu"
+        self.run = cpu.program() if packs(self.weight) else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.run is not None and x.dtype == torch.bfloat16:
+            return cpu.rms_norm(self.run, x, self.weight, self.eps)
         if self.by_rows:
             return rms_by_rows(x, self.weight, self.eps)
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)

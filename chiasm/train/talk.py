@@ -96,7 +96,7 @@ def train(
             pace = schedule(step, stage.warmup, seconds / budget)
             masters.step({part: rate * pace for part, rate in stage.rates.items()}, stage.clip)
             step, count, pictures_seen = step + 1, count + 1, pictures_seen + len(pictures)
-            sums = [sums[0] + float(loss), sums[1] + float(right)]
+            sums = [sums[0] + float(loss.detach()), sums[1] + float(right)]
             now = time.monotonic()
             done = seconds >= budget
             if now - logged > 10 or done:

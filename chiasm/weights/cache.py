@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from chiasm.errors import BadCheckpoint, UserError
+from chiasm.home import home as home
 from chiasm.weights.files import read_json, sha256
 from chiasm.weights.write import MANIFEST, files_below, write_manifest
 
@@ -49,17 +50,6 @@ class Entry:
     def bytes(self) -> int:
         """The bytes of all files together."""
         return sum(file.bytes for file in self.files.values())
-
-
-def home() -> Path:
-    """The root of the cache: `CHIASM_HOME`, else `chiasm` in the user's cache folder of this platform."""
-    if chosen := os.environ.get("CHIASM_HOME"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "chiasm"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "chiasm"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chiasm"
 
 
 def offline() -> bool:

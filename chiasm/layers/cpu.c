@@ -1,7 +1,8 @@
-/* One new token of one row through all blocks of a Llama-like decoder, in bf16, by one team of threads.
+/* What torch has no quick kernel for on a CPU: norms and turns of rows; and `one_row`, a new token of one row through all
+   blocks of a Llama-like decoder by one team of threads.
 
-   Every number is rounded to bf16 where the modules round it: after each product, norm, turn, activation and sum. What is
-   saved is the launching of some twenty kernels a block: the weights then come as fast as the memory gives them. */
+   Everything is bf16 and is rounded where the modules round it: after each product, norm, turn, activation and sum.
+   `one_row` saves the launching of some twenty kernels a block: the weights then come as fast as the memory gives them. */
 
 #include <math.h>
 #include <omp.h>
@@ -29,8 +30,8 @@ static inline float wide(bf16 v) {
 static inline bf16 narrow(float v) { /* to nearest, ties to even; NaN stays NaN */
     uint32_t bits;
     memcpy(&bits, &v, 4);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return (bf16)((bits >> 16) | 0x40);
-    return (bf16)((bits + 0x7fffu + ((bits >> 16) & 1)) >> 16);
+    const uint32_t nearest = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16, quiet = (bits >> 16) | 0x40;
+    return (bf16)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : nearest);
 }
 
 static inline float rounded(float v) { return wide(narrow(v)); }
@@ -75,7 +76,36 @@ static void rms_norm(const float *x, const bf16 *weight, float eps, bf16 *y, int
 }
 
 static void turn(const float *x, const float *cos, const float *sin, bf16 *y, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i] = narrow(rounded(x[i] * cos[i]) + x[(i + n / 2) % n] * sin[i]);
+    const int64_t half = n / 2;
+    for (int64_t i = 0; i < half; i++) y[i] = narrow(rounded(x[i] * cos[i]) + x[i + half] * sin[i]);
+    for (int64_t i = half; i < n; i++) y[i] = narrow(rounded(x[i] * cos[i]) + x[i - half] * sin[i]);
+}
+
+static inline float silu(float x) { return rounded(x / (1.0f + expf(-x))); }
+
+/* y = x / rms(x) * weight, row by row. */
+void rms_norm_rows(const bf16 *x, const bf16 *weight, bf16 *y, int64_t rows, int64_t width, float eps, int64_t threads) {
+#pragma omp parallel for num_threads(threads) if (rows > 8)
+    for (int64_t row = 0; row < rows; row++) {
+        float wider[width];
+        for (int64_t i = 0; i < width; i++) wider[i] = wide(x[row * width + i]);
+        rms_norm(wider, weight, eps, y + row * width, width);
+    }
+}
+
+/* Turns the first `count` of `heads` heads of n numbers in each row, in place; cos and sin [rows, n]. */
+void turn_rows(bf16 *x, const bf16 *cos, const bf16 *sin, int64_t rows, int64_t heads, int64_t count, int64_t n,
+               int64_t threads) {
+#pragma omp parallel for num_threads(threads) if (rows > 8)
+    for (int64_t row = 0; row < rows; row++) {
+        float wider[n], cosines[n], sines[n];
+        for (int64_t i = 0; i < n; i++) cosines[i] = wide(cos[row * n + i]), sines[i] = wide(sin[row * n + i]);
+        for (int64_t h = 0; h < count; h++) {
+            bf16 *head = x + (row * heads + h) * n;
+            for (int64_t i = 0; i < n; i++) wider[i] = wide(head[i]);
+            turn(wider, cosines, sines, head, n);
+        }
+    }
 }
 
 /* One head: `mixed` [n] from its query and `length` keys and values; `scores` has room for them. */
@@ -148,7 +178,7 @@ void one_row(const Sizes *sizes, const Layer *layers, bf16 *hidden, const float 
                 product(layer->gate, 0, normed, gates, i, end, width);
                 product(layer->up, 0, normed, ups, i, end, width);
                 for (int64_t j = 0; j < end - i; j++)
-                    inner[i + j] = narrow(rounded(gates[j] / (1.0f + expf(-gates[j]))) * ups[j]);
+                    inner[i + j] = narrow(silu(gates[j]) * ups[j]);
             }
 #pragma omp barrier
             share(width, &first, &last);

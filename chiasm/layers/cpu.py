@@ -1,0 +1,87 @@
+"""A small C program for what torch has no quick kernel for on a CPU, compiled for this machine on first use.
+
+It needs a C compiler (`cc`, `gcc` or `clang`) and keeps the result in the cache; without one, or with `CHIASM_COMPILE=0`,
+torch's own operations do the same. All of it is bf16 in, bf16 out, for inference alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chiasm.home import home
+
+log = logging.getLogger("chiasm")
+
+SOURCE = Path(__file__).with_suffix(".c")
+FLAGS = ("-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512", "-fopenmp", "-shared", "-fPIC")
+
+Int, Float = ctypes.c_int64, ctypes.c_float
+
+
+def program() -> ctypes.CDLL | None:
+    """The program; none where it is forbidden or cannot be compiled."""
+    return None if os.environ.get("CHIASM_COMPILE") == "0" else _compiled()
+
+
+def at(tensor: Tensor) -> ctypes.c_void_p:
+    """Where a tensor's numbers begin."""
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def rms_norm(run: ctypes.CDLL, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """x / rms(x) * weight over the last axis."""
+    x, out, width = x.contiguous(), torch.empty(x.shape, dtype=x.dtype), x.shape[-1]
+    run.rms_norm_rows(at(x), at(weight), at(out), Int(x.numel() // width), Int(width), Float(eps), _threads())
+    return out
+
+
+def turn(run: ctypes.CDLL, heads_BTNF: Tensor, cos_BT1F: Tensor, sin_BT1F: Tensor, count: int) -> None:
+    """Turns the first `count` heads of each position, in place."""
+    batch, length, heads, width = heads_BTNF.shape
+    cos, sin = (part.expand(batch, -1, -1, -1).contiguous() for part in (cos_BT1F, sin_BT1F))
+    run.turn_rows(at(heads_BTNF), at(cos), at(sin), *map(Int, (batch * length, heads, count, width)), _threads())
+
+
+def _threads() -> ctypes.c_int64:
+    return Int(torch.get_num_threads())
+
+
+@cache
+def _compiled() -> ctypes.CDLL | None:
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+    if compiler is None or platform.machine() not in ("x86_64", "AMD64", "aarch64", "arm64"):
+        return None
+    key = "\n".join((SOURCE.read_text(), *FLAGS, compiler, platform.platform(), _processor()))
+    place = home() / "compiled" / f"cpu-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    try:
+        if not place.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+                made = Path(scratch) / place.name
+                command = [compiler, *FLAGS, "-o", str(made), str(SOURCE), "-lm"]
+                subprocess.run(command, check=True, capture_output=True, timeout=60)
+                made.replace(place)
+        return ctypes.CDLL(str(place))
+    except (OSError, subprocess.SubprocessError) as e:
+        log.info("nothing is compiled on this machine: %s", e)
+        return None
+
+
+def _processor() -> str:
+    """What the compiler's `native` means here: a cache may be shared by unlike machines."""
+    facts = Path("/proc/cpuinfo")
+    if not facts.is_file():
+        return platform.processor()
+    return "".join(line for line in sorted(set(facts.read_text().splitlines())) if line.startswith(("flags", "Features")))
