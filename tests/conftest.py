@@ -1,7 +1,11 @@
 """What every test shares."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Before torch is imported, here and in the processes that tests start: tiny models lose more to waiting threads than they gain.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -12,7 +16,6 @@ Reference = Callable[..., Path]
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Tiny models lose more to waiting threads than they gain."""
     torch.set_num_threads(1)
 
 

@@ -16,6 +16,7 @@ from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
 from chiasm.layers import cpu
+from chiasm.layers.attention import attend
 from chiasm.layers.linear import Packed, packs
 from chiasm.layers.norm import rms_by_rows
 from chiasm.layers.rope import rotate, turn
@@ -333,6 +334,14 @@ def test_the_compiled_way_is_taken_for_single_rows_alone(program):
     assert not taken
     list(generate(model, batch_of("llama", rows[:1], []), Sampling(max_new_tokens=4, cycle=None)))
     assert len(taken) == 3
+
+
+@pytest.mark.parametrize("length", [128, 129, 300, 512, 513])
+def test_causal_attention_in_bands_is_causal_attention(length):
+    q, k, v = (torch.randn(2, heads, length, 8) for heads in (4, 2, 2))
+    whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(attend(q, k, v, "causal"), whole)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 40])
