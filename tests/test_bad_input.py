@@ -14,6 +14,7 @@ import torch
 from attack.pictures import encoded, png_bomb, sample
 from PIL import Image
 from tiny_folder import tiny_folder
+from tiny_tokenizers import byte_level
 
 PEAK = """
 import sys
@@ -161,7 +162,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 FORKS = """
 import json, os, sys, traceback
-import chiasm.load
+import chiasm.loading
 from chiasm.cli import main
 
 def child(name, words):
@@ -236,7 +237,8 @@ def test_a_bomb_is_refused_from_its_header(place: Path) -> None:
 
 def test_nothing_is_left_behind(ran: dict[str, Ran], place: Path) -> None:
     assert not (place / "out.safetensors").exists() and not (place / "runs").exists()
-    assert not [file for file in (place / "home").rglob("*") if file.is_file() and file.suffix != ".lock"]
+    kept = [file for file in (place / "home").rglob("*") if file.is_file() and file.suffix not in (".lock", ".so")]
+    assert not kept
 
 
 @pytest.mark.parametrize("case", ["turned", "see-through"])
@@ -263,7 +265,10 @@ def test_debug_shows_the_traceback(place: Path) -> None:
 
 
 def test_ctrl_c_stops_with_130(place: Path) -> None:
-    tiny_folder(place / "endless", context=100_000)
+    endless = tiny_folder(place / "endless", context=100_000)
+    ends = [byte_level().token_to_id(token) for token in ("<|im_end|>", "</s>")]
+    drawn = {"do_sample": True, "temperature": 3.0, "suppress_tokens": ends}
+    (endless / "generation_config.json").write_text(json.dumps(drawn))
     command = [sys.executable, "-m", "chiasm.cli", "ask", "Tell me all.", "--model", "endless", "--stream", "--json"]
     command += ["--max-tokens", "90000"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
