@@ -135,6 +135,17 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _join(laid, [None] * len(sizes) if keeps == "canvas" else sizes)
 
 
+def leaves(step: Step, width: int) -> int:
+    """The width of the tokens that leave a step which `width` entered."""
+    match step:
+        case Mlp():
+            return step.width
+        case Merge(side):
+            return width * side * side
+        case Normed() | JoinTiles():
+            return width
+
+
 def connect(steps: Sequence[Step], laid: Laid, sizes: Sequence[tuple[int, int]]) -> Laid:
     """The places after all steps of a connector."""
     for step in steps:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chiasm.place import Grid, encoded, route
+from chiasm.place import Grid, encoded, leaves, route
 from chiasm.spec import Block, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, Sight, Step, ViT, Windows
 
 
@@ -133,7 +133,7 @@ def _connector(sight: Sight, grids: Sequence[Grid], sizes: Sequence[tuple[int, i
     for step in sight.connector:
         total += _step(step, len(laid), width)
         laid = route(step, laid, sizes).laid
-        width = _leaves(step, width)
+        width = leaves(step, width)
     return total
 
 
@@ -144,13 +144,3 @@ def _step(step: Step, tokens: int, width: int) -> int:
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
         case Normed() | Merge() | JoinTiles():
             return 0
-
-
-def _leaves(step: Step, width: int) -> int:
-    match step:
-        case Mlp():
-            return step.width
-        case Merge(side):
-            return width * side * side
-        case Normed() | JoinTiles():
-            return width

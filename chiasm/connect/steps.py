@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.norm import norm
-from chiasm.place import NEWLINE, Laid, route
+from chiasm.place import NEWLINE, Laid, leaves, route
 from chiasm.shapes import check
 from chiasm.spec import JoinTiles, Merge, Mlp, Normed, Step
 
@@ -93,14 +93,3 @@ class Connector(nn.Module):
             path = route(step, laid, sizes)
             x, laid = module(x, torch.from_numpy(path.index_VM).to(x.device)), path.laid
         return Visual(x, laid)
-
-
-def leaves(step: Step, width: int) -> int:
-    """The width of the tokens that leave a step which `width` entered."""
-    match step:
-        case Mlp():
-            return step.width
-        case Merge(side):
-            return width * side * side
-        case Normed() | JoinTiles():
-            return width
