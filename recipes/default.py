@@ -14,9 +14,13 @@ from chiasm.train.naming import Naming
 from chiasm.train.recipe import Recipe
 from chiasm.train.talk import Stage
 
-MIX = {
-    "number": 0.20, "word": 0.05, "line": 0.08, "page": 0.04, "one shape": 0.05, "mixed shapes": 0.14,
-    "many shapes": 0.12, "bars": 0.10, "curve": 0.02, "table": 0.04, "receipt": 0.04, "named": 0.12,
+SEEN = {
+    "number": 0.12, "word": 0.05, "line": 0.05, "page": 0.08, "one shape": 0.04, "mixed shapes": 0.16,
+    "many shapes": 0.12, "bars": 0.12, "table": 0.04, "receipt": 0.04, "named": 0.08, "crowd": 0.10,
+}  # fmt: skip
+ASKED = {
+    "number": 0.18, "word": 0.06, "line": 0.04, "one shape": 0.08, "mixed shapes": 0.18, "many shapes": 0.14,
+    "bars": 0.12, "curve": 0.02, "table": 0.03, "receipt": 0.03, "named": 0.12,
 }  # fmt: skip
 
 CHAT = (
@@ -37,14 +41,16 @@ RECIPE = Recipe(
     minutes=50,
     gives=("tokens", "local"),
     hidden=768,
-    rank=12,
-    alpha=24.0,
-    naming=Naming("name", minutes=4, rate=2e-3, mix=MIX, batch=16),
+    rank=14,
+    alpha=28.0,
+    naming=(
+        Naming("name", minutes=3, rates={"connect": 2e-3}, mix=SEEN, batch=16),
+        Naming("see", minutes=7, rates={"connect": 1e-3, "vision": 2e-4}, mix=SEEN, batch=12),
+    ),
     stages=(
-        Stage("align", minutes=12, rates={"connect": 1.5e-3}, diet=Diet(MIX, batch=8, branches=4, captions=0.2)),
         Stage(
-            "answer", minutes=48, rates={"connect": 8e-4, "lora": 8e-4, "vision": 2e-4},
-            diet=Diet(MIX, batch=8, branches=4, captions=0.05),
+            "answer", minutes=60, rates={"connect": 1e-3, "lora": 1e-3, "vision": 1e-4},
+            diet=Diet(ASKED, batch=6, branches=4, captions=0.02, room=220),
         ),
     ),
 )  # fmt: skip

@@ -112,7 +112,7 @@ def test_a_student_goes_on_exactly_where_it_was_saved(tmp_path: Path) -> None:
     assert again.learn(lesson, 1.0, (0, 0)) == expected
     student.settle()
     again.settle()
-    assert all(torch.equal(a, b) for a, b in zip(student.masters, again.masters, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(student.masters.masters.values(), again.masters.masters.values(), strict=True))
     pixels = scaled(lesson.pixels_BHWC)
     again.restore(tmp_path)
     fresh = ConvTransformer(TINY).to(torch.bfloat16)

@@ -357,6 +357,19 @@ def test_the_programs_rows_are_torchs_own(rows, program):
     torch.testing.assert_close(heads, wanted, rtol=2**-7, atol=2**-8)
 
 
+@pytest.mark.parametrize("length", [1, 2, 16, 17, 31, 33, 64, 100, 300])
+@pytest.mark.parametrize(("queries", "shared", "width"), [(9, 3, 64), (2, 2, 32), (4, 1, 96)])
+def test_attention_in_tiles_is_causal_attention(length, queries, shared, width, program):
+    run = cpu.program()
+    if not cpu.attends(run, width):
+        pytest.skip("no matrix units in this machine")
+    heads = torch.randn(2, length, queries + 2 * shared, width, generator=torch.Generator().manual_seed(length)).bfloat16()
+    q, k, v = (part.transpose(1, 2) for part in heads.float().split((queries, shared, shared), 2))
+    exact = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)
+    # Weights of values and what leaves are rounded to bf16, each to a part in 512.
+    torch.testing.assert_close(cpu.attend_causal(run, heads, queries, shared).float(), exact, rtol=2**-7, atol=2**-6)
+
+
 def test_what_the_program_does_not_do_is_left_to_the_modules(program, monkeypatch):
     assert not one_row.attach(model_of("llama").language)  # float32
     plain = replace(LLAMA, decoder=replace(LLAMA.decoder, block=replace(BLOCK, mlp="plain")))

@@ -189,6 +189,31 @@ def test_marks_are_counted_as_they_are_written(name: str, pairs: Pairs) -> None:
 
 
 @pytest.mark.parametrize("name", BUILDERS)
+def test_a_mark_lies_where_its_tile_does(name: str, pairs: Pairs) -> None:
+    one = pairs(name, "bytes")
+    written = {number: token for token, number in one.planner.tokenizer.added.items()}
+    for seed in range(6):
+        sizes = [Size(*size) for size in sizes_of(seed, 2)]
+        plan = one.planner.plan([[Message("user", (Image(0), Text("and"), Image(1), Text("there")))]], sizes)
+        (row,), place_T4 = plan.rows, plan.places(0)
+        seen = row.slots_T != NO_SLOT
+        assert np.array_equal(place_T4[seen], plan.laid.place_V4[row.slots_T[seen]])
+        for token, place in zip(row.ids_T[~seen], place_T4[~seen].tolist(), strict=True):
+            mark = written.get(int(token), "")
+            if not mark.startswith(("<row_", "<global-img>", "<fake_token")):
+                assert place == [-1, -1, -1, -1]
+                continue
+            grid = plan.laid.grids[place[0]]
+            assert place[1:] == [-1, -1, -1]
+            if mark.startswith("<row_"):
+                tiles = [g for g in plan.laid.grids if g.item == grid.item][:-1]
+                across, down = (sorted({getattr(g.box, edge) for g in tiles}) for edge in ("x0", "y0"))
+                assert mark == f"<row_{down.index(grid.box.y0) + 1}_col_{across.index(grid.box.x0) + 1}>"
+            if mark == "<global-img>":
+                assert (grid.box.x0, grid.box.y0) == (0, 0)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
 def test_a_typed_placeholder_stays_text(name: str, pairs: Pairs) -> None:
     one = pairs(name, "bytes")
     message = Message("user", (Image(0), Text(f"what does {one.sign} mean")))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from chiasm.errors import UserError
 from chiasm.geometry import Size
@@ -20,8 +21,10 @@ from chiasm.spec import Causal as CausalSpec
 from chiasm.train import lora
 from chiasm.train.conversations import Diet
 from chiasm.train.masters import Masters
+from chiasm.train.parts import trainable
+from chiasm.train.ranks import Ranks, spread
 from chiasm.train.run import replaced
-from chiasm.train.talk import Stage, loss_of, trainable
+from chiasm.train.talk import Stage, told
 from chiasm.weights.lora import merge
 
 IMAGE = 40
@@ -79,25 +82,90 @@ def test_a_branch_is_its_question_alone() -> None:
                 at += length
 
 
+def test_trees_in_one_row_are_trees_in_rows_of_their_own() -> None:
+    model = tiny().eval()
+    sizes = [Size(64, 64)] * 4
+    tails = [[[7, 8, 9], [10, 11, 12, 13]], [[14, 15]], [[17, 18], [19, 20], [21, 22]], [[23, 24]]]
+    rows = [
+        [Plan.from_ids(TINY, [row(t)[0]], [size], [row(t)[1]]).rows[0] for t in ts]
+        for ts, size in zip(tails, sizes, strict=True)
+    ]
+    seen = patches(*(picture(n) for n in range(4)))
+    apart, abreast = Plan.branched(TINY, rows, sizes), Plan.branched(TINY, rows, sizes, room=26)
+    assert [len(r) for r in apart.rows] == [13, 8, 12, 8] and [len(r) for r in abreast.rows] == [21, 20]
+
+    def said(plan: Plan) -> dict[int, torch.Tensor]:
+        batch = plan.batch(seen)
+        with torch.no_grad():
+            hidden = model(batch)
+        return {int(i): h for i, h in zip(batch.ids_BT[batch.supervise_BT], hidden[batch.supervise_BT], strict=True)}
+
+    alone, together = said(apart), said(abreast)
+    assert alone.keys() == together.keys() and len(alone) == 14
+    for token, hidden in alone.items():
+        torch.testing.assert_close(together[token], hidden, atol=1e-5, rtol=1e-5)
+
+
+def _one_of_two(ranks: Ranks, out: Path) -> None:
+    total = ranks.sum(torch.tensor([1.0 + ranks.rank, 10.0]))
+    model = tiny()
+    masters = Masters(trainable(model, STAGE.rates), 0.0, (0.9, 0.99))
+    ids, watched = row([7 + ranks.rank, 8, 9, 10])
+    batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(ranks.rank)))
+    (told(model, batch, 1).loss / 4).backward()
+    masters.step(STAGE.rates, 1e9, ranks)
+    save_file({"total": total, **masters.masters}, out / f"{ranks.rank}.safetensors")
+
+
+def test_two_processes_are_one_with_both_batches(tmp_path: Path) -> None:
+    spread(_one_of_two, (tmp_path,), 2)
+    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
+    assert first["total"].tolist() == [3.0, 20.0]
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    model = tiny()
+    masters = Masters(trainable(model, STAGE.rates), 0.0, (0.9, 0.99))
+    for rank in (0, 1):
+        ids, watched = row([7 + rank, 8, 9, 10])
+        batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(rank)))
+        (told(model, batch, 1).loss / 4).backward()
+    masters.step(STAGE.rates, 1e9)
+    for name, master in masters.masters.items():
+        torch.testing.assert_close(first[name], master, atol=1e-6, rtol=1e-5)
+
+
+def test_adapters_have_the_gradients_of_their_sum() -> None:
+    torch.manual_seed(5)
+    layer = lora.LoRALinear(torch.nn.Linear(6, 4), rank=2, alpha=4.0)
+    torch.nn.init.normal_(layer.b)
+    x = torch.randn(3, 5, 6, requires_grad=True)
+    leaves = (x, layer.a, layer.b)
+    plain = torch.nn.functional.linear(x, layer.weight + 2.0 * layer.b @ layer.a, layer.bias)
+    want = torch.autograd.grad(plain.square().sum(), leaves)
+    got = torch.autograd.grad(layer(x).square().sum(), leaves)
+    for a, b in zip(want, got, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_the_loss_counts_the_supervised_tokens_alone() -> None:
     model = tiny()
     ids, watched = row([7, 8, 9, 10])
     batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(0)))
-    loss, _ = loss_of(model, batch)
+    found = told(model, batch, 1)
     logits = model.logits(model(batch))[0].log_softmax(-1)
-    torch.testing.assert_close(loss, -(logits[-3, 9] + logits[-2, 10]) / 2)
+    assert found.count == 2
+    torch.testing.assert_close(found.loss, -(logits[-3, 9] + logits[-2, 10]))
 
 
 def test_a_stage_trains_its_parts_and_nothing_else() -> None:
     model = tiny()
     lora.adapt(model.language, rank=2, alpha=4.0)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    masters = Masters(trainable(model, STAGE), 0.0, (0.9, 0.99))
+    masters = Masters(trainable(model, STAGE.rates), 0.0, (0.9, 0.99))
     ids, watched = row([7, 8, 9, 10])
     batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(0)))
     losses = []
     for _ in range(8):
-        loss, _ = loss_of(model, batch)
+        loss = told(model, batch, 1).loss / 2
         loss.backward()
         masters.step(STAGE.rates, 1.0)
         losses.append(float(loss.detach()))
@@ -131,11 +199,11 @@ def test_masters_resume_to_the_bit(tmp_path: Path) -> None:
         model = tiny().to(torch.bfloat16)
         lora.adapt(model.language, rank=2, alpha=4.0)
         model.to(torch.bfloat16)
-        return model, Masters(trainable(model, STAGE), 0.01, (0.9, 0.99))
+        return model, Masters(trainable(model, STAGE.rates), 0.01, (0.9, 0.99))
 
     def learn(model: Causal, masters: Masters, steps: int) -> None:
         for _ in range(steps):
-            loss_of(model, batch)[0].backward()
+            (told(model, batch, 1).loss / 2).backward()
             masters.step(STAGE.rates, 1.0)
 
     torch.manual_seed(3)

@@ -54,10 +54,12 @@ class Attention(Preparable):
         self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
         self.qkv: nn.Module | None = None
         self.run: CDLL | None = None
+        self.in_tiles = False
 
     def prepare(self) -> None:
         if self.q is not None and self.k is not None and self.v is not None:
             self.run = cpu.program() if packs(self.q.weight) else None
+            self.in_tiles = self.run is not None and cpu.attends(self.run, self.head_width)
             self.qkv = product(self.q, self.k, self.v)
             self.q = self.k = self.v = None
         if isinstance(self.out, nn.Linear):
@@ -66,6 +68,8 @@ class Attention(Preparable):
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
+        if self.run is not None and self.in_tiles and isinstance(mask, str) and mask == "causal" and wanted == "all":
+            return self._prefill(self.run, x_BTD, by, slot)
         q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in self._heads(x_BTD, by))
         if wanted == "last":
             q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
@@ -75,14 +79,31 @@ class Attention(Preparable):
         out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
         return out_BTD
 
+    def _prefill(self, run: CDLL, x_BTD: Tensor, by: Turn | None, slot: Slot | None) -> Tensor:
+        """A whole prompt in the CPU's matrix units, read where the joint projection wrote it."""
+        heads_BTNF = self._joint(run, x_BTD, by)
+        if slot is not None:
+            k_BNTF, v_BNTF = heads_BTNF[:, :, self.heads :].transpose(1, 2).split(self.kv_heads, 1)
+            slot.cache.write(slot.layer, k_BNTF, v_BNTF)
+        mixed_BTNF = cpu.attend_causal(run, heads_BTNF, self.heads, self.kv_heads)
+        out_BTD: Tensor = self.out(mixed_BTNF.flatten(2))
+        return out_BTD
+
+    def _joint(self, run: CDLL, x_BTD: Tensor, by: Turn | None) -> Tensor:
+        """Queries, keys and values as the prepared projection writes them, the first two turned in place: [B, T, heads, F]."""
+        assert self.qkv is not None
+        heads_BTNF: Tensor = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
+        if by is not None:
+            cpu.turn(run, heads_BTNF, by.cos, by.sin, self.heads + self.kv_heads)
+        return heads_BTNF
+
     def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys, turned by their positions, and values: [B, T, heads, F] each."""
+        if self.run is not None:
+            q, k, v = self._joint(self.run, x_BTD, by).split_with_sizes((self.heads, self.kv_heads, self.kv_heads), 2)
+            return q, k, v
         if self.qkv is not None:
-            batch, length, _ = x_BTD.shape
-            heads_BTNF = self.qkv(x_BTD).view(batch, length, -1, self.head_width)
-            if self.run is not None and by is not None:
-                cpu.turn(self.run, heads_BTNF, by.cos, by.sin, self.heads + self.kv_heads)
-                by = None
+            heads_BTNF = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
             turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
             q, k = (turned if by is None else rotate(turned, by)).split_with_sizes((self.heads, self.kv_heads), 2)
             return q, k, v

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chiasm.errors import Overflow
+from chiasm.layers.memory import empty
 
 
 class KVCache:
@@ -18,8 +19,7 @@ class KVCache:
         self, layers: int, rows: int, heads: int, room: int, head_width: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         shape = (layers, rows, heads, room, head_width)
-        self.keys = torch.empty(shape, dtype=dtype, device=device)
-        self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.keys, self.values = (empty(shape, dtype, device) for _ in range(2))
         self._layers = [(self.keys[layer], self.values[layer]) for layer in range(layers)]
         self.valid_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
         self.padded = False

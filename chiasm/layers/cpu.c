@@ -1,4 +1,4 @@
-/* What torch has no quick kernel for on a CPU: norms and turns of rows; and `one_row`, a new token of one row through all
+/* What torch has no quick kernel for on a CPU (`attend.c` has more): norms and turns of rows; and `one_row`, a new token of one row through all
    blocks of a Llama-like decoder by one team of threads.
 
    Everything is bf16 and is rounded where the modules round it: after each product, norm, turn, activation and sum.

@@ -24,7 +24,7 @@ from chiasm.home import home
 
 log = logging.getLogger("chiasm")
 
-SOURCE = Path(__file__).with_suffix(".c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("cpu.c", "attend.c"))
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512", "-fopenmp", "-shared", "-fPIC")
 
 Int, Float = ctypes.c_int64, ctypes.c_float
@@ -54,6 +54,24 @@ def turn(run: ctypes.CDLL, heads_BTNF: Tensor, cos_BT1F: Tensor, sin_BT1F: Tenso
     run.turn_rows(at(heads_BTNF), at(cos), at(sin), *map(Int, (batch * length, heads, count, width)), _threads())
 
 
+def attends(run: ctypes.CDLL, head_width: int) -> bool:
+    """Whether this machine has matrix units for `attend_causal`."""
+    return bool(run.attends(Int(head_width)))
+
+
+def attend_causal(run: ctypes.CDLL, heads_BTNF: Tensor, queries: int, shared: int) -> Tensor:
+    """Causal attention among the positions of each row, [B, T, queries, F]: `heads_BTNF` holds queries, keys and values."""
+    batch, length, heads, width = heads_BTNF.shape
+    out = torch.empty(batch, length, queries, width, dtype=heads_BTNF.dtype)
+    sizes = Int(length), Int(queries), Int(shared), Int(width)
+    room = run.attend_room(Int(length), Int(shared), Int(width), _threads())
+    scratch = torch.empty(room, dtype=torch.uint8)
+    for row, mixed in zip(heads_BTNF, out, strict=True):
+        parts = (at(row[0, first]) for first in (0, queries, queries + shared))
+        run.attend_causal(*parts, at(mixed), *sizes, Int(heads * width), at(scratch), _threads())
+    return out
+
+
 def _threads() -> ctypes.c_int64:
     return Int(torch.get_num_threads())
 
@@ -63,17 +81,19 @@ def _compiled() -> ctypes.CDLL | None:
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
     if compiler is None or platform.machine() not in ("x86_64", "AMD64", "aarch64", "arm64"):
         return None
-    key = "\n".join((SOURCE.read_text(), *FLAGS, compiler, platform.platform(), _processor()))
+    key = "\n".join((*(source.read_text() for source in SOURCES), *FLAGS, compiler, platform.platform(), _processor()))
     place = home() / "compiled" / f"cpu-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     try:
         if not place.is_file():
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
                 made = Path(scratch) / place.name
-                command = [compiler, *FLAGS, "-o", str(made), str(SOURCE), "-lm"]
+                command = [compiler, *FLAGS, "-o", str(made), *map(str, SOURCES), "-lm"]
                 subprocess.run(command, check=True, capture_output=True, timeout=60)
                 made.replace(place)
-        return ctypes.CDLL(str(place))
+        run = ctypes.CDLL(str(place))
+        run.attends.restype = run.attend_room.restype = Int
+        return run
     except (OSError, subprocess.SubprocessError) as e:
         log.info("nothing is compiled on this machine: %s", e)
         return None

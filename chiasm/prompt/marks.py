@@ -29,13 +29,19 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -
             return "".join(lines) + f"{feed}{edge}{whole}{placeholder * last.cells}{edge}"
 
 
-def controls(marks: Marks, views: int) -> int:
-    """How many control tokens stand around the visual tokens of a picture of so many views."""
+def around(marks: Marks) -> tuple[int, int]:
+    """How many control tokens lead the visual tokens of each view of a picture, and how many close its last one."""
     match marks:
         case Bare():
-            return 0
+            return 0, 0
         case RowColumn():
-            return 2 * views + 1
+            return 2, 1
+
+
+def controls(marks: Marks, views: int) -> int:
+    """How many control tokens stand around the visual tokens of a picture of so many views."""
+    leading, closing = around(marks)
+    return leading * views + closing
 
 
 def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rendered:

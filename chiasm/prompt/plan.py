@@ -18,7 +18,8 @@ from chiasm.geometry import Size, views
 from chiasm.model import Batch
 from chiasm.model import Sight as Seen
 from chiasm.place import Grid, Ints, Laid, connect, encoded
-from chiasm.prompt.marks import controls
+from chiasm.prompt.marks import around, controls
+from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
 from chiasm.spec import Causal, Sight
 
@@ -40,7 +41,8 @@ Item = Size | Clip
 @dataclass(frozen=True)
 class Row:
     """One sequence without pads. `slots_T` is the visual token of each position or NO_SLOT, `next` the position of the token
-    that would follow, `supervise_T` true where training may look, `segment_T` the branch of each token (0: all share it)."""
+    that would follow, `supervise_T` true where training may look, `segment_T` the tree and branch of each token, numbered as
+    `sequence.masks` does (0: the prefix of the first tree)."""
 
     ids_T: Ints
     slots_T: Ints
@@ -93,18 +95,17 @@ class Plan:
         return plan
 
     @classmethod
-    def branched(cls, spec: Causal, questions: Sequence[Sequence[Row]], items: Sequence[Item]) -> Plan:
+    def branched(cls, spec: Causal, questions: Sequence[Sequence[Row]], items: Sequence[Item], room: int = 0) -> Plan:
         """Rows that ask several things of one picture each and read it once: questions[n] are single rows about items[n],
-        alike up to their last visual token; each becomes a branch that sees that prefix and itself alone."""
+        alike up to their last visual token; each becomes a branch that sees that prefix and itself alone.
+
+        Trees are put one after the other into rows of up to `room` tokens, each as if it were alone, so that the fewest
+        pads are left; without room for two, each has a row of its own.
+        """
         grids, laid, counts = lay(spec, items)
         starts = np.cumsum([0, *counts])
-        return cls(
-            spec,
-            tuple(_joined(rows, start) for rows, start in zip(questions, starts, strict=False)),
-            tuple(items),
-            grids,
-            laid,
-        )
+        trees = [_joined(rows, start) for rows, start in zip(questions, starts, strict=False)]
+        return cls(spec, tuple(_abreast(trees, room)), tuple(items), grids, laid)
 
     def fits(self, more: int) -> None:
         """Raises `Overflow` unless every row, and `more` tokens after it, are within the model's context."""
@@ -149,6 +150,24 @@ class Plan:
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Upright (width, height) of each item, in source pixels; a clip's in cells."""
         return tuple((item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in self.items)
+
+    def places(self, number: int) -> Ints:
+        """What each token of a row shows, as (grid, t, y, x), [T, 4]; -1 is the whole of an axis.
+
+        A visual token has its own place, a mark of a tile the whole of its view, any other text -1 throughout.
+        """
+        slots_T = self.rows[number].slots_T
+        place_T4 = np.full((len(slots_T), 4), -1, np.int64)
+        here = np.flatnonzero(slots_T != NO_SLOT)
+        place_T4[here] = self.laid.place_V4[slots_T[here]]
+        leading, closing = around(self.spec.sight.marks) if self.spec.sight else (0, 0)
+        views, items = place_T4[here, 0], self.laid.items()[slots_T[here]]
+        first, last = (np.diff(edges, prepend=-1) != 0 for edges in (views, items[::-1]))
+        for at, view in zip(here[first], views[first], strict=True):
+            place_T4[at - leading : at, 0] = view
+        for at, view in zip(here[last[::-1]], views[last[::-1]], strict=True):
+            place_T4[at + 1 : at + 1 + closing, 0] = view
+        return place_T4
 
     def visual_tokens(self) -> list[int]:
         """How many visual tokens each item has."""
@@ -262,3 +281,32 @@ def _joined(rows: Sequence[Row], start: int) -> Row:
         along("supervise_T"),
         np.repeat(np.arange(len(lengths)), lengths),
     )
+
+
+def _abreast(trees: Sequence[Row], room: int) -> list[Row]:
+    """Trees in rows, of all widths up to `room` in the one that leaves the fewest pads."""
+    longest = max(map(len, trees))
+    if room <= longest:
+        return list(trees)
+    tried = [_first_fit(trees, width) for width in range(longest, room + 1, 4)]
+    return [_in_line(row) for row in min(tried, key=lambda rows: len(rows) * max(sum(map(len, row)) for row in rows))]
+
+
+def _first_fit(trees: Sequence[Row], width: int) -> list[list[Row]]:
+    """The longest first, each into the first row that has room for it."""
+    rows: list[list[Row]] = []
+    for tree in sorted(trees, key=len, reverse=True):
+        row = next((row for row in rows if sum(map(len, row)) + len(tree) <= width), None)
+        if row is None:
+            rows.append([tree])
+        else:
+            row.append(tree)
+    return rows
+
+
+def _in_line(trees: Sequence[Row]) -> Row:
+    def along(name: str) -> Ints:
+        return np.concatenate([vars(tree)[name] for tree in trees], -1)
+
+    segments = np.concatenate([tree.segment_T + number * TREE for number, tree in enumerate(trees)])
+    return Row(along("ids_T"), along("slots_T"), along("where_AT"), trees[-1].next, along("supervise_T"), segments)

@@ -19,6 +19,18 @@ WORDINGS: dict[str, dict[Use, tuple[str, ...]]] = {
         ),
         "held-out": ("Please tell me the number in this image.", "What is the printed number?"),
     },
+    "first digit": {
+        "train": ("What is the first digit?", "Which digit comes first?"),
+        "held-out": ("Tell me the number's first digit.",),
+    },
+    "last digit": {
+        "train": ("What is the last digit?", "Which digit comes last?"),
+        "held-out": ("Tell me the number's last digit.",),
+    },
+    "digits": {
+        "train": ("How many digits does the number have?", "How many digits are there?"),
+        "held-out": ("Count the number's digits.",),
+    },
     "word": {
         "train": (
             "What word is shown?",

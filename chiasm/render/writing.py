@@ -28,6 +28,7 @@ book paper pen music movie game phone radio mail message letter picture photo ci
 WORDS = tuple(_WORDS.split())
 
 _SIZES = (*range(12, 16), *range(16, 48, 1), *range(16, 48, 1), *range(18, 32), *range(48, 65, 4))
+_LARGE = range(20, 57)
 _MARKS = ".,:;-+/%$€£!?&'()#*="
 
 
@@ -108,10 +109,16 @@ def _one_line(canvas: Canvas, assets: Assets, text: str, px: int | None = None) 
 
 def number(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]:
     """One number of one to six digits somewhere in the picture."""
-    text = any_number(canvas.rng)
-    if not _one_line(canvas, assets, text):
+    rng = canvas.rng
+    text = any_number(rng)
+    if not _one_line(canvas, assets, text, rng.choice(_LARGE) if rng.random() < 0.7 else None):
         raise AssertionError("six digits fit into every canvas")
-    return f"The number {text}.", [ask(canvas.rng, use, "number", text)]
+    return f"The number {text}.", [
+        ask(rng, use, "number", text),
+        ask(rng, use, "first digit", text[0], candidates=tuple(string.digits)),
+        ask(rng, use, "last digit", text[-1], candidates=tuple(string.digits)),
+        ask(rng, use, "digits", str(len(text)), candidates=tuple("123456")),
+    ]
 
 
 def word(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]:

@@ -29,9 +29,13 @@ def _later(total: int, queries: int, device: torch.device) -> Tensor:
     return (places <= places[total - queries :, None])[None, None]
 
 
+TREE = 4096
+"""Segment numbers of one tree: number n * TREE is the prefix of tree n, the numbers up to the next one are its branches."""
+
+
 def branched_mask(valid_BT: Tensor, segment_BT: Tensor) -> Tensor:
-    """Rows with branches: segment 0 is a prefix that all share, any other segment sees the prefix and itself alone."""
+    """Rows of trees, one after the other: a prefix that its branches share; each segment sees its prefix and itself alone."""
     places = torch.arange(valid_BT.shape[1], device=valid_BT.device)
-    asks = places[:, None]
-    related = (segment_BT[:, None] == 0) | (segment_BT[:, None] == segment_BT[:, :, None])
+    asks, branch_BT1 = places[:, None], segment_BT[:, :, None]
+    related = (segment_BT[:, None] == branch_BT1) | (segment_BT[:, None] == branch_BT1 - branch_BT1 % TREE)
     return (((places <= asks) & related & valid_BT[:, None]) | (places == asks))[:, None]

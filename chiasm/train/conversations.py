@@ -28,6 +28,8 @@ class Diet:
     branches: int
     captions: float
     """How often a caption is asked for, of all questions."""
+    room: int = 0
+    """Tokens of a row, into which several pictures with their questions are put; 0 gives each picture a row."""
 
 
 CAPTION_WORDINGS = ("Describe the picture.", "What does this picture show?", "Describe what you see.", "Caption this.")
@@ -54,4 +56,4 @@ def batch_of(step: int, planner: Planner, diet: Diet, seed: int, use: Use = "tra
         [planner.plan([pair], [size], answer=False).rows[0] for pair in turns(made, diet, rng)]
         for made, size in zip(samples, sizes, strict=True)
     ]
-    return np.stack([made.picture for made in samples]), Plan.branched(planner.spec, questions, sizes)
+    return np.stack([made.picture for made in samples]), Plan.branched(planner.spec, questions, sizes, diet.room)

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from chiasm.errors import UserError
 from chiasm.render import assets, fetch
 from chiasm.spec import Block, ConvViT, Norm
 from chiasm.train.eye_exam import examine
 from chiasm.train.eye_heads import STRIDE, Heads, Lesson, letter_loss, losses, scaled
-from chiasm.train.eye_lessons import DENSE, MIX, PAGES, lessons
-from chiasm.train.eye_muon import Muon
+from chiasm.train.eye_lessons import DENSE, MIX, PAGES, lesson_at, to_lesson
+from chiasm.train.masters import Masters
+from chiasm.train.schedule import schedule
+from chiasm.train.stream import stream
 from chiasm.vision.conv import ConvTransformer
+from chiasm.weights.write import write_json, write_safetensors
 
 WEIGHTS = {"letters": 1.0, "early": 1.0, "things": 1.0, "colours": 0.5, "emoji": 1.0, "reader": 1.0}
 
@@ -75,7 +76,7 @@ class Schooling:
 
 
 class Student:
-    """An eye with its heads in bf16, the float32 masters of both, and the optimizers over the masters.
+    """An eye with its heads in bf16, and their masters.
 
     The optimizers, half of a step's work, run in a thread of their own while the next lesson is seen, so that
     gradients are applied one step late; `settle` waits for them. Two cores then need no common barrier in every product.
@@ -86,21 +87,13 @@ class Student:
         self.parts = nn.ModuleDict({"eye": ConvTransformer(config.eye), "heads": Heads(config.eye, concepts)})
         self.eye.apply(_start)
         self.parts.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        names, params = zip(*self.parts.named_parameters(), strict=True)
-        self.names: tuple[str, ...] = names
-        self.masters = [p.detach().clone() for p in params]
+        groups: dict[str, dict[str, nn.Parameter]] = {"turned": {}, "rest": {}}
+        for name, p in self.parts.named_parameters():
+            inner = p.ndim in (2, 4) and name.startswith("eye.") and not name.startswith("eye.stem")
+            groups["turned" if inner else "rest"][name] = p
+        self.masters = Masters(groups, config.decay, (0.9, 0.98), frozenset({"turned"}))
         self.parts.to(torch.bfloat16)
-        self.params: list[Tensor] = list(params)
-        named = list(zip(names, self.masters, strict=True))
-        turned = [m for n, m in named if m.ndim in (2, 4) and n.startswith("eye.") and not n.startswith("eye.stem")]
-        chosen = {id(m) for m in turned}
-        rest = [m for m in self.masters if id(m) not in chosen]
-        self.optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(turned, config.rate, config.decay),
-            torch.optim.AdamW(rest, config.rate_rest, betas=(0.9, 0.98), weight_decay=config.decay, fused=True),
-        )
-        self.full_rates = (config.rate, config.rate_rest)
-        self.clip, self.first_letters = config.clip, config.first_letters
+        self.config = config
         self.beside = ThreadPoolExecutor(1)
         self.pending: Future[None] | None = None
         self.step, self.seconds = 0, 0.0
@@ -120,17 +113,16 @@ class Student:
     def learn(self, lesson: Lesson, share: float, window: tuple[int, int]) -> dict[str, float]:
         """One step at a share of the full learning rates; returns the losses by head."""
         local = self.eye.local(scaled(lesson.pixels_BHWC))
-        if self.step < self.first_letters:
+        if self.step < self.config.first_letters:
             found = {"early": letter_loss(self.heads.early_logits(local), lesson.letters_BYX)}
         else:
             found = losses(local, self.eye.read(local, window), self.heads, lesson)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
         total.backward()
-        grads = [p.grad for p in self.params]
-        for param in self.params:
-            param.grad = None
+        grads = self.masters.take()
         self.settle()
-        self.pending = self.beside.submit(self._update, grads, share)
+        rates = {"turned": share * self.config.rate, "rest": share * self.config.rate_rest}
+        self.pending = self.beside.submit(self.masters.update, grads, rates, self.config.clip)
         self.step += 1
         return {name: loss.item() for name, loss in found.items()}
 
@@ -139,51 +131,20 @@ class Student:
         if self.pending is not None:
             self.pending.result()
             self.pending = None
-            self._publish()
-
-    def _update(self, grads: list[Tensor | None], share: float) -> None:
-        for master, grad in zip(self.masters, grads, strict=True):
-            master.grad = None if grad is None else grad.float()
-        nn.utils.clip_grad_norm_(self.masters, self.clip)
-        for optimizer, full in zip(self.optimizers, self.full_rates, strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = full * share
-            optimizer.step()
-
-    def _publish(self) -> None:
-        with torch.no_grad():
-            torch._foreach_copy_(self.params, self.masters)
+            self.masters.publish()
 
     def save(self, out: Path) -> None:
         """Writes `student.safetensors` (masters, moments), `eye.safetensors` (bf16) and `state.json`, each at once."""
         self.settle()
-        tensors = {f"master.{n}": m for n, m in zip(self.names, self.masters, strict=True)}
-        named = {id(m): n for n, m in zip(self.names, self.masters, strict=True)}
-        for optimizer in self.optimizers:
-            for master, state in optimizer.state.items():
-                tensors |= {f"{key}.{named[id(master)]}": value for key, value in state.items()}
-        tensors = {k: v.contiguous() for k, v in tensors.items()}
-        _replace(out / "student.safetensors", lambda path: save_file(tensors, path))
-        weights = {k: v.contiguous() for k, v in self.eye.state_dict().items()}
-        _replace(out / "eye.safetensors", lambda path: save_file(weights, path, {"format": "pt"}))
-        state = {"step": self.step, "seconds": self.seconds}
-        _replace(out / "state.json", lambda path: path.write_text(json.dumps(state)))
+        self.masters.save(out / "student.safetensors")
+        write_safetensors(out / "eye.safetensors", {k: v.contiguous() for k, v in self.eye.state_dict().items()})
+        write_json(out / "state.json", {"step": self.step, "seconds": self.seconds})
 
     def restore(self, out: Path) -> None:
         """Continues from `save`."""
-        tensors = load_file(out / "student.safetensors")
-        masters = dict(zip(self.names, self.masters, strict=True))
-        owner = {id(m): o for o in self.optimizers for group in o.param_groups for m in group["params"]}
-        for full_name, value in tensors.items():
-            key, name = full_name.split(".", 1)
-            if key == "master":
-                masters[name].copy_(value)
-            else:
-                spread = value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
-                owner[id(masters[name])].state[masters[name]][key] = spread
+        self.masters.restore(out / "student.safetensors")
         state = json.loads((out / "state.json").read_text())
         self.step, self.seconds = state["step"], state["seconds"]
-        self._publish()
 
 
 def _start(module: nn.Module) -> None:
@@ -192,18 +153,6 @@ def _start(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
         assert module.bias is not None
         nn.init.zeros_(module.bias)
-
-
-def _replace(path: Path, write: Any) -> None:
-    beside = path.with_name(path.name + ".part")
-    write(beside)
-    beside.replace(path)
-
-
-def _share(config: Schooling, step: int, done: float) -> float:
-    """Of the full learning rates, at a step and at a share of the wall time."""
-    warm = min(1.0, (step + 1) / config.warmup)
-    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def _window(rng: random.Random, sizes: ConvViT, size: int) -> tuple[int, int]:
@@ -244,10 +193,10 @@ def school(
     before, started = student.seconds, time.monotonic()
     logged = saved = examined = started
     seen, sums, counts = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0)
-    stream = lessons(config, config.seed, student.step, workers)
-    for lesson in stream:
+    for arrays in stream(partial(lesson_at, plan=config, seed=config.seed), student.step, workers, ahead=12):
+        lesson = to_lesson(arrays)
         rng = random.Random(f"window {config.seed} {student.step}")
-        share = _share(config, student.step, student.seconds / seconds)
+        share = schedule(student.step, config.warmup, student.seconds / seconds)
         window = _window(rng, config.eye, lesson.pixels_BHWC.shape[1])
         for name, loss in student.learn(lesson, share, window).items():
             sums[name] += loss
@@ -273,7 +222,6 @@ def school(
             seen = 0
         if done:
             break
-    stream.close()
     return out / "eye.safetensors"
 
 

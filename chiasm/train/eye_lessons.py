@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import random
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from multiprocessing import get_context
-from multiprocessing.queues import Queue
-from queue import Full
-from typing import Any
 
 import numpy as np
 import torch
@@ -112,7 +107,7 @@ def lesson_of(samples: list[Sample], rng: random.Random, concepts: dict[str, int
     }
 
 
-def make_lesson(step: int, seed: int, size: int, batch: int, shares: Mapping[str, float] = MIX) -> Any:
+def make_lesson(step: int, seed: int, size: int, batch: int, shares: Mapping[str, float] = MIX) -> dict[str, np.ndarray]:
     """Arrays of lesson number `step`; depends on its arguments alone."""
     material = assets("train")
     rng = random.Random(f"lesson {seed} {step}")
@@ -126,42 +121,7 @@ def to_lesson(arrays: dict[str, np.ndarray]) -> Lesson:
     return Lesson(**{f.name: torch.from_numpy(arrays[f.name]) for f in fields(Lesson)})
 
 
-def _work(queue: Queue[Any], plan: Any, seed: int, first: int, jump: int) -> None:
-    torch.set_num_threads(1)
-    parent, step = os.getppid(), first
-    while True:
-        size, batch, shares = plan(step)
-        made = make_lesson(step, seed, size, batch, shares)
-        while True:
-            try:
-                queue.put((step, made), timeout=5)
-                break
-            except Full:
-                if os.getppid() != parent:  # the trainer was killed and will never take another lesson
-                    return
-        step += jump
-
-
-def lessons(plan: Any, seed: int, first: int, workers: int = 1) -> Generator[Lesson, None, None]:
-    """Lessons from step `first` on, in order, drawn ahead by worker processes.
-
-    Args:
-        plan: a picklable function from a step to (picture size, pictures a batch, shares of kinds).
-    """
-    context = get_context("spawn")
-    queues = [context.Queue(maxsize=12) for _ in range(workers)]
-    processes = [
-        context.Process(target=_work, args=(q, plan, seed, first + k, workers), daemon=True) for k, q in enumerate(queues)
-    ]
-    for process in processes:
-        process.start()
-    step = first
-    try:
-        while True:
-            made, arrays = queues[(step - first) % workers].get(timeout=120)
-            assert made == step
-            yield to_lesson(arrays)
-            step += 1
-    finally:
-        for process in processes:
-            process.terminate()
+def lesson_at(step: int, plan: Callable[[int], tuple[int, int, Mapping[str, float]]], seed: int) -> dict[str, np.ndarray]:
+    """Arrays of lesson number `step`, of which `plan` tells picture size, pictures a batch and shares of kinds."""
+    size, batch, shares = plan(step)
+    return make_lesson(step, seed, size, batch, shares)

@@ -7,9 +7,7 @@ almost as it reads words, and the rest of the stages starts from there.
 
 from __future__ import annotations
 
-import json
 import random
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,31 +16,44 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
+from chiasm.place import Laid
 from chiasm.prompt.plan import grids_of
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.render import Sample, assets, sample
 from chiasm.render.truth import Box
-from chiasm.train.masters import Masters
-from chiasm.train.schedule import schedule
+from chiasm.train.loop import Course, Told, go
+from chiasm.train.masters import ALONE, Masters
+from chiasm.train.parts import Part, trainable
+from chiasm.train.ranks import Ranks
 from chiasm.train.stream import stream
-from chiasm.weights.write import write_json
 
 NOTHING = -1
+BLANK = " nothing"
+"""What an empty square says."""
+BARE = 0.05
+"""How much an empty square counts."""
+SIDES, LEVELS = (" left", " right"), (" above", " below")
+"""What squares say of where they lie."""
+PLACED = 0.15
+"""How much of what a square says is its side, and how much its level."""
+FADING = 0.6
+"""The weight of a letter in a square, against the one left of it."""
+SHARPNESS = 20.0
+"""The logit of an embedding that is met exactly."""
 
 
 @dataclass(frozen=True)
 class Naming:
-    """How long, at what rate, on what: shares of each kind of picture, and pictures a batch."""
+    """How long, at what rates (a part without one stays frozen), on what shares of each kind of picture, how many a batch."""
 
     name: str
     minutes: float
-    rate: float
+    rates: Mapping[Part, float]
     mix: Mapping[str, float]
     batch: int
     decay: float = 0.01
@@ -50,7 +61,8 @@ class Naming:
 
 
 def names(made: Sample, side: int, tokenizer: Tokenizer, most: int = 8) -> np.ndarray:
-    """Ids of what each square of `side` pixels holds, row by row: [squares, most], NOTHING where there is no more."""
+    """Ids of what each square of `side` pixels holds, letters from left to right, then the words of things, row by row:
+    [squares, most], NOTHING where there is no more."""
     height, width = made.picture.shape[:2]
     rows, columns = height // side, width // side
     held: list[list[int]] = [[] for _ in range(rows * columns)]
@@ -83,59 +95,87 @@ def _covered(box: Box, side: int, rows: int, columns: int) -> Iterator[int]:
             yield row * columns + column
 
 
-def naming_loss(tokens_VD: Tensor, ids_VM: Tensor, embed: Tensor) -> Tensor:
-    """Squared distance of visual tokens to the mean embedding of what they show, over the vocabulary's own variance."""
-    shown = ids_VM != NOTHING
-    some = shown.any(-1)
-    weights = shown[some].to(embed.dtype)[..., None]
-    target_VD = (embed[ids_VM[some].clamp(min=0)] * weights).sum(1) / weights.sum(1)
-    return F.mse_loss(tokens_VD[some].float(), target_VD.float()) / embed.float().var()
+@dataclass(frozen=True)
+class Vocabulary:
+    """The language model's embeddings, with the ids of what a square says that shows nothing, and of where it lies."""
+
+    embed: Tensor
+    blank: int
+    sides: tuple[int, int]
+    levels: tuple[int, int]
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, embed: Tensor) -> Vocabulary:
+        blank, left, right, above, below = (tokenizer.encode(word)[0] for word in (BLANK, *SIDES, *LEVELS))
+        return cls(embed, blank, (left, right), (above, below))
 
 
-def train_names(model: Causal, planner: Planner, stage: Naming, out: Path, seed: int, *, workers: int = 1) -> None:
-    """Trains the connector alone for the stage's minutes of wall time in all; a stopped run goes on from its last save."""
+def wanted_names(ids_VM: Tensor, places_V2: Tensor, known: Vocabulary) -> tuple[Tensor, Tensor]:
+    """The ids that the squares of a batch say, [K], and how much of each every square says, [V, K], in all 1.
+
+    Of several ids in a square the first weighs most, so that order is not lost. Where it lies, (across, down) from 0 to 1,
+    is said by more or less of "left" and "right", of "above" and "below".
+    """
+    shown_VM = ids_VM != NOTHING
+    ids_VM = torch.where(shown_VM, ids_VM, known.blank)
+    shown_VM[:, 0] = True
+    names_VM = shown_VM * FADING ** torch.arange(ids_VM.shape[1])
+    names_VM *= (1 - 2 * PLACED) / names_VM.sum(-1, keepdim=True)
+    across_V1, down_V1 = places_V2.split(1, -1)
+    where_V4 = PLACED * torch.cat([1 - across_V1, across_V1, 1 - down_V1, down_V1], -1)
+    words_V4 = torch.tensor([*known.sides, *known.levels]).expand(len(ids_VM), -1)
+    ids_K, of = torch.cat([ids_VM, words_V4], -1).unique(return_inverse=True)
+    said = torch.cat([names_VM, where_V4], -1)
+    return ids_K, torch.zeros(len(ids_VM), len(ids_K)).scatter_add_(1, of, said)
+
+
+def places(laid: Laid) -> Tensor:
+    """How far across and down its picture each token lies, from 0 to 1: [V, 2]."""
+    extents = np.array([(grid.w, grid.h) for grid in laid.grids])[laid.place_V4[:, 0]]
+    return torch.from_numpy((laid.place_V4[:, [3, 2]] + 0.5) / extents).float()
+
+
+def told_names(tokens_VD: Tensor, ids_VM: Tensor, places_V2: Tensor, known: Vocabulary, pictures: int) -> Told:
+    """How surely each visual token says what its square shows: cross-entropy over the ids that the batch knows, of the
+    token's closeness to their embeddings, and its distance from the embedding that it should have. Right is a square whose
+    likeliest name is one of its own. An empty square counts little.
+    """
+    ids_K, wanted_VK = wanted_names(ids_VM, places_V2, known)
+    bare_V = (ids_VM == NOTHING).all(-1)
+    table = known.embed[ids_K].float()
+    centre, spread = known.embed.float().mean(0), float(known.embed.float().var()) * known.embed.shape[1]
+    logits_VK = (tokens_VD.float() - centre) @ (table - centre).T * (SHARPNESS / spread)
+    said = -(wanted_VK * logits_VK.log_softmax(-1)).sum(-1)
+    apart = (tokens_VD.float() - wanted_VK @ table).square().sum(-1) / spread
+    loss = ((said + apart) * torch.where(bare_V, BARE, 1.0)).sum()
+    names_VK = logits_VK.masked_fill(torch.isin(ids_K, torch.tensor([*known.sides, *known.levels])), float("-inf"))
+    right = wanted_VK.gather(1, names_VK.argmax(-1, keepdim=True))[~bare_V] > 0
+    return Told(loss, int(right.sum()), max(1, len(right)), pictures)
+
+
+def train_names(
+    model: Causal, planner: Planner, stage: Naming, out: Path, seed: int, ranks: Ranks = ALONE, *, workers: int = 1
+) -> None:
+    """Trains the connector and, where it has a rate, the eye (see `loop.go`)."""
     sight = planner.spec.sight
     assert sight is not None
-    model.requires_grad_(False)
-    model.connect.requires_grad_(True)
-    group = {f"connect.{name}": p for name, p in model.connect.named_parameters()}
-    masters = Masters({"connect": group}, stage.decay, (0.9, 0.98))
-    state_file, tensors_file = out / f"{stage.name}.json", out / f"{stage.name}.safetensors"
-    step, before = 0, 0.0
-    if state_file.is_file():
-        state = json.loads(state_file.read_text())
-        step, before = state["step"], state["seconds"]
-        masters.restore(tensors_file)
-    budget, started = 60 * stage.minutes, time.monotonic()
-    if before >= budget:
-        return
-    saved = logged = started
-    losses: list[float] = []
     embed = model.language.embed.weight.detach()
-    with (out / f"{stage.name}.jsonl").open("a", buffering=1) as log:
-        make = partial(lesson, planner=planner, stage=stage, seed=seed)
-        for pictures, ids in stream(make, step, workers):
-            seen = [view for n, picture in enumerate(pictures) for view in look(sight, picture, n)]
-            sizes = [Size(picture.shape[1], picture.shape[0]) for picture in pictures]
-            grids = tuple(grid for n, size in enumerate(sizes) for grid in grids_of(sight, size, n))
-            patches = torch.from_numpy(packed(seen))
-            visual = model.see(Sight(patches, grids, tuple((size.width, size.height) for size in sizes)))
-            loss = naming_loss(visual.tokens_VD, torch.from_numpy(ids).flatten(0, 1), embed)
-            loss.backward()
-            seconds = before + time.monotonic() - started
-            masters.step({"connect": stage.rate * schedule(step, stage.warmup, seconds / budget)}, 1.0)
-            step, now, done = step + 1, time.monotonic(), seconds >= budget
-            losses.append(float(loss.detach()))
-            if now - logged > 10 or done:
-                facts = {"step": step, "seconds": round(seconds), "loss": round(float(np.mean(losses)), 4)}
-                log.write(json.dumps(facts | {"pictures_per_s": round(len(losses) * stage.batch / (now - logged), 1)}) + "\n")
-                losses, logged = [], now
-            if now - saved > 120 or done:
-                masters.save(tensors_file)
-                write_json(state_file, {"step": step, "seconds": seconds})
-                saved = now
-            if done:
-                return
+    vocabulary = Vocabulary.of(planner.tokenizer, embed)
+    make = partial(lesson, planner=planner, stage=stage, seed=seed)
+
+    def works(first: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return stream(make, first * ranks.count + ranks.rank, workers, by=ranks.count)
+
+    def judge(work: tuple[np.ndarray, np.ndarray]) -> Told:
+        pictures, ids = work
+        seen = [view for n, picture in enumerate(pictures) for view in look(sight, picture, n)]
+        sizes = [Size(picture.shape[1], picture.shape[0]) for picture in pictures]
+        grids = tuple(grid for n, size in enumerate(sizes) for grid in grids_of(sight, size, n))
+        visual = model.see(Sight(torch.from_numpy(packed(seen)), grids, tuple((size.width, size.height) for size in sizes)))
+        return told_names(visual.tokens_VD, torch.from_numpy(ids).flatten(0, 1), places(visual.laid), vocabulary, len(pictures))
+
+    masters = Masters(trainable(model, stage.rates), stage.decay, (0.9, 0.98))
+    go(Course(stage.name, stage.minutes, stage.rates, stage.warmup, 1.0, works, judge), masters, out, ranks)
 
 
 def lesson(step: int, planner: Planner, stage: Naming, seed: int) -> tuple[np.ndarray, np.ndarray]:

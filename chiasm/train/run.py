@@ -56,8 +56,11 @@ def replaced(value: Any, path: Sequence[str], new: Any, whole: str) -> Any:
             raise UserError(f"{whole}: {new!r} is {type(new).__name__}, {type(value).__name__} is expected")
         return new
     head, rest = path[0], path[1:]
-    if is_dataclass(value) and head in {f.name for f in fields(value)}:
-        return replace(value, **{head: replaced(getattr(value, head), rest, new, whole)})  # type: ignore[type-var]
+    if is_dataclass(value) and (field := next((f for f in fields(value) if f.name == head), None)):
+        old = vars(value)[head]
+        # A whole number may stand where a fraction is meant, as in `minutes=4`.
+        old = float(old) if field.type == "float" else old
+        return replace(value, **{head: replaced(old, rest, new, whole)})  # type: ignore[type-var]
     if isinstance(value, tuple) and head.isdigit() and int(head) < len(value):
         number = int(head)
         return (*value[:number], replaced(value[number], rest, new, whole), *value[number + 1 :])

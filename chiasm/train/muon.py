@@ -6,6 +6,9 @@ equal size in every entry are either too large for the whole or too small for ea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -37,7 +40,7 @@ class Muon(torch.optim.Optimizer):
         momentum: of the Nesterov kind.
     """
 
-    def __init__(self, params: list[Tensor], lr: float, decay: float, momentum: float = 0.95) -> None:
+    def __init__(self, params: Iterable[Any], lr: float, decay: float, momentum: float = 0.95) -> None:
         super().__init__(params, {"lr": lr, "decay": decay, "momentum": momentum})
 
     @torch.no_grad()

@@ -1,0 +1,170 @@
+/* Causal attention of a whole prompt in bf16 on a CPU's matrix units (AMX): 32 queries of one head at a time, their scores in
+   float32 kept whole, nothing computed for keys later than all of them. Queries, keys and values are read where the joint
+   projection wrote them. The products' sums are float32; the weights of the values are rounded to bf16 before they are
+   normed, as torch's kernel does. */
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef uint16_t bf16;
+
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { EDGE = 16, BLOCK = 2 * EDGE, TILE = EDGE * EDGE, MOST = 256 };
+/* A tile is 16 rows of 16 words of 4 bytes; a head has up to 256 numbers. */
+
+typedef struct {
+    uint8_t palette, start, unused[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} Config;
+
+/* Whether this process may use the units for heads of n numbers: Linux wants to be asked. */
+int64_t attends(int64_t n) {
+    const int request = 0x1023, tile_data = 18;
+    return n % 32 == 0 && n <= MOST && syscall(SYS_arch_prctl, request, tile_data) == 0;
+}
+
+static int64_t padded(int64_t length) { return (length + BLOCK - 1) / BLOCK * BLOCK; }
+
+/* Bytes of scratch that `attend_causal` needs. */
+int64_t attend_room(int64_t length, int64_t kv_heads, int64_t n, int64_t threads) {
+    const int64_t all = padded(length);
+    return 64 + kv_heads * all * n * 4 + threads * BLOCK * (all * 6 + n * 6);
+}
+
+/* 16 keys of n numbers, key by key, to tiles of 16 pairs of features by 16 keys. */
+static void turn_keys(const bf16 *k, int64_t row, int64_t keys, int64_t n, uint32_t *out) {
+    for (int64_t key = 0; key < EDGE; key++)
+        for (int64_t pair = 0; pair < n / 2; pair++) {
+            uint32_t both = 0;
+            if (key < keys) memcpy(&both, k + key * row + 2 * pair, 4);
+            out[pair * EDGE + key] = both;
+        }
+}
+
+/* 32 values of n numbers to tiles of 16 pairs of positions by 16 features, tile after tile along the features. */
+static void pair_values(const bf16 *v, int64_t row, int64_t keys, int64_t n, uint32_t *out) {
+    static const bf16 nothing[MOST];
+    for (int64_t pair = 0; pair < EDGE; pair++) {
+        const bf16 *a = 2 * pair < keys ? v + 2 * pair * row : nothing;
+        const bf16 *b = 2 * pair + 1 < keys ? v + (2 * pair + 1) * row : nothing;
+        for (int64_t i = 0; i < n; i += EDGE)
+            for (int64_t j = 0; j < EDGE; j++) out[i * EDGE + pair * EDGE + j] = a[i + j] | (uint32_t)b[i + j] << 16;
+    }
+}
+
+/* 32 x 32 sums: rows of A [32, 32 depth] in steps of `a_row` bytes, by tiles of B; those right of the first column of tiles
+   follow it after `b_next` words, those of the next depth after `b_deep`. C is float32 in rows of `c_row` numbers. */
+static void products(const void *a, int64_t a_row, const uint32_t *b, int64_t b_next, int64_t b_deep, int64_t depth, float *c,
+                     int64_t c_row) {
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    for (int64_t d = 0; d < depth; d++) {
+        const char *at = (const char *)a + d * 64;
+        _tile_loadd(4, at, a_row);
+        _tile_loadd(5, at + EDGE * a_row, a_row);
+        _tile_loadd(6, b + d * b_deep, 64);
+        _tile_loadd(7, b + d * b_deep + b_next, 64);
+        _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, c, c_row * 4); _tile_stored(1, c + EDGE, c_row * 4);
+    _tile_stored(2, c + EDGE * c_row, c_row * 4); _tile_stored(3, c + EDGE * c_row + EDGE, c_row * 4);
+}
+
+/* 2^x for 16 numbers: the whole part by the exponent, the rest, at most a half, by its Taylor series to 4e-6 of the value. */
+static inline __m512 power(__m512 x) {
+    const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = _mm512_sub_ps(x, whole);
+    __m512 y = _mm512_set1_ps(1.3333558e-3f);
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(9.6181291e-3f));
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(5.5504109e-2f));
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(2.4022651e-1f));
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(6.9314718e-1f));
+    return _mm512_scalef_ps(_mm512_fmadd_ps(y, f, _mm512_set1_ps(1.0f)), whole);
+}
+
+/* exp(scores - the largest) of the first `seen` keys as bf16, nothing for the others; returns one over the sum. Scores are
+   multiplied by `scale` and the logarithm's base first. */
+static float weigh(const float *scores, bf16 *weights, int64_t seen, int64_t all, float scale) {
+    const int64_t full = seen / EDGE * EDGE;
+    const __mmask16 rest = (__mmask16)((1u << (seen - full)) - 1);
+    const __m512 low = _mm512_set1_ps(-3.0e38f), factor = _mm512_set1_ps(scale * 1.44269504f);
+    __m512 most = low, sum = _mm512_setzero_ps();
+    for (int64_t t = 0; t < full; t += EDGE) most = _mm512_max_ps(most, _mm512_loadu_ps(scores + t));
+    most = _mm512_max_ps(most, _mm512_mask_loadu_ps(low, rest, scores + full));
+    const __m512 offset = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(most)), factor);
+    for (int64_t t = 0; t < full; t += EDGE) {
+        const __m512 weight = power(_mm512_fmsub_ps(_mm512_loadu_ps(scores + t), factor, offset));
+        sum = _mm512_add_ps(sum, weight);
+        _mm256_storeu_si256((__m256i *)(weights + t), (__m256i)_mm512_cvtneps_pbh(weight));
+    }
+    memset(weights + full, 0, (all - full) * sizeof(bf16));
+    if (rest) {
+        const __m512 last = _mm512_maskz_loadu_ps(rest, scores + full);
+        const __m512 weight = _mm512_maskz_mov_ps(rest, power(_mm512_fmsub_ps(last, factor, offset)));
+        sum = _mm512_add_ps(sum, weight);
+        _mm256_storeu_si256((__m256i *)(weights + full), (__m256i)_mm512_cvtneps_pbh(weight));
+    }
+    return 1.0f / _mm512_reduce_add_ps(sum);
+}
+
+/* 32 queries of one head from `first` on. */
+static void attend_block(const bf16 *q, int64_t row, const uint32_t *keys, const uint32_t *values, bf16 *out, int64_t out_row,
+                         int64_t first, int64_t length, int64_t n, char *scratch, int64_t all) {
+    float *scores = (float *)scratch, *mixed = scores + BLOCK * all, scale = 1.0f / sqrtf((float)n), share[BLOCK];
+    bf16 *weights = (bf16 *)(mixed + BLOCK * n), *asked = weights + BLOCK * all;
+    const int64_t real = length - first < BLOCK ? length - first : BLOCK, end = first + BLOCK;
+    memset(asked, 0, BLOCK * n * sizeof(bf16));
+    for (int64_t i = 0; i < real; i++) memcpy(asked + i * n, q + (first + i) * row, n * sizeof(bf16));
+    for (int64_t t = 0; t < end; t += BLOCK)
+        products(asked, n * 2, keys + t * n / 2, EDGE * n / 2, TILE, n / 32, scores + t, all);
+    for (int64_t i = 0; i < BLOCK; i++) {
+        const int64_t seen = i < real ? first + i + 1 : 1;
+        share[i] = weigh(scores + i * all, weights + i * all, seen, end, scale);
+    }
+    for (int64_t i = 0; i < n; i += BLOCK)
+        products(weights, all * 2, values + i / EDGE * TILE, TILE, n / EDGE * TILE, end / BLOCK, mixed + i, n);
+    for (int64_t i = 0; i < real; i++)
+        for (int64_t j = 0; j < n; j += EDGE) {
+            const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(mixed + i * n + j), _mm512_set1_ps(share[i]));
+            _mm256_storeu_si256((__m256i *)(out + (first + i) * out_row + j), (__m256i)_mm512_cvtneps_pbh(value));
+        }
+}
+
+/* `out` [length, heads, n] from queries [length, heads, n], keys and values [length, kv_heads, n], whose rows are `row` numbers
+   apart; n is a multiple of 32 up to 256. `scratch` has `attend_room` bytes. */
+void attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, int64_t length, int64_t heads, int64_t kv_heads,
+                   int64_t n, int64_t row, char *scratch, int64_t threads) {
+    const int64_t all = padded(length), blocks = all / BLOCK, head = all * n / 2, each = BLOCK * (all * 6 + n * 6);
+    uint32_t *keys = (uint32_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63), *values = keys + kv_heads * head;
+    char *own = (char *)(values + kv_heads * head);
+    const Config config = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+#pragma omp parallel num_threads(threads)
+    {
+        _tile_loadconfig(&config);
+#pragma omp for collapse(2)
+        for (int64_t g = 0; g < kv_heads; g++)
+            for (int64_t b = 0; b < blocks; b++) {
+                const int64_t t = b * BLOCK, left = length - t, half = left - EDGE;
+                turn_keys(k + t * row + g * n, row, left, n, keys + g * head + t * n / 2);
+                turn_keys(k + (t + EDGE) * row + g * n, row, half, n, keys + g * head + (t + EDGE) * n / 2);
+                pair_values(v + t * row + g * n, row, left, n, values + g * head + t * n / 2);
+            }
+        /* The last queries see most keys and are the longest work, so they go first. */
+#pragma omp for collapse(2) schedule(dynamic)
+        for (int64_t b = blocks - 1; b >= 0; b--)
+            for (int64_t h = 0; h < heads; h++) {
+                const int64_t g = h / (heads / kv_heads);
+                attend_block(q + h * n, row, keys + g * head, values + g * head, out + h * n, heads * n, b * BLOCK, length, n,
+                             own + omp_get_thread_num() * each, all);
+            }
+        _tile_release();
+    }
+}
+#else
+int64_t attends(int64_t n) { return 0 * n; }
+#endif
