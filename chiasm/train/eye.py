@@ -1,4 +1,4 @@
-"""Stage 0: schools the eye alone. `python -m chiasm.train.eye OUT --minutes 50 --threads 2` starts or resumes."""
+"""Stage 0: schools the eye alone. `python -m chiasm.train.eye OUT --minutes 50` starts or resumes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from chiasm.train.eye_exam import examine
 from chiasm.train.eye_heads import STRIDE, Heads, Lesson, letter_loss, losses, scaled
 from chiasm.train.eye_lessons import DENSE, MIX, PAGES, lesson_at, to_lesson
 from chiasm.train.masters import Masters
+from chiasm.train.progress import Progress
 from chiasm.train.schedule import schedule
 from chiasm.train.stream import stream
 from chiasm.vision.conv import ConvTransformer
@@ -79,7 +81,8 @@ class Student:
     """An eye with its heads in bf16, and their masters.
 
     The optimizers, half of a step's work, run in a thread of their own while the next lesson is seen, so that
-    gradients are applied one step late; `settle` waits for them. Two cores then need no common barrier in every product.
+    gradients are applied one step late; `settle` waits for them. Two cores then need no common barrier in every product:
+    `school` leaves that thread a core.
     """
 
     def __init__(self, config: Schooling, concepts: int) -> None:
@@ -155,6 +158,17 @@ def _start(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+@contextmanager
+def threads(fewer: int) -> Iterator[None]:
+    """So many threads fewer inside each product, one at least."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before - fewer))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _window(rng: random.Random, sizes: ConvViT, size: int) -> tuple[int, int]:
     room = sizes.side - size // STRIDE
     return rng.randint(0, room), rng.randint(0, room)
@@ -189,39 +203,43 @@ def school(
     student = Student(config, len(assets("train").concepts))
     if (out / "state.json").exists():
         student.restore(out)
-    log = (out / "log.jsonl").open("a", buffering=1)
+    if student.seconds >= seconds:
+        return out / "eye.safetensors"
     before, started = student.seconds, time.monotonic()
     logged = saved = examined = started
     seen, sums, counts = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0)
-    for arrays in stream(partial(lesson_at, plan=config, seed=config.seed), student.step, workers, ahead=12):
-        lesson = to_lesson(arrays)
-        rng = random.Random(f"window {config.seed} {student.step}")
-        share = schedule(student.step, config.warmup, student.seconds / seconds)
-        window = _window(rng, config.eye, lesson.pixels_BHWC.shape[1])
-        for name, loss in student.learn(lesson, share, window).items():
-            sums[name] += loss
-            counts[name] += 1
-        seen += len(lesson.pixels_BHWC)
-        now = time.monotonic()
-        student.seconds = before + now - started
-        done = student.seconds >= seconds
-        if now - logged > 10 or done:
-            means = {n: round(sums[n] / counts[n], 4) for n in sums if counts[n]}
-            pace = round(seen / (now - logged), 1)
-            line = {"step": student.step, "seconds": round(student.seconds), "share": round(share, 4)}
-            log.write(json.dumps({**line, "pictures_per_s": pace, "loss": means}) + "\n")
-            seen, sums, counts, logged = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0), now
-        if now - saved > 120 or done:
-            student.save(out)
-            saved = now
-        if now - examined > exam_every or done:
-            student.settle()
-            marks = examine(student.eye, student.heads, exam_pictures)
-            log.write(json.dumps({"step": student.step, "seconds": round(student.seconds), "exam": marks}) + "\n")
-            logged = examined = time.monotonic()
-            seen = 0
-        if done:
-            break
+    with (out / "log.jsonl").open("a", buffering=1) as log, Progress("eye", seconds) as progress, threads(1):
+        for arrays in stream(partial(lesson_at, plan=config, seed=config.seed), student.step, workers, ahead=12):
+            lesson = to_lesson(arrays)
+            rng = random.Random(f"window {config.seed} {student.step}")
+            share = schedule(student.step, config.warmup, student.seconds / seconds)
+            window = _window(rng, config.eye, lesson.pixels_BHWC.shape[1])
+            for name, loss in student.learn(lesson, share, window).items():
+                sums[name] += loss
+                counts[name] += 1
+            seen += len(lesson.pixels_BHWC)
+            now = time.monotonic()
+            student.seconds = before + now - started
+            done = student.seconds >= seconds
+            progress.at(student.seconds)
+            if now - logged > 10 or done:
+                means = {n: round(sums[n] / counts[n], 4) for n in sums if counts[n]}
+                pace = round(seen / (now - logged), 1)
+                line = {"step": student.step, "seconds": round(student.seconds), "share": round(share, 4)}
+                log.write(json.dumps({**line, "pictures_per_s": pace, "loss": means}) + "\n")
+                progress.says(f"step {student.step}, {pace} pictures/s")
+                seen, sums, counts, logged = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0), now
+            if now - saved > 120 or done:
+                student.save(out)
+                saved = now
+            if now - examined > exam_every or done:
+                student.settle()
+                marks = examine(student.eye, student.heads, exam_pictures)
+                log.write(json.dumps({"step": student.step, "seconds": round(student.seconds), "exam": marks}) + "\n")
+                logged = examined = time.monotonic()
+                seen = 0
+            if done:
+                break
     return out / "eye.safetensors"
 
 
@@ -229,10 +247,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=50)
-    parser.add_argument("--threads", type=int, default=2, help="cores: one updates weights, the others look")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    torch.set_num_threads(max(1, given.threads - 1))
     print(school(Schooling(), given.out, 60 * given.minutes, workers=given.workers))
 
 

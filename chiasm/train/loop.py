@@ -15,6 +15,7 @@ from torch import Tensor
 
 from chiasm.train.masters import Masters
 from chiasm.train.parts import Part
+from chiasm.train.progress import Progress
 from chiasm.train.ranks import Ranks
 from chiasm.train.schedule import schedule
 from chiasm.weights.write import write_json
@@ -67,7 +68,10 @@ def go(course: Course[T], masters: Masters, out: Path, ranks: Ranks, save_every:
         return
     started = saved = logged = time.monotonic()
     sums = torch.zeros(4, dtype=torch.float64)
-    with log_file.open("a", buffering=1) if ranks.first else nullcontext() as log:
+    with (
+        log_file.open("a", buffering=1) if ranks.first else nullcontext() as log,
+        Progress(course.name, budget, ranks.first) as progress,
+    ):
         for work in course.works(step):
             told = course.judge(work)
             facts = torch.tensor([float(told.loss.detach()), told.right, told.count, told.pictures, 0.0], dtype=torch.float64)
@@ -79,11 +83,14 @@ def go(course: Course[T], masters: Masters, out: Path, ranks: Ranks, save_every:
             pace = schedule(step, course.warmup, seconds / budget)
             masters.step({part: rate * pace for part, rate in course.rates.items()}, course.clip, ranks)
             step, sums, done = step + 1, sums + facts[:4], seconds >= budget
+            progress.at(seconds)
             now = time.monotonic()
             if log is not None and (now - logged > 10 or done):
                 loss, right, count, pictures = sums.tolist()
                 line = {"step": step, "seconds": round(seconds), "pictures_per_s": round(pictures / (now - logged), 1)}
-                log.write(json.dumps(line | {"loss": round(loss / count, 4), "right": round(right / count, 4)}) + "\n")
+                line |= {"loss": round(loss / count, 4), "right": round(right / count, 4)}
+                log.write(json.dumps(line) + "\n")
+                progress.says(f"step {step}, {line['pictures_per_s']} pictures/s, loss {line['loss']}, right {line['right']}")
                 sums, logged = torch.zeros_like(sums), now
             if ranks.first and (now - saved > save_every or done):
                 masters.save(tensors_file)
