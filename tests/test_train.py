@@ -26,7 +26,7 @@ from chiasm.train.conversations import Diet
 from chiasm.train.masters import Masters
 from chiasm.train.names import NOTHING, Vocabulary, names, said_by_squares
 from chiasm.train.naming import told_names
-from chiasm.train.parts import trainable
+from chiasm.train.parts import Turned, masters_of
 from chiasm.train.ranks import Ranks, spread
 from chiasm.train.run import replaced
 from chiasm.train.talk import Stage, told
@@ -44,6 +44,9 @@ TINY = CausalSpec(
     ),
 )  # fmt: skip
 STAGE = Stage("answer", 1.0, {"connect": 1e-2, "lora": 1e-2}, Diet({}, 1, 1, 0.0))
+
+
+RATES = {"connect": 1e-2, "lora": 1e-2}
 
 
 def tiny() -> Causal:
@@ -114,11 +117,11 @@ def test_trees_in_one_row_are_trees_in_rows_of_their_own() -> None:
 def _one_of_two(ranks: Ranks, out: Path) -> None:
     total = ranks.sum(torch.tensor([1.0 + ranks.rank, 10.0]))
     model = tiny()
-    masters = Masters(trainable(model, STAGE.rates), 0.0, (0.9, 0.99))
+    masters = masters_of(model, STAGE.rates, 0.0)[0]
     ids, watched = row([7 + ranks.rank, 8, 9, 10])
     batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(ranks.rank)))
     (told(model, batch, 1).loss / 4).backward()
-    masters.step(STAGE.rates, 1e9, ranks)
+    masters.step(RATES, 1e9, ranks)
     save_file({"total": total, **masters.masters}, out / f"{ranks.rank}.safetensors")
 
 
@@ -162,12 +165,12 @@ def test_two_processes_are_one_with_both_batches(tmp_path: Path) -> None:
     assert first["total"].tolist() == [3.0, 20.0]
     assert all(torch.equal(first[name], second[name]) for name in first)
     model = tiny()
-    masters = Masters(trainable(model, STAGE.rates), 0.0, (0.9, 0.99))
+    masters = masters_of(model, STAGE.rates, 0.0)[0]
     for rank in (0, 1):
         ids, watched = row([7 + rank, 8, 9, 10])
         batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(rank)))
         (told(model, batch, 1).loss / 4).backward()
-    masters.step(STAGE.rates, 1e9)
+    masters.step(RATES, 1e9)
     for name, master in masters.masters.items():
         torch.testing.assert_close(first[name], master, atol=1e-6, rtol=1e-5)
 
@@ -199,19 +202,33 @@ def test_a_stage_trains_its_parts_and_nothing_else() -> None:
     model = tiny()
     lora.adapt(model.language, rank=2, alpha=4.0)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    masters = Masters(trainable(model, STAGE.rates), 0.0, (0.9, 0.99))
+    masters = masters_of(model, STAGE.rates, 0.0)[0]
     ids, watched = row([7, 8, 9, 10])
     batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(0)))
     losses = []
     for _ in range(8):
         loss = told(model, batch, 1).loss / 2
         loss.backward()
-        masters.step(STAGE.rates, 1.0)
+        masters.step(RATES, 1.0)
         losses.append(float(loss.detach()))
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert losses[-1] < losses[0]
     assert {name.split(".")[0] for name in moved} == {"connect", "language"}
     assert all(name.endswith((".a", ".b")) for name in moved if name.startswith("language"))
+
+
+def test_matrices_of_a_turned_part_are_muons() -> None:
+    model = tiny()
+    masters, rates = masters_of(model, {"vision": Turned(2e-2, 1e-3)}, 0.0)
+    assert rates == {"vision turned": 2e-2, "vision rest": 1e-3}
+    before = {name: master.clone() for name, master in masters.masters.items()}
+    ids, watched = row([7, 8, 9, 10])
+    told(model, Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(0))), 1).loss.backward()
+    masters.step(rates, 1e9)
+    moved = masters.masters["vision.to_tokens.weight"] - before["vision.to_tokens.weight"]
+    singular = torch.linalg.svdvals(moved.permute(0, 2, 3, 1).flatten(1))
+    # One picture's gradient has few directions; each of them is gone as far as the others.
+    assert 1e-2 < singular[1] and singular[0] < 1.3 * singular[1]
 
 
 def test_merged_adapters_are_the_adapters() -> None:
@@ -238,12 +255,12 @@ def test_masters_resume_to_the_bit(tmp_path: Path) -> None:
         model = tiny().to(torch.bfloat16)
         lora.adapt(model.language, rank=2, alpha=4.0)
         model.to(torch.bfloat16)
-        return model, Masters(trainable(model, STAGE.rates), 0.01, (0.9, 0.99))
+        return model, masters_of(model, STAGE.rates, 0.01)[0]
 
     def learn(model: Causal, masters: Masters, steps: int) -> None:
         for _ in range(steps):
             (told(model, batch, 1).loss / 2).backward()
-            masters.step(STAGE.rates, 1.0)
+            masters.step(RATES, 1.0)
 
     torch.manual_seed(3)
     model, masters = fresh()

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from chiasm.train.masters import Masters
-from chiasm.train.parts import Part
 from chiasm.train.progress import Progress
 from chiasm.train.ranks import Ranks
 from chiasm.train.schedule import schedule
@@ -43,7 +42,7 @@ class Course(Generic[T]):
 
     name: str
     minutes: float
-    rates: Mapping[Part, float]
+    rates: Mapping[str, float]
     warmup: int
     clip: float
     works: Callable[[int], Iterator[T]]

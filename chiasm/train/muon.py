@@ -33,7 +33,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices and convolution kernels; kernels, in channels-last memory, are taken as (out, height * width * in).
+    """For matrices and convolution kernels; kernels are taken as (out, height * width * in).
 
     Args:
         decay: share of the learning rate by which weights shrink each step.
@@ -56,9 +56,17 @@ class Muon(torch.optim.Optimizer):
                 momentum = state["momentum"].lerp_(p.grad, 1 - keep)
                 update = orthogonal(_rows(p.grad.lerp(momentum, keep)))
                 scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                _rows(p).mul_(1 - rate * group["decay"]).add_(update, alpha=-rate * scale)
+                p.mul_(1 - rate * group["decay"]).add_(_shaped(update, p), alpha=-rate * scale)
 
 
 def _rows(weight: Tensor) -> Tensor:
-    """A matrix that shares the weight's memory; the order of columns means nothing to `orthogonal`."""
+    """A matrix of the weight's numbers, a kernel's without a copy where its channels come last in memory."""
     return weight if weight.ndim == 2 else weight.permute(0, 2, 3, 1).flatten(1)
+
+
+def _shaped(rows: Tensor, weight: Tensor) -> Tensor:
+    """The inverse of `_rows`."""
+    if weight.ndim == 2:
+        return rows
+    _, inputs, high, wide = weight.shape
+    return rows.unflatten(1, (high, wide, inputs)).permute(0, 3, 1, 2)

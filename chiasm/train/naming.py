@@ -24,9 +24,9 @@ from chiasm.prompt.plan import grids_of
 from chiasm.prompt.planner import Planner
 from chiasm.render import assets, sample
 from chiasm.train.loop import Course, Told, go
-from chiasm.train.masters import ALONE, Masters
+from chiasm.train.masters import ALONE
 from chiasm.train.names import NOTHING, Vocabulary, names, places, said_by_squares
-from chiasm.train.parts import Part, trainable
+from chiasm.train.parts import Part, Rate, masters_of
 from chiasm.train.ranks import Ranks
 from chiasm.train.stream import stream
 
@@ -42,7 +42,7 @@ class Naming:
 
     name: str
     minutes: float
-    rates: Mapping[Part, float]
+    rates: Mapping[Part, Rate]
     mix: Mapping[str, float]
     batch: int
     decay: float = 0.01
@@ -88,8 +88,8 @@ def train_names(
         visual = model.see(Sight(torch.from_numpy(packed(seen)), grids, tuple((size.width, size.height) for size in sizes)))
         return told_names(visual.tokens_VD, torch.from_numpy(ids).flatten(0, 1), places(visual.laid), vocabulary, len(pictures))
 
-    masters = Masters(trainable(model, stage.rates), stage.decay, (0.9, 0.98))
-    go(Course(stage.name, stage.minutes, stage.rates, stage.warmup, 1.0, works, judge), masters, out, ranks)
+    masters, rates = masters_of(model, stage.rates, stage.decay)
+    go(Course(stage.name, stage.minutes, rates, stage.warmup, 1.0, works, judge), masters, out, ranks)
 
 
 def lesson(step: int, planner: Planner, stage: Naming, seed: int) -> tuple[np.ndarray, np.ndarray]:

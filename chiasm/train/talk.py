@@ -17,8 +17,8 @@ from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.train.conversations import Diet, batch_of
 from chiasm.train.loop import Course, Told, go
-from chiasm.train.masters import ALONE, Masters
-from chiasm.train.parts import Part, trainable
+from chiasm.train.masters import ALONE
+from chiasm.train.parts import Part, Rate, masters_of
 from chiasm.train.ranks import Ranks
 from chiasm.train.stream import stream
 
@@ -29,7 +29,7 @@ class Stage:
 
     name: str
     minutes: float
-    rates: Mapping[Part, float]
+    rates: Mapping[Part, Rate]
     diet: Diet
     decay: float = 0.01
     warmup: int = 60
@@ -62,5 +62,5 @@ def train(
         seen = [view for n, picture in enumerate(pictures) for view in look(sight, picture, n)]
         return told(model, plan.batch(torch.from_numpy(packed(seen))), len(pictures))
 
-    masters = Masters(trainable(model, stage.rates), stage.decay, (0.9, 0.98))
-    go(Course(stage.name, stage.minutes, stage.rates, stage.warmup, stage.clip, works, judge), masters, out, ranks)
+    masters, rates = masters_of(model, stage.rates, stage.decay)
+    go(Course(stage.name, stage.minutes, rates, stage.warmup, stage.clip, works, judge), masters, out, ranks)
