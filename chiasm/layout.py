@@ -146,11 +146,15 @@ class Name:
 
 @dataclass(frozen=True)
 class Fused:
-    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each."""
+    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each.
+
+    With `groups` the axis is that many runs, each of them side by side in itself.
+    """
 
     theirs: str
     ours: tuple[str, ...]
     shares: tuple[int, ...]
+    groups: int = 1
 
 
 @dataclass(frozen=True)
