@@ -24,6 +24,16 @@ def read_qwen2(c: Config) -> Reading:
     return decoder(c, context=32768, eps=1e-6, qkv_bias=True)
 
 
+def llama_like(
+    width: int, heads: int, kv_heads: int, mlp_width: int, *, eps: float = 1e-6, qkv_bias: bool = False
+) -> Block:
+    """The block that most decoders of text are made of."""
+    return Block(
+        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", eps), "silu", "gated",
+        qkv_bias=qkv_bias, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+
+
 LAYOUTS = (Layout("llama", read_llama), Layout("mistral", read_mistral), Layout("qwen2", read_qwen2))
 
 SMOLLM2 = Causal(
