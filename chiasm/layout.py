@@ -194,10 +194,12 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours."""
+    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
+    what a folder of this decoder alone calls its head."""
 
     spec: Any
     keys: tuple[Rule, ...]
+    head: str = "lm_head.weight"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Phi-3, Phi-3.5 (arXiv:2404.14219) and Phi-4 (arXiv:2412.08905, mini: arXiv:2503.01743): Llama with fused projections, its
 longer contexts by frequencies of their own, in the mini of Phi-4 three quarters of each head turned."""
 
-from dataclasses import replace
+import math
 from typing import Any
 
 from chiasm.families.llama import llama_like
@@ -36,4 +36,48 @@ def read(c: Config) -> Reading:
 
 LAYOUTS = (Layout("phi3", read),)
 
-FAMILIES: tuple[Family, ...] = ()
+LONG = (
+    1.0, 1.118320672, 1.250641126, 1.398617824, 1.564103225, 1.74916897, 1.956131817, 2.187582649, 2.446418898, 2.735880826,
+    3.059592084, 3.421605075, 3.826451687, 4.279200023, 4.785517845, 5.351743533, 5.984965424, 6.693110555, 7.485043894,
+    8.370679318, 9.36110372, 10.4687158, 11.70738129, 13.09260651, 14.64173252, 16.37415215, 18.31155283, 20.47818807,
+    22.90118105, 25.61086418, 28.64115884, 32.03, 32.1, 32.13, 32.23, 32.6, 32.61, 32.64, 32.66, 32.7, 32.71, 32.93, 32.97,
+    33.28, 33.49, 33.5, 44.16, 47.77,
+)  # fmt: skip
+"""What Phi-4-mini divides its frequencies by past 4096 positions, to reach 131072."""
+
+
+def size(width: int, heads: int, kv_heads: int, mlp_width: int, depth: int, **others: Any) -> dict[str, Any]:
+    block = llama_like(width, heads, kv_heads, mlp_width, eps=1e-5)
+    return {"decoder.block": block, "decoder.depth": depth, **{f"decoder.{name}": value for name, value in others.items()}}
+
+
+MINI = Decoder(llama_like(3072, 32, 32, 8192, eps=1e-5), 32, 32064, Rope(10000.0), 4096, window=2047)
+MINI_4 = size(
+    3072, 24, 8, 8192, 32, vocab=200064, context=131072, tied=True, window=262144,
+    rope=Rope(10000.0, LongRope((1.0,) * 48, LONG, math.sqrt(1 + math.log(32) / math.log(4096)), 4096), share=0.75),
+)  # fmt: skip
+
+FAMILIES = (
+    Family(
+        name="phi-3",
+        title="Phi-3",
+        paper="2404.14219",
+        year=2024,
+        layout="phi3",
+        model=Causal(MINI),
+        sizes={"mini-4k": {}, "medium-4k": size(5120, 40, 10, 17920, 40)},
+        reference="Phi3ForCausalLM",
+    ),
+    Family(
+        name="phi-4",
+        title="Phi-4",
+        paper="2412.08905",
+        year=2024,
+        layout="phi3",
+        model=Causal(
+            Decoder(llama_like(5120, 40, 10, 17920, eps=1e-5), 40, 100352, Rope(250000.0), 16384)
+        ),
+        sizes={"14b": {}, "mini": MINI_4},
+        reference="Phi3ForCausalLM",
+    ),
+)

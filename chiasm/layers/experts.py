@@ -18,12 +18,12 @@ class MixedMLP(nn.Module):
         self.spec = spec
         self.router = nn.Linear(block.width, spec.count, bias=False)
         self.experts = nn.ModuleList(GatedMLP(block.width, spec.width, block.act, block.mlp_bias) for _ in range(spec.count))
-        self.shared = GatedMLP(block.width, spec.shared, block.act, block.mlp_bias)
+        self.shared = GatedMLP(block.width, spec.shared, block.act, block.mlp_bias) if spec.shared else None
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         tokens_VD = x_BTD.flatten(0, -2)
         weight_VK, chosen_VK = self.route(tokens_VD)
-        mixed_VD = self.shared(tokens_VD)
+        mixed_VD = torch.zeros_like(tokens_VD) if self.shared is None else self.shared(tokens_VD)
         for number in chosen_VK.unique().tolist():
             token, place = (chosen_VK == number).nonzero(as_tuple=True)
             made = self.experts[number](tokens_VD[token]) * weight_VK[token, place, None].to(tokens_VD.dtype)
