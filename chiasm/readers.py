@@ -112,12 +112,15 @@ def decoder(
         mlp_bias=mlp_bias,
     )
     c.inert("max_window_layers")
+    positions = rope(c, theta, context)
+    longest = c.get("max_position_embeddings", context)
     spec = Decoder(
         block=block,
         depth=c.get("num_hidden_layers", 32),
         vocab=c.get("vocab_size", 32000),
-        rope=rope(c, theta, context),
-        context=c.get("max_position_embeddings", context),
+        rope=positions,
+        # A base that grows knows no end; InternLM2, which has one, is published for six times its config's positions.
+        context=8 * longest if isinstance(positions.scaling, DynamicNtk) else longest,
         tied=c.get("tie_word_embeddings", False),
         window=window,
     )
@@ -154,7 +157,7 @@ def scaling(c: Config, kind: str, fields: dict[str, Any], context: int) -> Scali
         case "longrope" | "su":
             original = fields.get("original_max_position_embeddings") or c.first("original_max_position_embeddings")
             factor = fields.get("factor") or longest / original
-            louder = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+            louder = longrope_louder(factor, original)
             short, long = (tuple(map(float, fields[name])) for name in ("short_factor", "long_factor"))
             return LongRope(short, long, float(fields.get("attention_factor") or louder), original)
         case "yarn":
@@ -162,6 +165,11 @@ def scaling(c: Config, kind: str, fields: dict[str, Any], context: int) -> Scali
         case _:
             known = "default, mrope, linear, llama3, dynamic, longrope and yarn are"
             raise BadConfig(f"{c.path}: rope of type {kind!r} is not supported; {known}")
+
+
+def longrope_louder(factor: float, original: int) -> float:
+    """What LongRoPE multiplies queries and keys by, for a context `factor` times as long (arXiv:2402.13753)."""
+    return 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
 
 
 def yarn(fields: dict[str, Any], longest: int) -> Yarn:

@@ -51,9 +51,7 @@ FAMILIES = (
         paper="2403.08295",
         year=2024,
         layout="gemma",
-        model=Causal(
-            Decoder(block(2048, 8, 1, 16384), 18, 256000, Rope(10000.0), 8192, tied=True, embed_scale="root_width")
-        ),
+        model=Causal(Decoder(block(2048, 8, 1, 16384), 18, 256000, Rope(10000.0), 8192, tied=True, embed_scale="root_width")),
         sizes={"2b": {}, "7b": {"decoder.block": block(3072, 16, 16, 24576), "decoder.depth": 28}},
         reference="GemmaForCausalLM",
     ),

@@ -1,12 +1,9 @@
 """Phi-3, Phi-3.5 (arXiv:2404.14219) and Phi-4 (arXiv:2412.08905, mini: arXiv:2503.01743): Llama with fused projections, its
 longer contexts by frequencies of their own, in the mini of Phi-4 three quarters of each head turned."""
 
-import math
-from typing import Any
-
 from chiasm.families.llama import llama_like
 from chiasm.layout import Config, Fused, Layout, Reading
-from chiasm.readers import DECODER_KEYS, decoder
+from chiasm.readers import DECODER_KEYS, decoder, longrope_louder
 from chiasm.spec import Causal, Decoder, Family, LongRope, Rope
 
 APART = tuple(f"layers.*.self_attn.{part}_proj.*" for part in "qkv") + tuple(f"layers.*.mlp.{p}_proj.*" for p in ("gate", "up"))
@@ -23,7 +20,10 @@ def read(c: Config) -> Reading:
     defaults = {"hidden_size": 3072, "intermediate_size": 8192, "vocab_size": 32064}
     c.data = {**defaults, "original_max_position_embeddings": 4096, **c.data}
     c.only("attention_bias", False)
-    c.only("mlp_bias", False)
+    for absent in ("mlp_bias", "lm_head_bias"):
+        c.only(absent, False)
+    for single in ("full_attn_mod", "interpolate_factor"):
+        c.only(single, 1)
     reading = decoder(c, context=4096, eps=1e-5, window=c.get("sliding_window", None))
     block = reading.spec.block
     heads = (block.heads, block.kv_heads, block.kv_heads)
@@ -46,15 +46,13 @@ LONG = (
 """What Phi-4-mini divides its frequencies by past 4096 positions, to reach 131072."""
 
 
-def size(width: int, heads: int, kv_heads: int, mlp_width: int, depth: int, **others: Any) -> dict[str, Any]:
-    block = llama_like(width, heads, kv_heads, mlp_width, eps=1e-5)
-    return {"decoder.block": block, "decoder.depth": depth, **{f"decoder.{name}": value for name, value in others.items()}}
-
+MEDIUM = llama_like(5120, 40, 10, 17920, eps=1e-5)
+"""The block of Phi-3-medium and of Phi-4."""
 
 MINI = Decoder(llama_like(3072, 32, 32, 8192, eps=1e-5), 32, 32064, Rope(10000.0), 4096, window=2047)
-MINI_4 = size(
-    3072, 24, 8, 8192, 32, vocab=200064, context=131072, tied=True, window=262144,
-    rope=Rope(10000.0, LongRope((1.0,) * 48, LONG, math.sqrt(1 + math.log(32) / math.log(4096)), 4096), share=0.75),
+MINI_4 = Decoder(
+    llama_like(3072, 24, 8, 8192, eps=1e-5), 32, 200064,
+    Rope(10000.0, LongRope((1.0,) * 48, LONG, longrope_louder(32, 4096), 4096), share=0.75), 131072, tied=True, window=262144,
 )  # fmt: skip
 
 FAMILIES = (
@@ -65,7 +63,7 @@ FAMILIES = (
         year=2024,
         layout="phi3",
         model=Causal(MINI),
-        sizes={"mini-4k": {}, "medium-4k": size(5120, 40, 10, 17920, 40)},
+        sizes={"mini-4k": {}, "medium-4k": {"decoder.block": MEDIUM, "decoder.depth": 40}},
         reference="Phi3ForCausalLM",
     ),
     Family(
@@ -74,10 +72,18 @@ FAMILIES = (
         paper="2412.08905",
         year=2024,
         layout="phi3",
-        model=Causal(
-            Decoder(llama_like(5120, 40, 10, 17920, eps=1e-5), 40, 100352, Rope(250000.0), 16384)
-        ),
-        sizes={"14b": {}, "mini": MINI_4},
+        model=Causal(Decoder(MEDIUM, 40, 100352, Rope(250000.0), 16384)),
+        sizes={"14b": {}},
+        reference="Phi3ForCausalLM",
+    ),
+    Family(
+        name="phi-4-mini",
+        title="Phi-4-mini",
+        paper="2503.01743",
+        year=2025,
+        layout="phi3",
+        model=Causal(MINI_4),
+        sizes={"3.8b": {}},
         reference="Phi3ForCausalLM",
     ),
 )

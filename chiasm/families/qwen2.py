@@ -28,8 +28,7 @@ FAMILIES = (
             "0.5b": {},
             "1.5b": size(1536, 12, 2, 8960, 28),
             "7b": size(3584, 28, 4, 18944, 28, vocab=152064, tied=False),
-            "72b": size(8192, 64, 8, 29568, 80, vocab=152064, tied=False)
-            | {"decoder.block.norm.eps": 1e-5},
+            "72b": size(8192, 64, 8, 29568, 80, vocab=152064, tied=False) | {"decoder.block.norm.eps": 1e-5},
         },
         reference="Qwen2ForCausalLM",
     ),
