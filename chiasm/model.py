@@ -120,8 +120,7 @@ class Causal(nn.Module):
         """An empty cache for `rows` sequences of up to `length` positions."""
         block, weight = self.spec.decoder.block, self.language.embed.weight
         shape = (self.spec.decoder.depth, rows, block.kv_heads, length, block.head_width)
-        values = None if block.latent is None else block.latent.values
-        return KVCache(*shape, dtype=weight.dtype, device=weight.device, value_width=values)
+        return KVCache(*shape, dtype=weight.dtype, device=weight.device, value_width=block.value_width)
 
 
 class Match(nn.Module):

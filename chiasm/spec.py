@@ -93,6 +93,11 @@ class Block:
     latent: Latent | None = None
     experts: Experts | None = None
 
+    @property
+    def value_width(self) -> int:
+        """The width of a head's values."""
+        return self.head_width if self.latent is None else self.latent.values
+
 
 # --- views: from a picture to grids of patches ---------------------------------------------------------------------------
 

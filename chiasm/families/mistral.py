@@ -1,4 +1,4 @@
-"""Mistral 7B (arXiv:2310.06825): Llama with shared keys and, in its first version, a sliding window. Its reader stands in llama.py."""
+"""Mistral 7B (arXiv:2310.06825): Llama with shared keys and at first a sliding window. Its reader stands in llama.py."""
 
 from chiasm.families.llama import llama_like
 from chiasm.layout import Layout

@@ -2,7 +2,7 @@
 longer contexts by frequencies of their own, in the mini of Phi-4 three quarters of each head turned."""
 
 from chiasm.families.llama import llama_like
-from chiasm.layout import Config, Fused, Layout, Reading
+from chiasm.layout import Config, Fused, Layout, Name, Reading
 from chiasm.readers import DECODER_KEYS, decoder, longrope_louder
 from chiasm.spec import Causal, Decoder, Family, LongRope, Rope
 
@@ -31,7 +31,9 @@ def read(c: Config) -> Reading:
         Fused("layers.*.self_attn.qkv_proj.*", tuple(f"blocks.*.attention.{part}.*" for part in "qkv"), heads),
         Fused("layers.*.mlp.gate_up_proj.*", ("blocks.*.mlp.gate.*", "blocks.*.mlp.up.*"), (1, 1)),
     )
-    return Reading(reading.spec, (*(rule for rule in DECODER_KEYS if rule.theirs not in APART), *fused))
+    return Reading(
+        reading.spec, (*(rule for rule in DECODER_KEYS if isinstance(rule, Name) and rule.theirs not in APART), *fused)
+    )
 
 
 LAYOUTS = (Layout("phi3", read),)
