@@ -146,11 +146,15 @@ class Name:
 
 @dataclass(frozen=True)
 class Fused:
-    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each."""
+    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each.
+
+    With `groups` the axis is that many runs, each of them side by side in itself.
+    """
 
     theirs: str
     ours: tuple[str, ...]
     shares: tuple[int, ...]
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -190,10 +194,12 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours."""
+    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
+    what a folder of this decoder alone calls its head."""
 
     spec: Any
     keys: tuple[Rule, ...]
+    head: str = "lm_head.weight"
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Causal(nn.Module):
             self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
         self.language = CausalDecoder(spec.decoder)
         if not spec.decoder.tied:
-            self.head = nn.Linear(spec.decoder.width, spec.decoder.vocab, bias=False)
+            self.head = nn.Linear(spec.decoder.inner, spec.decoder.vocab, bias=False)
 
     def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""
@@ -113,13 +113,14 @@ class Causal(nn.Module):
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""
         weight = self.language.embed.weight if self.spec.decoder.tied else self.head.weight
-        return scores(hidden_BTD, weight)
+        logits, cap = scores(hidden_BTD, weight), self.spec.decoder.logit_cap
+        return logits if cap is None else (logits / cap).tanh() * cap
 
     def room(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of up to `length` positions."""
         block, weight = self.spec.decoder.block, self.language.embed.weight
         shape = (self.spec.decoder.depth, rows, block.kv_heads, length, block.head_width)
-        return KVCache(*shape, dtype=weight.dtype, device=weight.device)
+        return KVCache(*shape, dtype=weight.dtype, device=weight.device, value_width=block.value_width)
 
 
 class Match(nn.Module):

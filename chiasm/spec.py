@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "relu", "silu"]
 Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
@@ -17,15 +17,58 @@ Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"
 
 @dataclass(frozen=True)
 class Norm:
-    """LayerNorm (weight and bias) or RMSNorm (weight alone)."""
+    """LayerNorm (weight and bias) or RMSNorm (weight alone). `weight`: as it is, or stored as what it adds to one (Gemma)."""
 
     kind: Literal["layer", "rms"] = "layer"
     eps: float = 1e-5
+    weight: Literal["plain", "from_one"] = "plain"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How products of queries and keys become scores: times `scale` (none: one over the root of the head's width), then
+    bent into (-cap, cap) by tanh where there is a `cap` (Gemma 2, arXiv:2408.00118)."""
+
+    scale: float | None = None
+    cap: float | None = None
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Keys and values from one narrow vector a token (multi-head latent attention, arXiv:2405.04434).
+
+    `keys` is that vector's width, `queries` the width through which queries pass (none: straight from the token), `values`
+    a head's values. The last `turned` numbers of each head are turned by their place, neighbours in pairs, and those of keys
+    are shared by all heads; `Block.head_width` counts them in.
+    """
+
+    keys: int
+    turned: int
+    values: int
+    queries: int | None = None
+    eps: float = 1e-6
+
+
+@dataclass(frozen=True)
+class Experts:
+    """`count` gated MLPs of `width`, of which each token takes the `active` likeliest, weighted by a softmax over all of them
+    times `scale`; beside them one of `shared` width that every token passes (arXiv:2401.06066).
+
+    With `groups` only experts of the `chosen` best groups are taken, a group being as good as its best expert.
+    """
+
+    count: int
+    active: int
+    width: int
+    shared: int
+    scale: float = 1.0
+    groups: int = 1
+    chosen: int = 1
 
 
 @dataclass(frozen=True)
 class Block:
-    """A pre-norm transformer block: norm, attention, residual, norm, MLP, residual.
+    """A transformer block: norm, attention, residual, norm, MLP, residual, unless `norms` puts the norms elsewhere.
 
     `kv_heads` below `heads` shares keys and values among heads (grouped-query attention, arXiv:2305.13245).
     A gated MLP computes down(act(gate(x)) * up(x)) (arXiv:2002.05202).
@@ -42,6 +85,18 @@ class Block:
     qkv_bias: bool = True
     out_bias: bool = True
     mlp_bias: bool = True
+    norms: Literal["before", "both", "after"] = "before"
+    """Where norms stand: before attention and MLP; before and after each, inside the residual; or after each sum."""
+    scores: Scores = Scores()
+    qk_norm: Norm | None = None
+    """A norm of each head's query and key, before they are turned."""
+    latent: Latent | None = None
+    experts: Experts | None = None
+
+    @property
+    def value_width(self) -> int:
+        """The width of a head's values."""
+        return self.head_width if self.latent is None else self.latent.values
 
 
 # --- views: from a picture to grids of patches ---------------------------------------------------------------------------
@@ -254,20 +309,80 @@ class Llama3Scaling:
     original: int
 
 
-Scaling = Plain | LinearScaling | Llama3Scaling
+class Declares:
+    """A part that breaks an invariant because its reference does: `breaks` says which one, and why."""
+
+    breaks: ClassVar[dict[str, str]]
+
+
+_BY_LENGTH = (
+    "its frequencies follow the longest row that is read at once, as the reference's do: keys that were cached, and shorter "
+    "rows beside a longer one, are turned by others where that length passes `original`"
+)
+
+
+@dataclass(frozen=True)
+class LongRope(Declares):
+    """Each frequency divided by its own number, another set of them past `original` positions (arXiv:2402.13753); what is
+    turned is also multiplied by `attention`."""
+
+    short: tuple[float, ...]
+    long: tuple[float, ...]
+    attention: float
+    original: int
+    breaks: ClassVar[dict[str, str]] = {"cached_is_uncached": _BY_LENGTH, "batch_is_single": _BY_LENGTH}
+
+
+@dataclass(frozen=True)
+class DynamicNtk(Declares):
+    """A base that grows with the length L past `original` positions: times (factor L / original - (factor - 1)) to the power
+    F / (F - 2), where F numbers of a head are turned."""
+
+    factor: float
+    original: int
+    breaks: ClassVar[dict[str, str]] = {"cached_is_uncached": _BY_LENGTH, "batch_is_single": _BY_LENGTH}
+
+
+@dataclass(frozen=True)
+class Yarn:
+    """Frequencies that turn less than `slow` times in `original` positions divided by `factor`, those that turn more than
+    `fast` times kept, a blend between (arXiv:2309.00071); what is turned is also multiplied by `attention`."""
+
+    factor: float
+    original: int
+    fast: float = 32.0
+    slow: float = 1.0
+    attention: float = 1.0
+
+
+Scaling = Plain | LinearScaling | Llama3Scaling | LongRope | DynamicNtk | Yarn
 
 
 @dataclass(frozen=True)
 class Rope:
-    """Rotary positions. `sections` splits the frequencies among the axes (time, row, column) of M-RoPE; none: one axis."""
+    """Rotary positions. `sections` splits the frequencies among the axes (time, row, column) of M-RoPE; none: one axis.
+    `share` is how much of each head is turned, its first numbers."""
 
     theta: float = 10000.0
     scaling: Scaling = Plain()
     sections: tuple[int, ...] = ()
+    share: float = 1.0
 
     @property
     def axes(self) -> int:
         return len(self.sections) or 1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learned vector for each of `count` positions, added to the embedding; the table begins with `before` idle rows."""
+
+    count: int
+    before: int = 0
+
+    @property
+    def axes(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True)
@@ -277,14 +392,37 @@ class Decoder:
     block: Block
     depth: int
     vocab: int
-    rope: Rope
+    rope: Rope | Learned
     context: int
     tied: bool = False
     window: int | None = None
+    full_every: int | None = None
+    """Each layer of this number and its multiples sees past the window (Gemma 2: every second one)."""
+    embed_scale: Literal["plain", "root_width"] = "plain"
+    """What embeddings of ids are multiplied by."""
+    embed_width: int | None = None
+    """The embedding's and the head's own width, where linear layers lead from it to the blocks and back."""
+    logit_cap: float | None = None
+    """Logits are bent into (-cap, cap) by tanh."""
+    dense: int = 0
+    """The first blocks, that have an MLP where the others have experts."""
 
     @property
     def width(self) -> int:
         return self.block.width
+
+    @property
+    def inner(self) -> int:
+        """The width of what the head reads."""
+        return self.embed_width or self.block.width
+
+    def window_of(self, layer: int) -> int | None:
+        """How far back a layer sees; none: to the beginning."""
+        return None if self.full_every is not None and (layer + 1) % self.full_every == 0 else self.window
+
+    def block_of(self, layer: int) -> Block:
+        """A layer's own block."""
+        return dataclasses.replace(self.block, experts=None) if layer < self.dense else self.block
 
 
 @dataclass(frozen=True)
@@ -446,3 +584,12 @@ def override(value: Any, changes: dict[str, Any]) -> Any:
         inner = override(getattr(value, head), {rest: new}) if rest else new
         value = dataclasses.replace(value, **{head: inner})
     return value
+
+
+def breaks(value: Any) -> dict[str, str]:
+    """The invariants that a model's parts declare to break, each with its reason."""
+    if not dataclasses.is_dataclass(value):
+        return {}
+    own: dict[str, str] = dict(value.breaks) if isinstance(value, Declares) else {}
+    inner = (breaks(getattr(value, f.name)) for f in dataclasses.fields(value))
+    return {name: reason for found in (own, *inner) for name, reason in found.items()}

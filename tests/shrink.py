@@ -10,7 +10,12 @@ from chiasm.spec import (
     Buckets,
     Causal,
     Decoder,
+    DynamicNtk,
+    Experts,
+    Latent,
+    Learned,
     Llama3Scaling,
+    LongRope,
     Match,
     Merge,
     Mlp,
@@ -27,6 +32,7 @@ from chiasm.spec import (
     Views,
     ViT,
     Windows,
+    Yarn,
 )
 
 PATCH, CELLS, HEAD, VOCAB = 4, 4, 8, 128
@@ -59,7 +65,14 @@ def shrunk(model: Model) -> Model:
 
 def _block(block: Block) -> Block:
     shared = 2 if block.kv_heads < block.heads else 4
-    return replace(block, width=4 * HEAD, heads=4, kv_heads=shared, head_width=HEAD, mlp_width=48)
+    latent, experts = block.latent, block.experts
+    if latent is not None:
+        latent = Latent(16, 4, 10, None if latent.queries is None else 12)
+    if experts is not None:
+        experts = Experts(4, 2, 24, 48, experts.scale, *((2, 1) if experts.groups > 1 else (1, 1)))
+    return replace(
+        block, width=4 * HEAD, heads=4, kv_heads=shared, head_width=HEAD, mlp_width=48, latent=latent, experts=experts
+    )
 
 
 def _eye(encoder: ViT) -> ViT:
@@ -75,12 +88,28 @@ def _eye(encoder: ViT) -> ViT:
 
 
 def _decoder(decoder: Decoder) -> Decoder:
-    scaling = decoder.rope.scaling
-    if isinstance(scaling, Llama3Scaling):
-        scaling = replace(scaling, original=32)
-    rope = Rope(decoder.rope.theta, scaling, (2, 1, 1) if decoder.rope.sections else ())
     window = None if decoder.window is None else 6
-    return replace(decoder, block=_block(decoder.block), depth=2, vocab=VOCAB, rope=rope, context=1024, window=window)
+    inner = None if decoder.embed_width is None else 24
+    return replace(
+        decoder, block=_block(decoder.block), depth=2, vocab=VOCAB, rope=_rope(decoder.rope), context=1024, window=window,
+        embed_width=inner,
+    )  # fmt: skip
+
+
+def _rope(rope: Rope | Learned) -> Rope | Learned:
+    """Frequencies that follow the length change within the rows that the tests read."""
+    if isinstance(rope, Learned):
+        return replace(rope, count=1024)
+    scaling = rope.scaling
+    match scaling:
+        case Llama3Scaling() | Yarn():
+            scaling = replace(scaling, original=32)
+        case DynamicNtk():
+            scaling = replace(scaling, original=4)
+        case LongRope():
+            pairs = int(HEAD * rope.share) // 2
+            scaling = replace(scaling, short=scaling.short[:pairs], long=scaling.long[-pairs:], original=7)
+    return replace(rope, scaling=scaling, sections=(2, 1, 1) if rope.sections else ())
 
 
 def _sight(sight: Sight, width: int) -> Sight:

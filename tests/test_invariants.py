@@ -4,26 +4,28 @@ An invariant that a family cannot keep is declared with its reason; nothing is l
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from shrink import tiny
+from shrink import shrunk, tiny
 from torch import Tensor
 
 from chiasm.errors import BadPrompt
 from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Causal, Match, Sight
+from chiasm.model import AnyModel, Causal, Match, Sight, assemble
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
 from chiasm.prompt.plan import Plan, count, lay
+from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import Looks
+from chiasm.spec import Looks, Rope, breaks
 
 SIZES = ((40, 24), (17, 61), (90, 85))
 """(width, height) of three pictures that have different shapes everywhere."""
@@ -265,7 +267,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 @pytest.mark.parametrize("name", families())
 def test_invariant(name: str, invariant: str, record_property: Callable[[str, object], None]) -> None:
     family = families()[name]
-    reason = BY_KIND[family.kind].get(invariant) or EXCEPTIONS.get((name, invariant))
+    declared = breaks(family.model).get(invariant)
+    reason = BY_KIND[family.kind].get(invariant) or EXCEPTIONS.get((name, invariant)) or declared
     record_property("invariant", (name, invariant, reason or "kept"))
     if reason is None:
         model = tiny(family.model)
@@ -273,10 +276,29 @@ def test_invariant(name: str, invariant: str, record_property: Callable[[str, ob
             INVARIANTS[invariant](model)
     else:
         assert len(reason) > 20
+    if declared is not None:
+        with torch.inference_mode(), pytest.raises(AssertionError):
+            INVARIANTS[invariant](tiny(family.model))
 
 
 def test_every_size_of_every_family_shrinks_and_runs() -> None:
     for family in families().values():
         for size in family.sizes:
-            with torch.inference_mode():
+            broken = "batch_is_single" in breaks(family.at(size))
+            with torch.inference_mode(), pytest.raises(AssertionError) if broken else nullcontext():
                 batch_is_single(tiny(family.at(size)))
+
+
+def test_what_breaks_at_a_length_holds_before_it() -> None:
+    """Frequencies that follow the length are the same for all rows that end before they change."""
+    for family in families().values():
+        for invariant in breaks(family.model):
+            assert isinstance(family.model, CausalSpec) and isinstance(family.model.decoder.rope, Rope)
+            small = shrunk(family.model)
+            assert isinstance(small, CausalSpec) and isinstance(small.decoder.rope, Rope)
+            scaling = replace(small.decoder.rope.scaling, original=64)  # type: ignore[call-arg]
+            rope = replace(small.decoder.rope, scaling=scaling)
+            model = assemble(replace(small, decoder=replace(small.decoder, rope=rope))).eval()
+            redraw(model, 0)
+            with torch.inference_mode():
+                INVARIANTS[invariant](model)

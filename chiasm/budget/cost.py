@@ -161,7 +161,7 @@ def parameter_count(spec: Causal) -> int:
 
 def cache_bytes(spec: Causal, positions: int, dtype: DType) -> int:
     block = spec.decoder.block
-    return 2 * spec.decoder.depth * block.kv_heads * block.head_width * positions * BYTES[dtype]
+    return spec.decoder.depth * block.kv_heads * (block.head_width + block.value_width) * positions * BYTES[dtype]
 
 
 def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtype: DType) -> int:
@@ -186,6 +186,8 @@ def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtyp
 def _working(block: Block) -> int:
     projections = 2 * (block.heads + block.kv_heads) * block.head_width
     inner = block.mlp_width * (3 if block.mlp == "gated" else 2)
+    if block.experts is not None:
+        inner = max(inner, 3 * (block.experts.active * block.experts.width + block.experts.shared))
     return 2 * block.width + max(projections, inner)
 
 

@@ -3,7 +3,8 @@
 With N tokens of a block of width D, H heads (of them G with keys of their own) of width F, an MLP of width M, and S
 the sum of squares of the lengths of the sequences that attend to themselves alone:
 
-    linear     2 N (D H F + 2 D G F + H F D + k D M)      k = 2 products in a plain MLP, 3 in a gated one
+    linear     2 N (D H F + 2 D G F + H F D + k D M)      k = 2 products in a plain MLP, 3 in a gated one; of experts
+                                                           those that a token passes, and their router
     attention  4 S H F                                     scores, then the weighted sum
 
 Attention is counted as it is handed to the kernel: whole squares, also under a causal mask. Norms, activations,
@@ -52,12 +53,13 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
     """
     decoder = spec.decoder
     # Only the last position's state is asked for, so the last block computes keys and values for all, the rest for one.
-    whole = decoder.depth - 1
+    *before, last = (decoder.block_of(layer) for layer in range(decoder.depth))
+    led = 2 * decoder.width * decoder.inner * (length + 1) if decoder.inner != decoder.width else 0
     language = (
-        whole * _linear(decoder.block, length) + _projections(decoder.block, length) + _after(decoder.block, 1),
-        whole * _attention(decoder.block, length * length) + _attention(decoder.block, length),
+        led + sum(_linear(block, length) for block in before) + _projections(last, length) + _after(last, 1),
+        sum(_attention(block, length * length) for block in before) + _attention(last, length),
     )
-    head = 2 * decoder.width * decoder.vocab
+    head = 2 * decoder.inner * decoder.vocab
     if spec.sight is None or not grids:
         return Work(0, 0, 0, *language, head)
     match spec.sight.encoder:
@@ -74,17 +76,27 @@ def _linear(block: Block, tokens: int) -> int:
 
 def _projections(block: Block, tokens: int) -> int:
     """Queries, keys and values."""
+    if block.latent is not None:
+        narrow, across = block.latent, block.heads * block.head_width
+        asked = block.width * across
+        if narrow.queries is not None:
+            asked = narrow.queries * (block.width + across)
+        unfolded = block.heads * (block.head_width - narrow.turned + narrow.values)
+        return 2 * tokens * (asked + block.width * (narrow.keys + narrow.turned) + narrow.keys * unfolded)
     return 2 * tokens * block.width * (block.heads + 2 * block.kv_heads) * block.head_width
 
 
 def _after(block: Block, tokens: int) -> int:
     """What follows the attention: its output's product, and the MLP."""
     products = 3 if block.mlp == "gated" else 2
-    return 2 * tokens * block.width * (block.heads * block.head_width + products * block.mlp_width)
+    inner = products * block.mlp_width
+    if block.experts is not None:
+        inner = 3 * (block.experts.active * block.experts.width + block.experts.shared) + block.experts.count
+    return 2 * tokens * block.width * (block.heads * block.value_width + inner)
 
 
 def _attention(block: Block, pairs: int) -> int:
-    return 4 * pairs * block.heads * block.head_width
+    return 2 * pairs * block.heads * (block.head_width + block.value_width)
 
 
 def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:

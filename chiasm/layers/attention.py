@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from chiasm.layers import cpu
 from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import Preparable, packs, product
+from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, rotate
 from chiasm.spec import Block
 
@@ -42,7 +43,8 @@ class Slot:
 
 
 class Attention(Preparable):
-    """softmax(q k^T / sqrt(F)) v. `prepare` joins the three projections into one product for inference."""
+    """softmax(q k^T / sqrt(F)) v, but for what the spec's `scores` and `qk_norm` say otherwise. `prepare` joins the three
+    projections into one product for inference."""
 
     def __init__(self, spec: Block) -> None:
         super().__init__()
@@ -52,18 +54,27 @@ class Attention(Preparable):
         self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.v: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
+        self.q_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
+        self.k_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
+        self.louder = louder(spec)
+        self.cap = spec.scores.cap
         self.qkv: nn.Module | None = None
         self.run: CDLL | None = None
         self.in_tiles = False
 
     def prepare(self) -> None:
         if self.q is not None and self.k is not None and self.v is not None:
-            self.run = cpu.program() if packs(self.q.weight) else None
+            self.run = cpu.program() if packs(self.q.weight) and self._usual else None
             self.in_tiles = self.run is not None and cpu.attends(self.run, self.head_width)
             self.qkv = product(self.q, self.k, self.v)
             self.q = self.k = self.v = None
         if isinstance(self.out, nn.Linear):
             self.out = product(self.out)
+
+    @property
+    def _usual(self) -> bool:
+        """Whether the compiled program computes this attention."""
+        return self.q_norm is None and self.louder is None and self.cap is None
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
@@ -75,7 +86,9 @@ class Attention(Preparable):
             q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
         if slot is not None:
             k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
-        mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
+        if self.louder is not None:
+            q_BNTF = q_BNTF * self.louder
+        mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask) if self.cap is None else bent(q_BNTF, k_BNTF, v_BNTF, mask, self.cap)
         out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
         return out_BTD
 
@@ -93,8 +106,11 @@ class Attention(Preparable):
         """Queries, keys and values as the prepared projection writes them, the first two turned in place: [B, T, heads, F]."""
         assert self.qkv is not None
         heads_BTNF: Tensor = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
-        if by is not None:
+        if by is not None and by.cos.shape[-1] == self.head_width:
             cpu.turn(run, heads_BTNF, by.cos, by.sin, self.heads + self.kv_heads)
+        elif by is not None:
+            turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
+            return torch.cat([rotate(turned, by), v], 2)
         return heads_BTNF
 
     def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,11 +121,26 @@ class Attention(Preparable):
         if self.qkv is not None:
             heads_BTNF = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
             turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
+            if self.q_norm is not None:
+                q, k = turned.split_with_sizes((self.heads, self.kv_heads), 2)
+                return *self._normed(q, k, by), v
             q, k = (turned if by is None else rotate(turned, by)).split_with_sizes((self.heads, self.kv_heads), 2)
             return q, k, v
         assert self.q is not None and self.k is not None and self.v is not None
         q, k, v = (part(x_BTD).unflatten(-1, (-1, self.head_width)) for part in (self.q, self.k, self.v))
-        return (q, k, v) if by is None else (rotate(q, by), rotate(k, by), v)
+        return *self._normed(q, k, by), v
+
+    def _normed(self, q_BTNF: Tensor, k_BTNF: Tensor, by: Turn | None) -> tuple[Tensor, Tensor]:
+        """Queries and keys normed, then turned."""
+        if self.q_norm is not None and self.k_norm is not None:
+            q_BTNF, k_BTNF = self.q_norm(q_BTNF), self.k_norm(k_BTNF)
+        return (q_BTNF, k_BTNF) if by is None else (rotate(q_BTNF, by), rotate(k_BTNF, by))
+
+
+def louder(spec: Block) -> float | None:
+    """What queries are multiplied by, for scores that are not scaled by one over the root of the head's width."""
+    scale, usual = spec.scores.scale, spec.head_width**-0.5
+    return None if scale is None or scale == usual else scale / usual
 
 
 def attend(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask) -> Tensor:
@@ -139,6 +170,25 @@ def _products(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Tensor) -> T
     scores = scores.unflatten(2, (-1, queries)).masked_fill(~mask[:, :, None], float("-inf"))
     mixed = scores.softmax(-1, torch.float32).to(v_BNTF.dtype).flatten(2, 3) @ v_BNTF
     return mixed.unflatten(2, (-1, queries)).flatten(1, 2)
+
+
+def bent(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, cap: float) -> Tensor:
+    """Attention whose scores are bent into (-cap, cap) by tanh before the mask, as plain products; [B, N, T, F].
+
+    Raises `TypeError` for spans, which no model with a cap has.
+    """
+    if isinstance(mask, Spans):
+        raise TypeError("scores with a cap among packed spans")
+    shared, queries, keys = k_BNTF.shape[1], q_BNTF.shape[2], k_BNTF.shape[2]
+    grouped = (q_BNTF * q_BNTF.shape[-1] ** -0.5).unflatten(1, (shared, -1))
+    scores = (grouped @ k_BNTF.transpose(-1, -2)[:, :, None]).div(cap).tanh().mul(cap)
+    if isinstance(mask, Tensor):
+        scores = scores.masked_fill(~mask[:, :, None], float("-inf"))
+    elif mask == "causal" and queries > 1:
+        later = torch.ones(queries, keys, dtype=torch.bool, device=scores.device).triu(keys - queries + 1)
+        scores = scores.masked_fill(later, float("-inf"))
+    mixed = scores.softmax(-1, torch.float32).to(v_BNTF.dtype) @ v_BNTF[:, :, None]
+    return mixed.flatten(1, 2)
 
 
 BAND, WHOLE = 128, 512

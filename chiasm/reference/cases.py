@@ -22,9 +22,15 @@ class Reference:
 
 
 REFERENCES = {
-    "text_llama": Reference(text.llama, 2),
+    "text_llama": Reference(text.llama, 3),
     "text_mistral": Reference(text.mistral, 2),
     "text_qwen2": Reference(text.qwen2, 2),
+    "text_qwen3": Reference(text.qwen3, 2),
+    "text_gemma": Reference(text.gemma, 2),
+    "text_gemma2": Reference(text.gemma2, 2),
+    "text_phi3": Reference(text.phi3, 3),
+    "text_opt": Reference(text.opt_, 2),
+    "text_deepseek2": Reference(text.deepseek_v2, 3),
     "clip": Reference(contrastive.clip, 3),
     "siglip": Reference(contrastive.siglip, 2),
     "llava": Reference(llava.llava, 4),
@@ -46,6 +52,18 @@ class Proof:
 
 PROOFS = {
     "smollm2": Proof(("text_llama", "text_mistral", "text_qwen2")),
+    "llama-3": Proof(("text_llama",)),
+    "mistral": Proof(("text_mistral",)),
+    "qwen2": Proof(("text_qwen2",)),
+    "qwen3": Proof(("text_qwen3",)),
+    "gemma": Proof(("text_gemma",)),
+    "gemma-2": Proof(("text_gemma2",)),
+    "phi-3": Proof(("text_phi3",)),
+    "phi-4": Proof(("text_phi3",)),
+    "phi-4-mini": Proof(("text_phi3",)),
+    "opt": Proof(("text_opt",)),
+    "internlm2": Proof(recorded=("internlm2-0",)),
+    "deepseek-v2": Proof(("text_deepseek2",)),
     "clip": Proof(("clip",)),
     "siglip": Proof(("siglip",)),
     "llava-1.0": Proof(recorded=("llava_official-0",)),

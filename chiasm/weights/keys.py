@@ -15,17 +15,20 @@ from chiasm.layout import Fused, Ignored, Name, Respelt, Rule
 
 @dataclass(frozen=True)
 class Piece:
-    """One of our tensors as a part of one of theirs: `part` of `shares` along the first axis; the whole if there is one."""
+    """One of our tensors as a part of one of theirs: `part` of `shares` along the first axis, of each of its `groups`; the
+    whole if there is one."""
 
     theirs: str
     part: int = 0
     shares: tuple[int, ...] = (1,)
+    groups: int = 1
 
     def cut(self, whole: Tensor) -> Tensor:
         if len(self.shares) == 1:
             return whole
-        unit = whole.shape[0] // sum(self.shares)
-        return whole.split([share * unit for share in self.shares])[self.part]
+        runs = whole.unflatten(0, (self.groups, -1))
+        unit = runs.shape[1] // sum(self.shares)
+        return runs.split([share * unit for share in self.shares], 1)[self.part].flatten(0, 1)
 
 
 def respelt(names: Iterable[str], rules: tuple[Rule, ...]) -> dict[str, str]:
@@ -51,9 +54,9 @@ def pieces(names: Iterable[str], rules: tuple[Rule, ...]) -> tuple[dict[str, Pie
                 case Name(theirs, ours) if (fill := _matches(theirs, name)) is not None:
                     found[_filled(ours, fill)] = Piece(name)
                     break
-                case Fused(theirs, parts, shares) if (fill := _matches(theirs, name)) is not None:
+                case Fused(theirs, parts, shares, groups) if (fill := _matches(theirs, name)) is not None:
                     for number, ours in enumerate(parts):
-                        found[_filled(ours, fill)] = Piece(name, number, shares)
+                        found[_filled(ours, fill)] = Piece(name, number, shares, groups)
                     break
                 case Ignored(theirs) if _matches(theirs, name) is not None:
                     break
@@ -67,26 +70,26 @@ def published(tensors: Mapping[str, Tensor], rules: tuple[Rule, ...]) -> dict[st
     theirs: dict[str, Tensor] = {}
     gathered: dict[str, dict[int, Tensor]] = {}
     for name, tensor in tensors.items():
-        target, part, of = _back(name, rules)
+        target, part, of, groups = _back(name, rules)
         if of == 1:
             theirs[target] = tensor
             continue
         parts = gathered.setdefault(target, {})
-        parts[part] = tensor
+        parts[part] = tensor.unflatten(0, (groups, -1))
         if len(parts) == of:
-            theirs[target] = torch.cat([parts[number] for number in range(of)])
+            theirs[target] = torch.cat([parts[number] for number in range(of)], 1).flatten(0, 1)
     return theirs
 
 
-def _back(name: str, rules: tuple[Rule, ...]) -> tuple[str, int, int]:
+def _back(name: str, rules: tuple[Rule, ...]) -> tuple[str, int, int, int]:
     for rule in rules:
         match rule:
             case Name(theirs, ours) if (fill := _matches(ours, name)) is not None:
-                return _filled(theirs, fill), 0, 1
-            case Fused(theirs, parts, _):
+                return _filled(theirs, fill), 0, 1, 1
+            case Fused(theirs, parts, _, groups):
                 for number, ours in enumerate(parts):
                     if (fill := _matches(ours, name)) is not None:
-                        return _filled(theirs, fill), number, len(parts)
+                        return _filled(theirs, fill), number, len(parts), groups
     raise KeyError(f"no rule of the layout names {name!r}")
 
 

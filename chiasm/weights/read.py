@@ -77,7 +77,7 @@ def whole(reading: Reading) -> Reading:
     """A decoder read by itself is a model of text alone, its names under the usual prefix."""
     if not isinstance(reading.spec, specs.Decoder):
         return reading
-    rules = (*under("model.", "language.", reading.keys), *head_keys("lm_head.weight", reading.spec.tied))
+    rules = (*under("model.", "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
     return Reading(specs.Causal(reading.spec), rules)
 
 
