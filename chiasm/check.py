@@ -15,9 +15,11 @@ from torch import Tensor
 from chiasm import registry
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
-from chiasm.model import Batch, Causal, Match, prepare
+from chiasm.heads.contrastive import unit
+from chiasm.model import AnyModel, Batch, Causal, Encode, Match, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
+from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
 from chiasm.weights.files import read_json
@@ -51,11 +53,12 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
     Raises `BadCheckpoint` for a folder that is not one.
     """
     described = describe(folder)
-    given = Given.read(folder)
+    dialect = DIALECTS.get(described.model_type, PLAIN)
+    given = dialect.heard(Given.read(folder))
     meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
     with torch.inference_mode():
         model = load_model(described, torch.float32)
-        got = compute(model, given, meta, described.config)
+        got = dialect.said(compute(model, given, meta, described.config))
     if out is not None:
         write_safetensors(out / f"{folder.resolve().name}.safetensors", got)
     name = folder.resolve().name
@@ -95,11 +98,13 @@ def check_family(
                         yield check(folder, out)
 
 
-def compute(model: Causal | Match, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
+def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
     """Every output that the contract asks for, under the reference's names."""
     match model:
         case Match():
             return _match(model, given)
+        case Encode():
+            return _encode(model, given)
         case Causal() if meta.get("frame") == "expanded":
             return _spliced(model, given, config)
         case Causal():
@@ -113,6 +118,18 @@ def _match(model: Match, given: Given) -> dict[str, Tensor]:
         got["image_embeds"] = model.embed_pictures(Seen(shown.patches_PK, shown.grids, shown.sizes))
         got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
         got["logits_per_image"] = got["logits_per_text"].T.contiguous()
+        got["scale"] = model.logits.scale.exp()
+    return got
+
+
+def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
+    shown = given.shown(model.spec)
+    if shown is None:
+        return {}
+    features_PE, pooler_output = model(Seen(shown.patches_PK, shown.grids, shown.sizes))
+    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output)}
+    if len({(grid.h, grid.w) for grid in shown.grids}) == 1:
+        got["last_hidden_state"] = features_PE.unflatten(0, (len(shown.grids), -1))
     return got
 
 

@@ -42,6 +42,15 @@ class Block:
     qkv_bias: bool = True
     out_bias: bool = True
     mlp_bias: bool = True
+    k_bias: bool = True
+    """Whether keys have a bias where queries and values have one; EVA's have none (arXiv:2211.07636)."""
+    layer_scale: bool = False
+    """What a branch adds is first scaled by a learned number per channel (arXiv:2103.17239)."""
+    attention_norm: Norm | None = None
+    mlp_norm: Norm | None = None
+    """Norms inside the branches, of the mixed heads and of the MLP's hidden numbers (sub-LN, arXiv:2303.11331)."""
+    extra_key: bool = False
+    """One learned key and value that every query sees beside its own sequence."""
 
 
 # --- views: from a picture to grids of patches ---------------------------------------------------------------------------
@@ -99,7 +108,16 @@ class Native:
     ratio: float = 200.0
 
 
-Views = Resize | Pinpoints | TileGrid | Native
+@dataclass(frozen=True)
+class Budget:
+    """SigLIP 2's NaFlex (arXiv:2502.14786): the largest picture of about its own shape, both edges raised to multiples of
+    `patch`, that has at most `most` patches."""
+
+    patch: int
+    most: int
+
+
+Views = Resize | Pinpoints | TileGrid | Native | Budget
 
 
 # --- encoders -------------------------------------------------------------------------------------------------------------
@@ -107,9 +125,11 @@ Views = Resize | Pinpoints | TileGrid | Native
 
 @dataclass(frozen=True)
 class Table:
-    """A learned vector per cell of a square grid, resized bicubically to grids of another shape."""
+    """A learned vector per cell of a square grid, resized to grids of another shape. `smooth` resampling is anti-aliased;
+    `ratio` is bicubic by the ratio of the sides' areas, which rounds otherwise than the sides themselves do."""
 
     side: int
+    resample: Literal["bicubic", "bicubic_smooth", "bilinear_smooth", "ratio"] = "bicubic"
 
 
 @dataclass(frozen=True)
@@ -124,6 +144,8 @@ class Axial:
     """Rotary positions in two dimensions: half of each head turns with the row, half with the column."""
 
     theta: float = 10000.0
+    side: int | None = None
+    """Where grids are stretched to this many steps a side, so that every resolution turns alike (arXiv:2303.11331)."""
 
 
 Position = Table | Buckets | Axial
@@ -157,6 +179,17 @@ class ViT:
     post_norm: Literal["none", "idle", "applied"] = "none"
     taps: tuple[int, ...] = (-1,)
     windows: Windows | None = None
+    registers: int = 0
+    """Learned tokens without a place that follow the class token (arXiv:2309.16588); dropped and kept with it."""
+    turn: Axial | None = None
+    """Rotary positions beside those of a table; class token and registers do not turn."""
+    mask_token: bool = False
+    """A learned vector that stood for hidden patches in training; here it is carried and never used."""
+
+    @property
+    def extra(self) -> int:
+        """Tokens before each grid's cells inside the encoder."""
+        return 0 if self.cls == "none" else 1 + self.registers
 
     @property
     def width(self) -> int:
@@ -187,7 +220,22 @@ class ConvViT:
         return sum(widths[part] for part in self.gives)
 
 
-Encoder = ViT | ConvViT
+@dataclass(frozen=True)
+class ResNet:
+    """CLIP's residual network (arXiv:2103.00020): `stem` channels at stride 4, then stages of `blocks` bottlenecks, each
+    stage but the first twice as wide at twice the stride."""
+
+    stem: int
+    blocks: tuple[int, int, int, int]
+    patch: int = 32
+    frames: int = 1
+
+    @property
+    def width(self) -> int:
+        return self.stem * 32
+
+
+Encoder = ViT | ConvViT | ResNet
 
 
 # --- connectors -----------------------------------------------------------------------------------------------------------
@@ -368,9 +416,10 @@ class Sight:
 
 @dataclass(frozen=True)
 class ClsProject:
-    """The class token, normed, projected without bias (CLIP)."""
+    """The class token, normed, projected: without bias in CLIP, with one in a classifier."""
 
     width: int
+    bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -381,18 +430,65 @@ class AttentionPool:
 
 
 @dataclass(frozen=True)
+class First:
+    """The class token as it leaves the encoder (DINOv2)."""
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """tanh of the class token through a linear layer (ViT)."""
+
+
+@dataclass(frozen=True)
+class MeanProject:
+    """The mean of all tokens but the class token, projected without bias."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class AddedPool:
+    """One learned query attends to all tokens; what a gated MLP makes of its answer is added to every token, and the first
+    one stands for the picture (Nomic Embed Vision, arXiv:2406.18587)."""
+
+    mlp_width: int
+
+
+@dataclass(frozen=True)
+class GridPool:
+    """The mean of a grid of `side` x `side` cells attends to them and itself, each at a learned place (CLIP's ResNets)."""
+
+    width: int
+    heads: int
+    side: int
+
+
+Pool = ClsProject | AttentionPool | First | Tanh | MeanProject | AddedPool | GridPool
+
+
+@dataclass(frozen=True)
 class Match:
     """Two towers in one space. `logits`: scaled cosine, with a learned bias for the sigmoid loss."""
 
-    views: Resize
+    views: Views
     pixels: Pixels
-    encoder: ViT
-    pool: ClsProject | AttentionPool
+    encoder: Encoder
+    pool: Pool
     text: TextTower
     logits: Literal["softmax", "sigmoid"]
 
 
-Model = Causal | Match
+@dataclass(frozen=True)
+class Encode:
+    """An encoder by itself: features of a picture's cells, and one vector a picture."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    pool: Pool
+
+
+Model = Causal | Match | Encode
 
 
 # --- families -------------------------------------------------------------------------------------------------------------
@@ -431,6 +527,8 @@ class Family:
         match self.model:
             case Match():
                 return "contrastive"
+            case Encode():
+                return "encoder"
             case Causal(sight=None):
                 return "text"
             case Causal():
