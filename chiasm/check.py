@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,13 +15,15 @@ from torch import Tensor
 from chiasm import registry
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
+from chiasm.geometry import Size, views
 from chiasm.heads.contrastive import unit
-from chiasm.model import AnyModel, Batch, Causal, Encode, Match, prepare
+from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, Match, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.dialects import DIALECTS, PLAIN
-from chiasm.reference.given import Given, Start, tensors
+from chiasm.reference.given import Given, Start, cut, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
+from chiasm.spec import Looks, Resize
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -105,6 +107,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return _match(model, given)
         case Encode():
             return _encode(model, given)
+        case Bind():
+            return _bind(model, given)
         case Causal() if meta.get("frame") == "expanded":
             return _spliced(model, given, config)
         case Causal():
@@ -131,6 +135,39 @@ def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
     if len({(grid.h, grid.w) for grid in shown.grids}) == 1:
         got["last_hidden_state"] = features_PE.unflatten(0, (len(shown.grids), -1))
     return got
+
+
+def _bind(model: Bind, given: Given) -> dict[str, Tensor]:
+    """Every input under its kind's name, which may be followed by an underscore and more; clips of one item averaged."""
+    got = {}
+    for name, values in given.tensors.items():
+        match name.partition("_")[0]:
+            case "text":
+                vectors = model.scaled("text", model.embed_texts(values, torch.ones_like(values, dtype=torch.bool)))
+            case "vision":
+                vectors = _averaged(values, 4, lambda pixels: model.embed_pictures(_seen(model.spec, pixels)))
+            case kind:
+                rank = 3 if given[name].ndim == 3 else 4
+                vectors = _averaged(values, rank, lambda v, kind=kind: model.scaled(kind, model.embed_signals(kind, v)))
+        got[f"emb.{name}"] = vectors
+    if "emb.vision" in got and "emb.text" in got:
+        got["logits_vision_text"] = got["emb.vision"] @ got["emb.text"].T
+    return got
+
+
+def _averaged(values: Tensor, rank: int, embed: Callable[[Tensor], Tensor]) -> Tensor:
+    """Vectors of items; one with several clips, an axis more than `rank`, has the mean of theirs."""
+    if values.ndim == rank:
+        return embed(values)
+    return embed(values.flatten(0, 1)).unflatten(0, values.shape[:2]).mean(1)
+
+
+def _seen(looks: Looks, pixels_PCHW: Tensor) -> Seen:
+    height, width = pixels_PCHW.shape[-2:]
+    squash = Resize(height, width, "squash")
+    size = Size(width, height)
+    planned = [view for n in range(len(pixels_PCHW)) for view in views(squash, looks.pixels, looks.encoder, size, n)]
+    return Seen(cut(looks, pixels_PCHW), tuple(view.grid for view in planned), ((width, height),) * len(pixels_PCHW))
 
 
 def _causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:

@@ -242,4 +242,4 @@ class Layout:
     model_type: str
     read: Callable[[Config], Reading]
     signs: tuple[str, ...] = ()
-    """Fields by which a config that names no `model_type` is known to be of this layout."""
+    """Fields that together no other layout has; they tell it where a config names no `model_type`, or another's."""

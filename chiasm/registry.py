@@ -49,8 +49,8 @@ def layout(model_type: str, where: str) -> Layout:
     return known[model_type]
 
 
-def unnamed(fields: Iterable[str]) -> str | None:
-    """The layout of a config that names no `model_type`: the one whose signs are all among its fields, if any."""
+def signed(fields: Iterable[str]) -> str | None:
+    """The layout whose signs are all among a config's fields, if any: some configs name no `model_type`, some another's."""
     here = set(fields)
     return next((name for name, one in layouts().items() if one.signs and here.issuperset(one.signs)), None)
 

@@ -488,7 +488,35 @@ class Encode:
     pool: Pool
 
 
-Model = Causal | Match | Encode
+@dataclass(frozen=True)
+class Signal:
+    """A transformer over what is no picture for eyes: sound as a spectrogram, depth, heat, motion (ImageBind).
+
+    A strided convolution of `kernel` over [channels, height, width] makes `places` tokens, normed, each with a learned place.
+    """
+
+    name: str
+    block: Block
+    depth: int
+    channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    places: int
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Pictures, texts and signals in one space (arXiv:2305.05665); all vectors but the pictures' are scaled."""
+
+    views: Views
+    pixels: Pixels
+    encoder: ViT
+    pool: ClsProject
+    text: TextTower
+    signals: tuple[Signal, ...]
+
+
+Model = Causal | Match | Encode | Bind
 
 
 # --- families -------------------------------------------------------------------------------------------------------------
@@ -525,7 +553,7 @@ class Family:
     @property
     def kind(self) -> str:
         match self.model:
-            case Match():
+            case Match() | Bind():
                 return "contrastive"
             case Encode():
                 return "encoder"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.heads.contrastive import AttentionHead, ClsHead
-from chiasm.layers.mlp import GatedMLP
+from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
 from chiasm.spec import (
     AddedPool,
@@ -64,7 +66,7 @@ class AddedHead(nn.Module):
         self.query = nn.Parameter(torch.zeros(block.width))
         self.q, self.k, self.v, self.out = (nn.Linear(block.width, block.width) for _ in range(4))
         self.norm = norm(block.norm, block.width)
-        self.mlp = GatedMLP(block.width, spec.mlp_width, block.act, bias=True)
+        self.mlp = mlp(replace(block, mlp_width=spec.mlp_width, mlp_norm=None))
 
     def forward(self, features_BPE: Tensor) -> Tensor:
         query_B1E = self.q(self.query).expand(len(features_BPE), 1, -1)

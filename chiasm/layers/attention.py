@@ -154,10 +154,11 @@ def _products(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Tensor) -> T
 def attend_beside(
     q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, key_N1F: Tensor, value_N1F: Tensor
 ) -> Tensor:
-    """As `attend`, each query seeing one more key and value; for spans alone."""
-    assert isinstance(mask, Spans)
-    parts = zip(*(x.split(mask.lengths, 2) for x in (q_BNTF, k_BNTF, v_BNTF)), strict=True)
-    seen = ((q, torch.cat([k, key_N1F[None]], 2), torch.cat([v, value_N1F[None]], 2)) for q, k, v in parts)
+    """As `attend`, each query seeing one more key and value; for whole sequences and spans."""
+    lengths = mask.lengths if isinstance(mask, Spans) else (q_BNTF.shape[2],)
+    parts = zip(*(x.split(lengths, 2) for x in (q_BNTF, k_BNTF, v_BNTF)), strict=True)
+    extra = [x.expand(len(q_BNTF), -1, -1, -1) for x in (key_N1F, value_N1F)]
+    seen = ((q, torch.cat([k, extra[0]], 2), torch.cat([v, extra[1]], 2)) for q, k, v in parts)
     return torch.cat([F.scaled_dot_product_attention(q, k, v) for q, k, v in seen], 2)
 
 

@@ -51,7 +51,7 @@ def describe(folder: Path) -> Described:
         kind = "has no config.json, so it is not a model folder" if folder.is_dir() else "is not a folder"
         raise BadCheckpoint(f"{folder} {kind}: name a folder with config.json and *.safetensors in it")
     data = read_json(folder / "config.json")
-    model_type = data.get("model_type", registry.unnamed(data))
+    model_type = registry.signed(data) or data.get("model_type")
     if not isinstance(model_type, str):
         raise BadCheckpoint(f"{folder / 'config.json'} has no model_type: it does not say which architecture it is")
     pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
