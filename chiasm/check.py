@@ -145,9 +145,10 @@ def _bind(model: Bind, given: Given) -> dict[str, Tensor]:
             case "text":
                 vectors = model.scaled("text", model.embed_texts(values, torch.ones_like(values, dtype=torch.bool)))
             case "vision":
-                vectors = _averaged(values, 4, lambda pixels: model.embed_pictures(_seen(model.spec, pixels)))
+                rank = 5 if values.ndim == 6 else 4
+                vectors = _averaged(values, rank, lambda pixels: model.embed_pictures(_seen(model.spec, pixels)))
             case kind:
-                rank = 3 if given[name].ndim == 3 else 4
+                rank = 3 if values.ndim == 3 else 4
                 vectors = _averaged(values, rank, lambda v, kind=kind: model.scaled(kind, model.embed_signals(kind, v)))
         got[f"emb.{name}"] = vectors
     if "emb.vision" in got and "emb.text" in got:
@@ -162,12 +163,12 @@ def _averaged(values: Tensor, rank: int, embed: Callable[[Tensor], Tensor]) -> T
     return embed(values.flatten(0, 1)).unflatten(0, values.shape[:2]).mean(1)
 
 
-def _seen(looks: Looks, pixels_PCHW: Tensor) -> Seen:
-    height, width = pixels_PCHW.shape[-2:]
-    squash = Resize(height, width, "squash")
-    size = Size(width, height)
-    planned = [view for n in range(len(pixels_PCHW)) for view in views(squash, looks.pixels, looks.encoder, size, n)]
-    return Seen(cut(looks, pixels_PCHW), tuple(view.grid for view in planned), ((width, height),) * len(pixels_PCHW))
+def _seen(looks: Looks, pixels: Tensor) -> Seen:
+    """Pictures [P, C, H, W], or clips [P, C, T, H, W] of as many frames as the encoder takes at once."""
+    count, height, width = len(pixels), *pixels.shape[-2:]
+    squash, size = Resize(height, width, "squash"), Size(width, height)
+    grids = tuple(view.grid for n in range(count) for view in views(squash, looks.pixels, looks.encoder, size, n))
+    return Seen(cut(looks, pixels), grids, ((width, height),) * count)
 
 
 def _causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:

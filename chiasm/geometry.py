@@ -111,15 +111,17 @@ def _resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
     longest = int(shortest * long / short)
     height, width = (longest, shortest) if size.height >= size.width else (shortest, longest)
     strokes.append(Scale(height, width))
-    strokes.extend(_centre(height, width, spec.height, spec.width))
+    strokes.extend(_centre(height, width, spec))
     return tuple(strokes)
 
 
-def _centre(height: int, width: int, to_height: int, to_width: int) -> list[Stroke]:
+def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:
     """The centre of a picture; where it is smaller than the crop, zeros around it."""
-    if (height, width) == (to_height, to_width):
+    if (height, width) == (spec.height, spec.width):
         return []
-    return [Crop((height - to_height) // 2, (width - to_width) // 2, to_height, to_width)]
+    margins = (height - spec.height, width - spec.width)
+    top, left = (round(m / 2) if spec.centre == "even" else m // 2 for m in margins)
+    return [Crop(top, left, spec.height, spec.width)]
 
 
 def _pinpoints(spec: Pinpoints, size: Size) -> list[tuple[Stroke, ...]]:

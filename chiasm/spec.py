@@ -76,6 +76,8 @@ class Resize:
     fit: Literal["crop", "squash", "pad"] = "crop"
     shortest: int | None = None
     """Where the crop follows a resize of the shortest edge to another number of pixels than `height`."""
+    centre: Literal["low", "even"] = "low"
+    """Where a crop with an odd margin begins: at the lower half pixel, or at the even one (torchvision's way)."""
 
 
 @dataclass(frozen=True)

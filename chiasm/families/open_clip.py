@@ -10,7 +10,7 @@ from chiasm.errors import BadConfig
 from chiasm.families.clip import tower as clip_tower
 from chiasm.families.eva import TOWERS
 from chiasm.layout import Config, Fused, Ignored, Layout, Name, Reading, Reshaped, Rule, transposed, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD
+from chiasm.readers import CLIP_MEAN, CLIP_STD, triple
 from chiasm.spec import (
     Activation,
     Block,
@@ -204,9 +204,8 @@ def preprocessing(c: Config, size: tuple[int, int]) -> tuple[Resize, Pixels]:
     c.only("mode", "RGB")
     c.only("resize_mode", "shortest", "squash")
     c.inert("size", "fill_color")
-    fit = "squash" if c.get("resize_mode", "shortest") == "squash" else "crop"
-    mean, std = tuple(c.get("mean", CLIP_MEAN)), tuple(c.get("std", CLIP_STD))
-    return Resize(*size, "squash" if fit == "squash" else "crop"), Pixels(mean, std)
+    colours = Pixels(triple(c.get("mean", CLIP_MEAN)), triple(c.get("std", CLIP_STD)))
+    return Resize(*size, "squash" if c.get("resize_mode", "shortest") == "squash" else "crop", centre="even"), colours
 
 
 LAYOUTS = (
@@ -244,7 +243,7 @@ def seen(name: str, width: int, embed: int) -> dict[str, Any]:
 
 
 MODEL = Match(
-    Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), vit(768, 12, 3072, 12, 32), ClsProject(512), words(512, 8, 12, 512),
+    Resize(224, 224, "crop", centre="even"), Pixels(CLIP_MEAN, CLIP_STD), vit(768, 12, 3072, 12, 32), ClsProject(512), words(512, 8, 12, 512),
     "softmax",
 )  # fmt: skip
 
@@ -271,7 +270,7 @@ FAMILIES = (
         year=2021,
         layout="open_clip",
         model=Match(
-            Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), ResNet(64, (3, 4, 6, 3)), GridPool(1024, 32, 7),
+            Resize(224, 224, "crop", centre="even"), Pixels(CLIP_MEAN, CLIP_STD), ResNet(64, (3, 4, 6, 3)), GridPool(1024, 32, 7),
             words(512, 8, 12, 1024, "quick_gelu"), "softmax",
         ),
         sizes={
@@ -288,7 +287,7 @@ FAMILIES = (
         year=2023,
         layout="open_clip",
         model=Match(
-            Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), TOWERS["eva02_base_patch16_clip_224"].spec,
+            Resize(224, 224, "crop", centre="even"), Pixels(CLIP_MEAN, CLIP_STD), TOWERS["eva02_base_patch16_clip_224"].spec,
             ClsProject(512, bias=True), words(512, 8, 12, 512), "softmax",
         ),
         sizes={

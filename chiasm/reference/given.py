@@ -193,11 +193,14 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return {name: files.get(name) for name in files}
 
 
-def cut(looks: Looks, pixels_PCHW: Tensor) -> Tensor:
-    """Patches of views of one size, each still picture repeated over the encoder's frames, [P, K]."""
+def cut(looks: Looks, pixels: Tensor) -> Tensor:
+    """Patches of views of one size, [P, K]: still pictures [P, C, H, W], repeated over the encoder's frames, or clips
+    [P, C, T, H, W]."""
     encoder = looks.encoder
-    whole = [side // encoder.patch * encoder.patch for side in pixels_PCHW.shape[-2:]]
-    clips = pixels_PCHW[:, None, :, : whole[0], : whole[1]].expand(-1, encoder.frames, -1, -1, -1)
+    whole = [side // encoder.patch * encoder.patch for side in pixels.shape[-2:]]
+    pixels = pixels[..., : whole[0], : whole[1]]
+    still = pixels.ndim == 4
+    clips = pixels[:, None].expand(-1, encoder.frames, -1, -1, -1) if still else pixels.transpose(1, 2)
     return torch.cat([patchify_frames(clip, encoder.patch, encoder.frames) for clip in clips])
 
 
