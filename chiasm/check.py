@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +15,15 @@ from torch import Tensor
 from chiasm import registry
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
-from chiasm.model import Batch, Causal, Match, prepare
+from chiasm.geometry import Size, views
+from chiasm.heads.contrastive import unit
+from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, Match, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
-from chiasm.reference.given import Given, Start, tensors
+from chiasm.reference.dialects import DIALECTS, PLAIN
+from chiasm.reference.given import Given, Start, cut, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
+from chiasm.spec import Looks, Resize
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -51,11 +55,12 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
     Raises `BadCheckpoint` for a folder that is not one.
     """
     described = describe(folder)
-    given = Given.read(folder)
+    dialect = DIALECTS.get(described.model_type, PLAIN)
+    given = dialect.heard(Given.read(folder))
     meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
     with torch.inference_mode():
         model = load_model(described, torch.float32)
-        got = compute(model, given, meta, described.config)
+        got = dialect.said(compute(model, given, meta, described.config))
     if out is not None:
         write_safetensors(out / f"{folder.resolve().name}.safetensors", got)
     name = folder.resolve().name
@@ -95,11 +100,15 @@ def check_family(
                         yield check(folder, out)
 
 
-def compute(model: Causal | Match, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
+def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
     """Every output that the contract asks for, under the reference's names."""
     match model:
         case Match():
             return _match(model, given)
+        case Encode():
+            return _encode(model, given)
+        case Bind():
+            return _bind(model, given)
         case Causal() if meta.get("frame") == "expanded":
             return _spliced(model, given, config)
         case Causal():
@@ -113,7 +122,53 @@ def _match(model: Match, given: Given) -> dict[str, Tensor]:
         got["image_embeds"] = model.embed_pictures(Seen(shown.patches_PK, shown.grids, shown.sizes))
         got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
         got["logits_per_image"] = got["logits_per_text"].T.contiguous()
+        got["scale"] = model.logits.scale.exp()
     return got
+
+
+def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
+    shown = given.shown(model.spec)
+    if shown is None:
+        return {}
+    features_PE, pooler_output = model(Seen(shown.patches_PK, shown.grids, shown.sizes))
+    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output)}
+    if len({(grid.h, grid.w) for grid in shown.grids}) == 1:
+        got["last_hidden_state"] = features_PE.unflatten(0, (len(shown.grids), -1))
+    return got
+
+
+def _bind(model: Bind, given: Given) -> dict[str, Tensor]:
+    """Every input under its kind's name, which may be followed by an underscore and more; clips of one item averaged."""
+    got = {}
+    for name, values in given.tensors.items():
+        match name.partition("_")[0]:
+            case "text":
+                vectors = model.scaled("text", model.embed_texts(values, torch.ones_like(values, dtype=torch.bool)))
+            case "vision":
+                rank = 5 if values.ndim == 6 else 4
+                vectors = _averaged(values, rank, lambda pixels: model.embed_pictures(_seen(model.spec, pixels)))
+            case kind:
+                rank = 3 if values.ndim == 3 else 4
+                vectors = _averaged(values, rank, lambda v, kind=kind: model.scaled(kind, model.embed_signals(kind, v)))
+        got[f"emb.{name}"] = vectors
+    if "emb.vision" in got and "emb.text" in got:
+        got["logits_vision_text"] = got["emb.vision"] @ got["emb.text"].T
+    return got
+
+
+def _averaged(values: Tensor, rank: int, embed: Callable[[Tensor], Tensor]) -> Tensor:
+    """Vectors of items; one with several clips, an axis more than `rank`, has the mean of theirs."""
+    if values.ndim == rank:
+        return embed(values)
+    return embed(values.flatten(0, 1)).unflatten(0, values.shape[:2]).mean(1)
+
+
+def _seen(looks: Looks, pixels: Tensor) -> Seen:
+    """Pictures [P, C, H, W], or clips [P, C, T, H, W] of as many frames as the encoder takes at once."""
+    count, height, width = len(pixels), *pixels.shape[-2:]
+    squash, size = Resize(height, width, "squash"), Size(width, height)
+    grids = tuple(view.grid for n in range(count) for view in views(squash, looks.pixels, looks.encoder, size, n))
+    return Seen(cut(looks, pixels), grids, ((width, height),) * count)
 
 
 def _causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chiasm.errors import BadPicture
 from chiasm.place import Box, Grid
-from chiasm.spec import Encoder, Native, Pinpoints, Pixels, Resize, TileGrid, Views
+from chiasm.spec import Budget, Encoder, Native, Pinpoints, Pixels, Resize, TileGrid, Views
 
 LARGEST_SIDE = 4096
 """Idefics3 never scales a side beyond this."""
@@ -75,6 +75,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = _tile_grid(spec, size)
         case Native():
             strokes = [(Scale(*native_size(spec, size)),)]
+        case Budget():
+            strokes = [(Scale(*budget_size(spec, size)),)]
     return tuple(View(s, _grid(s, encoder, size, item)) for s in strokes)
 
 
@@ -109,15 +111,17 @@ def _resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
     longest = int(shortest * long / short)
     height, width = (longest, shortest) if size.height >= size.width else (shortest, longest)
     strokes.append(Scale(height, width))
-    strokes.extend(_centre(height, width, spec.height, spec.width))
+    strokes.extend(_centre(height, width, spec))
     return tuple(strokes)
 
 
-def _centre(height: int, width: int, to_height: int, to_width: int) -> list[Stroke]:
+def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:
     """The centre of a picture; where it is smaller than the crop, zeros around it."""
-    if (height, width) == (to_height, to_width):
+    if (height, width) == (spec.height, spec.width):
         return []
-    return [Crop((height - to_height) // 2, (width - to_width) // 2, to_height, to_width)]
+    margins = (height - spec.height, width - spec.width)
+    top, left = (round(m / 2) if spec.centre == "even" else m // 2 for m in margins)
+    return [Crop(top, left, spec.height, spec.width)]
 
 
 def _pinpoints(spec: Pinpoints, size: Size) -> list[tuple[Stroke, ...]]:
@@ -211,3 +215,22 @@ def native_size(spec: Native, size: Size) -> tuple[int, int]:
         beta = math.sqrt(spec.least / (height * width))
         high, wide = math.ceil(height * beta / factor) * factor, math.ceil(width * beta / factor) * factor
     return high, wide
+
+
+def budget_size(spec: Budget, size: Size) -> tuple[int, int]:
+    """Height and width of the largest picture within the budget. The scale is found by halving an interval down to 1e-5, as
+    the reference finds it: an exact solution would differ at some sizes."""
+
+    def scaled(scale: float) -> tuple[int, int]:
+        high, wide = (max(1, math.ceil(side * scale / spec.patch)) * spec.patch for side in (size.height, size.width))
+        return high, wide
+
+    least, most = 1e-6, 100.0
+    while most - least >= 1e-5:
+        middle = (least + most) / 2
+        high, wide = scaled(middle)
+        if (high / spec.patch) * (wide / spec.patch) <= spec.most:
+            least = middle
+        else:
+            most = middle
+    return scaled(least)

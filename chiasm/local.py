@@ -16,7 +16,7 @@ from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Causal, Match
+from chiasm.model import AnyModel, Bind, Causal, Encode, Match
 from chiasm.model import Sight as Seen
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
@@ -90,7 +90,7 @@ class LocalAssistant(Assistant):
 
     @property
     def capabilities(self) -> frozenset[Verb]:
-        return frozenset({"embed"} if isinstance(self.model, Match) else {"plan", "generate", "score"})
+        return frozenset({"plan", "generate", "score"} if isinstance(self.model, Causal) else {"embed"})
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
         planner, names = self._planner("plan"), []
@@ -148,13 +148,13 @@ class LocalAssistant(Assistant):
     @torch.inference_mode()
     def embed(self, items: Sequence[object]) -> Tensor:
         match self.model:
-            case Match():
+            case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
             case Causal():
                 raise Unsupported("embed", self.name)
 
-    def _embedded(self, model: Match, item: object) -> Tensor:
-        if isinstance(item, str) and self.tokenizer is not None:
+    def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
+        if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
             ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
         opened = open_picture(cast(Source, item), self.limits)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import BadPicture
-from chiasm.spec import ConvViT, Encoder, JoinTiles, Merge, Mlp, Normed, Step
+from chiasm.spec import Encoder, JoinTiles, Merge, Mlp, Normed, Step, ViT
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -115,12 +115,13 @@ def raster(grids: Sequence[Grid]) -> Laid:
 
 
 def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
-    """What leaves an encoder: the cells, and before each grid's cells its class token where that is kept."""
+    """What leaves an encoder: the cells, and before each grid's cells its class token and registers where those are kept."""
     laid = raster(grids)
-    if isinstance(encoder, ConvViT) or encoder.cls != "keep":
+    if not isinstance(encoder, ViT) or encoder.cls != "keep":
         return laid
-    starts = np.cumsum([0, *(g.cells for g in grids)])[:-1]
-    tokens = np.array([(g, WHOLE, WHOLE, WHOLE) for g in range(len(grids))], np.int64).reshape(-1, 4)
+    starts = np.repeat(np.cumsum([0, *(g.cells for g in grids)])[:-1], encoder.extra)
+    numbers = np.repeat(np.arange(len(grids)), encoder.extra)
+    tokens = np.array([(g, WHOLE, WHOLE, WHOLE) for g in numbers], np.int64).reshape(-1, 4)
     return Laid(np.insert(laid.place_V4, starts, tokens, axis=0), laid.grids)
 
 

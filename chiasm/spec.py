@@ -92,6 +92,15 @@ class Block:
     """A norm of each head's query and key, before they are turned."""
     latent: Latent | None = None
     experts: Experts | None = None
+    k_bias: bool = True
+    """Whether keys have a bias where queries and values have one; EVA's have none (arXiv:2211.07636)."""
+    layer_scale: bool = False
+    """What a branch adds is first scaled by a learned number per channel (arXiv:2103.17239)."""
+    attention_norm: Norm | None = None
+    mlp_norm: Norm | None = None
+    """Norms inside the branches, of the mixed heads and of the MLP's hidden numbers (sub-LN, arXiv:2303.11331)."""
+    extra_key: bool = False
+    """One learned key and value that every query sees beside its own sequence."""
 
     @property
     def value_width(self) -> int:
@@ -122,6 +131,8 @@ class Resize:
     fit: Literal["crop", "squash", "pad"] = "crop"
     shortest: int | None = None
     """Where the crop follows a resize of the shortest edge to another number of pixels than `height`."""
+    centre: Literal["low", "even"] = "low"
+    """Where a crop with an odd margin begins: at the lower half pixel, or at the even one (torchvision's way)."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +165,16 @@ class Native:
     ratio: float = 200.0
 
 
-Views = Resize | Pinpoints | TileGrid | Native
+@dataclass(frozen=True)
+class Budget:
+    """SigLIP 2's NaFlex (arXiv:2502.14786): the largest picture of about its own shape, both edges raised to multiples of
+    `patch`, that has at most `most` patches."""
+
+    patch: int
+    most: int
+
+
+Views = Resize | Pinpoints | TileGrid | Native | Budget
 
 
 # --- encoders -------------------------------------------------------------------------------------------------------------
@@ -162,9 +182,11 @@ Views = Resize | Pinpoints | TileGrid | Native
 
 @dataclass(frozen=True)
 class Table:
-    """A learned vector per cell of a square grid, resized bicubically to grids of another shape."""
+    """A learned vector per cell of a square grid, resized to grids of another shape. `smooth` resampling is anti-aliased;
+    `ratio` is bicubic by the ratio of the sides' areas, which rounds otherwise than the sides themselves do."""
 
     side: int
+    resample: Literal["bicubic", "bicubic_smooth", "bilinear_smooth", "ratio"] = "bicubic"
 
 
 @dataclass(frozen=True)
@@ -179,6 +201,8 @@ class Axial:
     """Rotary positions in two dimensions: half of each head turns with the row, half with the column."""
 
     theta: float = 10000.0
+    side: int | None = None
+    """Where grids are stretched to this many steps a side, so that every resolution turns alike (arXiv:2303.11331)."""
 
 
 Position = Table | Buckets | Axial
@@ -212,6 +236,17 @@ class ViT:
     post_norm: Literal["none", "idle", "applied"] = "none"
     taps: tuple[int, ...] = (-1,)
     windows: Windows | None = None
+    registers: int = 0
+    """Learned tokens without a place that follow the class token (arXiv:2309.16588); dropped and kept with it."""
+    turn: Axial | None = None
+    """Rotary positions beside those of a table; class token and registers do not turn."""
+    mask_token: bool = False
+    """A learned vector that stood for hidden patches in training; here it is carried and never used."""
+
+    @property
+    def extra(self) -> int:
+        """Tokens before each grid's cells inside the encoder."""
+        return 0 if self.cls == "none" else 1 + self.registers
 
     @property
     def width(self) -> int:
@@ -242,7 +277,22 @@ class ConvViT:
         return sum(widths[part] for part in self.gives)
 
 
-Encoder = ViT | ConvViT
+@dataclass(frozen=True)
+class ResNet:
+    """CLIP's residual network (arXiv:2103.00020): `stem` channels at stride 4, then stages of `blocks` bottlenecks, each
+    stage but the first twice as wide at twice the stride."""
+
+    stem: int
+    blocks: tuple[int, int, int, int]
+    patch: int = 32
+    frames: int = 1
+
+    @property
+    def width(self) -> int:
+        return self.stem * 32
+
+
+Encoder = ViT | ConvViT | ResNet
 
 
 # --- connectors -----------------------------------------------------------------------------------------------------------
@@ -506,9 +556,10 @@ class Sight:
 
 @dataclass(frozen=True)
 class ClsProject:
-    """The class token, normed, projected without bias (CLIP)."""
+    """The class token, normed, projected: without bias in CLIP, with one in a classifier."""
 
     width: int
+    bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -519,18 +570,93 @@ class AttentionPool:
 
 
 @dataclass(frozen=True)
+class First:
+    """The class token as it leaves the encoder (DINOv2)."""
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """tanh of the class token through a linear layer (ViT)."""
+
+
+@dataclass(frozen=True)
+class MeanProject:
+    """The mean of all tokens but the class token, projected without bias."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class AddedPool:
+    """One learned query attends to all tokens; what a gated MLP makes of its answer is added to every token, and the first
+    one stands for the picture (Nomic Embed Vision, arXiv:2406.18587)."""
+
+    mlp_width: int
+
+
+@dataclass(frozen=True)
+class GridPool:
+    """The mean of a grid of `side` x `side` cells attends to them and itself, each at a learned place (CLIP's ResNets)."""
+
+    width: int
+    heads: int
+    side: int
+
+
+Pool = ClsProject | AttentionPool | First | Tanh | MeanProject | AddedPool | GridPool
+
+
+@dataclass(frozen=True)
 class Match:
     """Two towers in one space. `logits`: scaled cosine, with a learned bias for the sigmoid loss."""
 
-    views: Resize
+    views: Views
     pixels: Pixels
-    encoder: ViT
-    pool: ClsProject | AttentionPool
+    encoder: Encoder
+    pool: Pool
     text: TextTower
     logits: Literal["softmax", "sigmoid"]
 
 
-Model = Causal | Match
+@dataclass(frozen=True)
+class Encode:
+    """An encoder by itself: features of a picture's cells, and one vector a picture."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A transformer over what is no picture for eyes: sound as a spectrogram, depth, heat, motion (ImageBind).
+
+    A strided convolution of `kernel` over [channels, height, width] makes `places` tokens, normed, each with a learned place.
+    """
+
+    name: str
+    block: Block
+    depth: int
+    channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    places: int
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Pictures, texts and signals in one space (arXiv:2305.05665); all vectors but the pictures' are scaled."""
+
+    views: Views
+    pixels: Pixels
+    encoder: ViT
+    pool: ClsProject
+    text: TextTower
+    signals: tuple[Signal, ...]
+
+
+Model = Causal | Match | Encode | Bind
 
 
 # --- families -------------------------------------------------------------------------------------------------------------
@@ -567,8 +693,10 @@ class Family:
     @property
     def kind(self) -> str:
         match self.model:
-            case Match():
+            case Match() | Bind():
                 return "contrastive"
+            case Encode():
+                return "encoder"
             case Causal(sight=None):
                 return "text"
             case Causal():

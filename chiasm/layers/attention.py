@@ -51,13 +51,16 @@ class Attention(Preparable):
         self.heads, self.kv_heads, self.head_width = spec.heads, spec.kv_heads, spec.head_width
         across, shared = spec.heads * spec.head_width, spec.kv_heads * spec.head_width
         self.q: nn.Linear | None = nn.Linear(spec.width, across, spec.qkv_bias)
-        self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
+        self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias and spec.k_bias)
         self.v: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
         self.q_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
         self.k_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
         self.louder = louder(spec)
         self.cap = spec.scores.cap
+        self.norm = None if spec.attention_norm is None else norm(spec.attention_norm, across)
+        self.bias_k = nn.Parameter(torch.zeros(shared)) if spec.extra_key else None
+        self.bias_v = nn.Parameter(torch.zeros(shared)) if spec.extra_key else None
         self.qkv: nn.Module | None = None
         self.run: CDLL | None = None
         self.in_tiles = False
@@ -65,7 +68,8 @@ class Attention(Preparable):
     def prepare(self) -> None:
         if self.q is not None and self.k is not None and self.v is not None:
             self.run = cpu.program() if packs(self.q.weight) and self._usual else None
-            self.in_tiles = self.run is not None and cpu.attends(self.run, self.head_width)
+            plain = self.norm is None and self.bias_k is None
+            self.in_tiles = plain and self.run is not None and cpu.attends(self.run, self.head_width)
             self.qkv = product(self.q, self.k, self.v)
             self.q = self.k = self.v = None
         if isinstance(self.out, nn.Linear):
@@ -88,8 +92,15 @@ class Attention(Preparable):
             k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
         if self.louder is not None:
             q_BNTF = q_BNTF * self.louder
-        mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask) if self.cap is None else bent(q_BNTF, k_BNTF, v_BNTF, mask, self.cap)
-        out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
+        if self.bias_k is not None and self.bias_v is not None:
+            key_N1F, value_N1F = (extra.view(-1, 1, self.head_width) for extra in (self.bias_k, self.bias_v))
+            mixed_BNTF = attend_beside(q_BNTF, k_BNTF, v_BNTF, mask, key_N1F, value_N1F)
+        elif self.cap is not None:
+            mixed_BNTF = bent(q_BNTF, k_BNTF, v_BNTF, mask, self.cap)
+        else:
+            mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
+        mixed_BTD = mixed_BNTF.transpose(1, 2).flatten(2)
+        out_BTD: Tensor = self.out(mixed_BTD if self.norm is None else self.norm(mixed_BTD))
         return out_BTD
 
     def _prefill(self, run: CDLL, x_BTD: Tensor, by: Turn | None, slot: Slot | None) -> Tensor:
@@ -189,6 +200,17 @@ def bent(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, cap: float)
         scores = scores.masked_fill(later, float("-inf"))
     mixed = scores.softmax(-1, torch.float32).to(v_BNTF.dtype) @ v_BNTF[:, :, None]
     return mixed.flatten(1, 2)
+
+
+def attend_beside(
+    q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, key_N1F: Tensor, value_N1F: Tensor
+) -> Tensor:
+    """As `attend`, each query seeing one more key and value; for whole sequences and spans."""
+    lengths = mask.lengths if isinstance(mask, Spans) else (q_BNTF.shape[2],)
+    parts = zip(*(x.split(lengths, 2) for x in (q_BNTF, k_BNTF, v_BNTF)), strict=True)
+    extra = [x.expand(len(q_BNTF), -1, -1, -1) for x in (key_N1F, value_N1F)]
+    seen = ((q, torch.cat([k, extra[0]], 2), torch.cat([v, extra[1]], 2)) for q, k, v in parts)
+    return torch.cat([F.scaled_dot_product_attention(q, k, v) for q, k, v in seen], 2)
 
 
 BAND, WHOLE = 128, 512

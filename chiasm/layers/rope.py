@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -89,6 +90,16 @@ def turn(rope: Rope, head_width: int, where_ABT: Tensor) -> Turn:
             return Turn(by.cos * louder, by.sin * louder)
         case _:
             return by
+
+
+def still(by: Turn, extra: int, lengths: Sequence[int]) -> Turn:
+    """Turns with `extra` tokens that do not turn before each of the packed sequences of those lengths."""
+
+    def led(x: Tensor, value: float) -> Tensor:
+        none = x.new_full((1, extra, *x.shape[2:]), value)
+        return torch.cat([piece for part in x.split(list(lengths), 1) for piece in (none, part)], 1)
+
+    return Turn(led(by.cos, 1.0), led(by.sin, 0.0))
 
 
 def axial_turn(theta: float, head_width: int, where_P2: Tensor) -> Turn:

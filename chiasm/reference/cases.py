@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, idefics3, llava, qwen, text
+from chiasm.reference import contrastive, encoders, idefics3, llava, qwen, text
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -33,6 +33,9 @@ REFERENCES = {
     "text_deepseek2": Reference(text.deepseek_v2, 3),
     "clip": Reference(contrastive.clip, 3),
     "siglip": Reference(contrastive.siglip, 2),
+    "siglip2": Reference(contrastive.siglip2, 2),
+    "vit": Reference(encoders.vit, 2),
+    "dinov2": Reference(encoders.dinov2, 3),
     "llava": Reference(llava.llava, 4),
     "llava_next": Reference(llava.llava_next, 2),
     "idefics3": Reference(idefics3.idefics3, 2),
@@ -66,6 +69,16 @@ PROOFS = {
     "deepseek-v2": Proof(("text_deepseek2",)),
     "clip": Proof(("clip",)),
     "siglip": Proof(("siglip",)),
+    "siglip2": Proof(("siglip2",)),
+    "siglip2-fixed": Proof(("siglip",)),
+    "vit": Proof(("vit",)),
+    "dinov2": Proof(("dinov2",)),
+    "dinov2-registers": Proof(("dinov2",)),
+    "openclip": Proof(recorded=("open_clip-vit", "open_clip-mean")),
+    "clip-resnet": Proof(recorded=("open_clip-resnet",)),
+    "eva-clip": Proof(recorded=("eva-1", "eva-2", "eva_clip-2")),
+    "nomic-vision": Proof(recorded=("nomic_vision-0",)),
+    "imagebind": Proof(recorded=("imagebind-0",)),
     "llava-1.0": Proof(recorded=("llava_official-0",)),
     "llava-1.5": Proof(("llava",)),
     "llava-next": Proof(("llava_next",)),

@@ -127,6 +127,8 @@ class Given:
             return self._flat(looks, connector)
         if "image_sizes" in self:
             return self._tiled(looks)
+        if "spatial_shapes" in self:
+            return self._shaped(looks)
         pixels = self["pixel_values"]
         if pixels.ndim == 5:
             pixels = self._tiles(pixels)
@@ -142,6 +144,14 @@ class Given:
         exact = Native(patch * merge(connector).side, least=1, most=2**62, ratio=inf)
         sizes: list[Item] = [Size(w * patch, h * patch) for _, h, w in grids]
         return _Pictures(exact, sizes, rastered(connector, self["pixel_values"], grids))
+
+    def _shaped(self, looks: Looks) -> _Pictures:
+        """Patches of pictures of many shapes, colours innermost, padded to as many for each."""
+        shapes, patch = self["spatial_shapes"].tolist(), looks.encoder.patch
+        parts = [patches[: h * w] for patches, (h, w) in zip(self["pixel_values"], shapes, strict=True)]
+        patches_PK = torch.cat(parts).unflatten(1, (-1, 3)).transpose(1, 2).flatten(1)
+        sizes: list[Item] = [Size(w * patch, h * patch) for h, w in shapes]
+        return _Pictures(Native(patch, least=1, most=2**62, ratio=inf), sizes, patches_PK)
 
     def _tiled(self, looks: Looks) -> _Pictures:
         """The views of each picture and its (height, width), padded to the most views of any."""
@@ -183,11 +193,14 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return {name: files.get(name) for name in files}
 
 
-def cut(looks: Looks, pixels_PCHW: Tensor) -> Tensor:
-    """Patches of views of one size, each still picture repeated over the encoder's frames, [P, K]."""
+def cut(looks: Looks, pixels: Tensor) -> Tensor:
+    """Patches of views of one size, [P, K]: still pictures [P, C, H, W], repeated over the encoder's frames, or clips
+    [P, C, T, H, W]."""
     encoder = looks.encoder
-    whole = [side // encoder.patch * encoder.patch for side in pixels_PCHW.shape[-2:]]
-    clips = pixels_PCHW[:, None, :, : whole[0], : whole[1]].expand(-1, encoder.frames, -1, -1, -1)
+    whole = [side // encoder.patch * encoder.patch for side in pixels.shape[-2:]]
+    pixels = pixels[..., : whole[0], : whole[1]]
+    still = pixels.ndim == 4
+    clips = pixels[:, None].expand(-1, encoder.frames, -1, -1, -1) if still else pixels.transpose(1, 2)
     return torch.cat([patchify_frames(clip, encoder.patch, encoder.frames) for clip in clips])
 
 

@@ -17,10 +17,12 @@ from chiasm.reference.parts import library
 from chiasm.weights.write import write_json, write_safetensors
 
 NEW_TOKENS = 4
-MAIN = ("logits", "logits_per_image")
+MAIN = ("logits", "logits_per_image", "last_hidden_state")
 """The output that must be matched: the first of these that a reference has."""
 
-DERIVED = ("pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "mm_token_type_ids")
+DERIVED = (
+    "pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "mm_token_type_ids", "spatial_shapes",
+)  # fmt: skip
 """Inputs that follow from the pictures, and that a proof therefore computes for itself."""
 
 
