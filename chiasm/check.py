@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from chiasm import registry
+from chiasm.connect.steps import Visual
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
+from chiasm.geometry import Size
 from chiasm.model import Batch, Causal, Match, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
+from chiasm.spec import DynamicTiles
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -156,8 +159,17 @@ def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[st
     visual = model.see(batch.sight) if isinstance(batch.sight, Seen) else batch.sight
     got = {"logits": model.logits(model.read(batch, visual))}
     if visual is not None:
-        got["image_hidden_states"] = visual.tokens_VD
+        got |= _visual(model, plan, visual)
     return got, batch
+
+
+def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
+    """What the references call image_hidden_states: the visual tokens of pictures, of dynamic tiles by tile."""
+    still = torch.tensor([isinstance(item, Size) for item in plan.items])[torch.from_numpy(visual.laid.items())]
+    tokens_VD = visual.tokens_VD[still]
+    if model.spec.sight is not None and isinstance(model.spec.sight.views, DynamicTiles):
+        tokens_VD = tokens_VD.unflatten(0, (len(visual.laid.grids), -1))
+    return {"image_hidden_states": tokens_VD} if len(tokens_VD) else {}
 
 
 def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:

@@ -137,6 +137,32 @@ class Config:
 
 
 @dataclass(frozen=True)
+class Form:
+    """Another shape of the same numbers: theirs is split into the axes `split`, these are put in `order`, and the result has
+    the shape `ours`; `theirs` is the shape to go back to. One size of each shape may be -1."""
+
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+
+
+def alone(axes: int) -> Form:
+    """A vector that a file holds behind `axes` axes of one."""
+    return Form((-1,), (0,), (-1,), (*(1,) * axes, -1))
+
+
+def rows(width: int) -> Form:
+    """A table of `width` columns that a file holds behind one axis of one."""
+    return Form((-1, width), (0, 1), (-1, width), (1, -1, width))
+
+
+def transposed(rows: int, columns: int) -> Form:
+    """A matrix that a file holds as (rows, columns) and that is (columns, rows) here."""
+    return Form((rows, columns), (1, 0), (columns, rows), (rows, columns))
+
+
+@dataclass(frozen=True)
 class Name:
     """theirs <-> ours; `*` stands for the same text without dots in both, `**` for any text."""
 
@@ -151,6 +177,8 @@ class Fused:
     theirs: str
     ours: tuple[str, ...]
     shares: tuple[int, ...]
+    forms: tuple[Form | None, ...] = ()
+    """How each part is shaped anew, where any is."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +196,16 @@ class Respelt:
     new: str
 
 
-Rule = Name | Fused | Ignored | Respelt
+@dataclass(frozen=True)
+class Reshaped:
+    """theirs <-> ours, the same numbers in another shape."""
+
+    theirs: str
+    ours: str
+    form: Form
+
+
+Rule = Name | Fused | Ignored | Respelt | Reshaped
 
 
 def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -178,6 +215,8 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
         match rule:
             case Name():
                 return Name(theirs + rule.theirs, ours + rule.ours)
+            case Reshaped():
+                return replace(rule, theirs=theirs + rule.theirs, ours=ours + rule.ours)
             case Fused():
                 return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
             case Ignored():

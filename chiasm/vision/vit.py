@@ -98,7 +98,7 @@ class VisionTransformer(nn.Module):
                 pass
         if spec.cls != "none":
             cls = self.cls + self.position.weight[0] if isinstance(spec.position, Table) else self.cls
-            parts = x_PE.split([g.cells for g in grids])
+            parts = x_PE.split([g.h * g.w for g in grids for _ in range(g.t)])
             x_PE = torch.cat([row for part in parts for row in (cls[None], part)])
         return self.pre_norm(x_PE) if spec.pre_norm else x_PE
 
@@ -116,10 +116,11 @@ class VisionTransformer(nn.Module):
             return None
         where_P2 = torch.from_numpy(raster(grids).place_V4[:, 2:])
         where_P2 = where_P2 if order is None else where_P2[order]
-        return axial_turn(self.spec.position.theta, self.spec.block.head_width, where_P2.to(device)).to(dtype)
+        return axial_turn(self.spec.position, self.spec.block.head_width, where_P2.to(device)).to(dtype)
 
     def _without_cls(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
-        return torch.cat([part[1:] for part in features_PE.split([1 + g.cells for g in grids])])
+        steps = [1 + g.h * g.w for g in grids for _ in range(g.t)]
+        return torch.cat([part[1:] for part in features_PE.split(steps)])
 
     def laid(self, grids: Sequence[Grid]) -> Laid:
         """The places of what `forward` returns."""

@@ -14,12 +14,12 @@ from torch import nn
 from chiasm import registry
 from chiasm import spec as specs
 from chiasm.errors import BadCheckpoint
-from chiasm.layout import Config, Reading, Rule, under
+from chiasm.layout import Config, Form, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
-from chiasm.weights.keys import Piece, pieces, respelt
+from chiasm.weights.keys import Piece, formed, pieces, respelt
 from chiasm.weights.lora import merge
 from chiasm.weights.sources import parse
 
@@ -107,12 +107,21 @@ class Place:
     @property
     def shape(self) -> tuple[int, ...]:
         shape = tuple(self.files[self.source].shape)
-        if len(self.piece.shares) == 1:
-            return shape
-        return (shape[0] * self.piece.shares[self.piece.part] // sum(self.piece.shares), *shape[1:])
+        if len(self.piece.shares) > 1:
+            shape = (shape[0] * self.piece.shares[self.piece.part] // sum(self.piece.shares), *shape[1:])
+        form = self.piece.form
+        return shape if form is None else shaped(shape, form)
 
     def read(self) -> torch.Tensor:
         return self.piece.cut(self.files.get(self.source))
+
+
+def shaped(theirs: tuple[int, ...], form: Form) -> tuple[int, ...]:
+    """The shape in which a tensor of theirs arrives; its own where the form does not fit it, so that both are named."""
+    try:
+        return tuple(formed(torch.empty(theirs, device="meta"), form).shape)
+    except RuntimeError:
+        return theirs
 
 
 def fill(

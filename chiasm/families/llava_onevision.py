@@ -1,0 +1,54 @@
+"""LLaVA-OneVision (arXiv:2408.03326): LLaVA-NeXT's tiles up to 36 of them, shrunk to about nine; clips of pooled frames."""
+
+from dataclasses import replace
+
+from chiasm.errors import BadConfig
+from chiasm.families.llava import mlp, tapped
+from chiasm.families.llava import keys as llava_keys
+from chiasm.layout import Config, Layout, Name, Reading
+from chiasm.readers import CLIP_MEAN, CLIP_STD, edges, pixels
+from chiasm.spec import Causal, Family, JoinTiles, Pinpoints, PoolClips, Sight, Splice
+
+SIDES = tuple(384 * number for number in range(1, 7))
+POINTS = tuple((high, wide) for high in SIDES for wide in SIDES)
+
+SO400M = {
+    "model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304, "patch_size": 14, "image_size": 384,
+    "num_hidden_layers": 26, "num_attention_heads": 16, "vision_use_head": False,
+}  # fmt: skip
+"""The tower that a config means where it names none."""
+
+
+def most_tiles(c: Config) -> int:
+    """The number of tiles in `anyres_max_9`."""
+    said = c.get("vision_aspect_ratio", "anyres_max_9")
+    number = str(said).removeprefix("anyres_max_")
+    if not number.isdigit():
+        raise BadConfig(f"{c.path}: vision_aspect_ratio = {said!r} is not supported; 'anyres_max_9' and its like are")
+    return int(number)
+
+
+def read(c: Config) -> Reading:
+    c.data = {"vision_config": SO400M, "text_config": {"model_type": "qwen2"}, **c.data}
+    vision, text = c.part("vision_config", "siglip_vision_model"), c.part("text_config", "qwen2")
+    c.inert("image_seq_length", "ignore_index", "vocab_size", "use_image_newline_parameter", "video_seq_length")
+    decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
+    strategy = {"vision_feature_select_strategy": "full", "vision_feature_layer": -1}
+    c.data = {**strategy, **c.data}
+    eye = tapped(c, vision.spec)
+    given = c.first("image_grid_pinpoints", default=None)
+    given = c.pixels.first("image_grid_pinpoints", default=given if given is not None else POINTS)
+    tile = edges(c.pixels.get("size", {"height": 384, "width": 384}))[0]
+    sight = Sight(
+        Pinpoints(tile, tuple((high, wide) for high, wide in given)),
+        pixels(c.pixels, CLIP_MEAN, CLIP_STD),
+        eye,
+        (mlp(c, decoder.width), PoolClips(2, "bilinear"), JoinTiles(most=most_tiles(c), clips="closed")),
+        Splice(c.first("image_token_index", "image_token_id", default=151646), c.first("video_token_index", "video_token_id", default=151647)),
+    )  # fmt: skip
+    newline = Name("image_newline", "connect.steps.2.newline")
+    return Reading(Causal(decoder, sight), (newline, *llava_keys(vision, text, decoder)))
+
+
+LAYOUTS = (Layout("llava_onevision", read),)
+FAMILIES: tuple[Family, ...] = ()
