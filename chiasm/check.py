@@ -22,7 +22,7 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import DynamicTiles
+from chiasm.spec import ByKind, DynamicTiles
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -164,12 +164,15 @@ def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[st
 
 
 def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
-    """What the references call image_hidden_states: the visual tokens of pictures, of dynamic tiles by tile."""
+    """What the references call image_hidden_states: the visual tokens of pictures; of some, view by view."""
     still = torch.tensor([isinstance(item, Size) for item in plan.items])[torch.from_numpy(visual.laid.items())]
     tokens_VD = visual.tokens_VD[still]
-    if model.spec.sight is not None and isinstance(model.spec.sight.views, DynamicTiles):
-        tokens_VD = tokens_VD.unflatten(0, (len(visual.laid.grids), -1))
-    return {"image_hidden_states": tokens_VD} if len(tokens_VD) else {}
+    if not len(tokens_VD):
+        return {}
+    sight = model.spec.sight
+    if sight is not None and (isinstance(sight.views, DynamicTiles) or isinstance(sight.encoder, ByKind)):
+        tokens_VD = tokens_VD.unflatten(0, (sum(not grid.moves for grid in visual.laid.grids), -1))
+    return {"image_hidden_states": tokens_VD}
 
 
 def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 
 from chiasm.errors import BadPicture
 from chiasm.resample import Floats, bilinear, squares
-from chiasm.spec import ConvViT, Encoder, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step
+from chiasm.spec import ByKind, ConvViT, Encoder, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -125,6 +125,10 @@ def raster(grids: Sequence[Grid]) -> Laid:
 
 def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
     """What leaves an encoder: the cells, and before the cells of each step of time their class token where that is kept."""
+    if isinstance(encoder, ByKind):
+        parts = [encoded(encoder.clips if grid.moves else encoder.pictures, [grid]).place_V4 for grid in grids]
+        numbered = [part + np.array([[number, 0, 0, 0]]) for number, part in enumerate(parts)]
+        return Laid(np.concatenate(numbered) if parts else np.zeros((0, 4), np.int64), tuple(grids))
     laid = raster(grids)
     if isinstance(encoder, ConvViT) or encoder.cls != "keep":
         return laid

@@ -233,7 +233,27 @@ class ConvViT:
         return sum(widths[part] for part in self.gives)
 
 
-Encoder = ViT | ConvViT
+@dataclass(frozen=True)
+class ByKind:
+    """Pictures through one tower, clips through another one of the same patches and width (Video-LLaVA, arXiv:2311.10122)."""
+
+    pictures: ViT
+    clips: ViT
+
+    @property
+    def patch(self) -> int:
+        return self.pictures.patch
+
+    @property
+    def frames(self) -> int:
+        return self.pictures.frames
+
+    @property
+    def width(self) -> int:
+        return self.pictures.width
+
+
+Encoder = ViT | ConvViT | ByKind
 
 
 # --- connectors -----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chiasm.place import Grid, encoded, leaves, route
-from chiasm.spec import Block, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Sight, Step, ViT, Windows
+from chiasm.spec import Block, ByKind, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Sight, Step, ViT, Windows
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             seen = _vit(encoder, grids)
         case ConvViT() as encoder:
             seen = _conv_vit(encoder, grids)
+        case ByKind(pictures, clips):
+            towers = ((pictures, [g for g in grids if not g.moves]), (clips, [g for g in grids if g.moves]))
+            (a, b), (c, d) = (_vit(*tower) for tower in towers)
+            seen = a + c, b + d
     return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
 
 
