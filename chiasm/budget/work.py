@@ -18,7 +18,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chiasm.place import Grid, encoded, leaves, route
-from chiasm.spec import Block, ByKind, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Sight, Step, ViT, Windows
+from chiasm.spec import (
+    Block,
+    ByKind,
+    Causal,
+    ConvViT,
+    JoinTiles,
+    Merge,
+    Mlp,
+    Normed,
+    PoolClips,
+    Resampler,
+    Sight,
+    Step,
+    ViT,
+    Windows,
+)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, edges, head_keys, pixels
-from chiasm.spec import Causal, Family, Letterbox, Mlp, Sight, Splice
+from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, edges, head_keys, pixels
+from chiasm.spec import Block, Causal, Decoder, Family, Letterbox, Mlp, Norm, Pixels, Rope, Sight, Splice, Table, ViT
 
 
 def letterbox(c: Config) -> Letterbox:
@@ -39,4 +39,24 @@ def read(c: Config) -> Reading:
 
 
 LAYOUTS = (Layout("deepseek_vl", read),)
-FAMILIES: tuple[Family, ...] = ()
+
+SIGLIP_L = ViT(Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-6), "gelu"), 24, 16, Table(24), post_norm="applied")
+DEEPSEEK_1_3B = Decoder(
+    Block(
+        2048, 16, 5504, 16, 128, Norm("rms", 1e-6), "silu", "gated", qkv_bias=False, out_bias=False, mlp_bias=False
+    ),
+    24, 102400, Rope(10000.0), 16384,
+)  # fmt: skip
+
+FAMILIES = (
+    Family(
+        name="deepseek-vl",
+        title="DeepSeek-VL",
+        paper="2403.05525",
+        year=2024,
+        layout="deepseek_vl",
+        model=Causal(DEEPSEEK_1_3B, Sight(Letterbox(384), Pixels(HALF, HALF), SIGLIP_L, (Mlp(2048, 2048),), Splice(100015))),
+        sizes={"1.3b": {}},
+        reference="DeepseekVLForConditionalGeneration",
+    ),
+)

@@ -4,7 +4,23 @@ from dataclasses import replace
 
 from chiasm.layout import Config, Layout, Name, Reading, Rule, under
 from chiasm.readers import HALF, VIT_KEYS, head_keys, pixels, vit_block
-from chiasm.spec import Block, Bounded, Buckets, Causal, Edges, Family, Mlp, Norm, Resampler, Sight, Splice, ViT
+from chiasm.spec import (
+    Block,
+    Bounded,
+    Buckets,
+    Causal,
+    Decoder,
+    Edges,
+    Family,
+    Mlp,
+    Norm,
+    Pixels,
+    Resampler,
+    Rope,
+    Sight,
+    Splice,
+    ViT,
+)
 
 MARKS = Edges("<fake_token_around_image>")
 
@@ -71,4 +87,46 @@ def read(c: Config) -> Reading:
 
 
 LAYOUTS = (Layout("idefics2", read), Layout("idefics2_vision", read_vision))
-FAMILIES: tuple[Family, ...] = ()
+
+
+def gated(width: int, heads: int, kv_heads: int, head_width: int, mlp_width: int) -> Block:
+    return Block(
+        width, heads, mlp_width, kv_heads, head_width, Norm("rms", 1e-5), "silu", "gated",
+        qkv_bias=False, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+
+
+SO400M = ViT(
+    Block(1152, 16, 4304, 16, 72, Norm("layer", 1e-6), "gelu_tanh"), 27, 14, Buckets(70), post_norm="applied"
+)  # fmt: skip
+MISTRAL_7B = Decoder(gated(4096, 32, 8, 128, 14336), 32, 32003, Rope(10000.0), 32768, window=4096)
+PERCEIVER = Resampler(replace(gated(4096, 16, 4, 96, 16384), norm=Norm("rms", 1e-6)), 3, 64)
+PROJECT = Mlp(4096, 14336, act="silu", bias=False, gated=True)
+
+CHAT = (
+    "{% for message in messages %}{{ message['role'].capitalize() }}"
+    "{% if message['content'][0]['type'] == 'image' %}{{ ':' }}{% else %}{{ ': ' }}{% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{ line['text'] }}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+FAMILIES = (
+    Family(
+        name="idefics2",
+        title="Idefics2",
+        paper="2405.02246",
+        year=2024,
+        layout="idefics2",
+        model=Causal(
+            MISTRAL_7B,
+            Sight(
+                Bounded(378, 980, split=True), Pixels(HALF, HALF, resample="bilinear"), SO400M, (PROJECT, PERCEIVER),
+                Splice(32001), MARKS,
+            ),
+        ),
+        sizes={"8b": {}},
+        reference="Idefics2ForConditionalGeneration",
+        chat=CHAT,
+    ),
+)  # fmt: skip

@@ -95,8 +95,17 @@ def steps(text: Decoder, eye: ViT, act: Any, side: int) -> tuple[Merge, Normed, 
     return Merge(side), Normed(Norm("layer", 1e-5)), Mlp(text.width, text.width, act=act)
 
 
+def ungrown(data: dict[str, Any]) -> dict[str, Any]:
+    """A text config without dynamic rope, which begins past `max_position_embeddings`: no row here is that long."""
+    fields = dict(data.get("rope_parameters") or data.get("rope_scaling") or {})
+    if (fields.get("rope_type") or fields.get("type")) != "dynamic":
+        return data
+    plain = {name: value for name, value in data.items() if name not in ("rope_parameters", "rope_scaling")}
+    return {**plain, "rope_theta": fields.get("rope_theta") or data.get("rope_theta") or 10000.0}
+
+
 def read(c: Config) -> Reading:
-    c.data = {"vision_config": {}, "text_config": {"model_type": "qwen2"}, **c.data}
+    c.data = {"vision_config": {}, **c.data, "text_config": ungrown(c.data.get("text_config") or {"model_type": "qwen2"})}
     vision, text = c.part("vision_config", "internvl_vision"), c.part("text_config", "qwen2")
     c.only("vision_feature_layer", -1)
     c.only("vision_feature_select_strategy", "default")
@@ -105,6 +114,7 @@ def read(c: Config) -> Reading:
     side = round(1 / c.get("downsample_ratio", 0.5))
     # The processor of whole prompts cuts tiles whatever the pictures' own processor says of `crop_to_patches`.
     c.pixels.inert("crop_to_patches", "use_thumbnail")
+    c.pixels.only("crop_size", None)
     tile = edges(c.pixels.get("size", {"height": 448, "width": 448}))[0]
     views = DynamicTiles(tile, c.pixels.get("max_patches", 12), c.pixels.get("min_patches", 1))
     sight = Sight(
@@ -141,6 +151,7 @@ def read_original_vision(c: Config) -> Reading:
 
 
 def read_original(c: Config) -> Reading:
+    c.data = {"vision_config": {}, **c.data, "llm_config": ungrown(c.data.get("llm_config") or {"model_type": "qwen2"})}
     vision, text = c.part("vision_config", "intern_vit_6b"), c.part("llm_config", "qwen2")
     c.only("select_layer", -1)
     c.only("ps_version", "v2")
@@ -174,4 +185,71 @@ LAYOUTS = (
     Layout("internvl_chat", read_original),
     Layout("intern_vit_6b", read_original_vision),
 )
-FAMILIES: tuple[Family, ...] = ()
+
+CHAT = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for content in message['content'] %}"
+    "{% if content['type'] == 'image' %}{{ '<IMG_CONTEXT>\n' }}"
+    "{% elif content['type'] == 'text' %}{{ content['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def qwen2(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, tied: bool = False) -> Decoder:
+    block = Block(
+        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-6), "silu", "gated", out_bias=False, mlp_bias=False
+    )
+    return Decoder(block, depth, vocab, Rope(1000000.0), 32768, tied)
+
+
+def internvit(width: int, depth: int, heads: int, mlp_width: int, norm: Norm, bias: bool, qk: Norm | None) -> ViT:
+    block = Block(width, heads, mlp_width, heads, width // heads, norm, "gelu", qkv_bias=bias, layer_scale=True, qk_across=qk)
+    return ViT(block, depth, 14, Table(32), cls="drop")
+
+
+SMALL = internvit(1024, 24, 16, 4096, Norm("layer", 1e-6), True, None)
+LARGE = internvit(3200, 45, 25, 12800, Norm("rms", 1e-6), False, Norm("rms", 1e-6))
+
+
+def sight(eye: ViT, text: Decoder) -> Sight:
+    return Sight(DynamicTiles(448, 12), Pixels(MEAN, STD), eye, steps(text, eye, "gelu", 2), Splice(151667), MARKS)
+
+
+def sized(eye: ViT, text: Decoder) -> dict[str, Any]:
+    return {"decoder": text, "sight": sight(eye, text)}
+
+
+QWEN_0_5B, QWEN_1_5B = qwen2(896, 24, 14, 2, 4864, 151674), qwen2(1536, 28, 12, 2, 8960, 151674)
+QWEN_3B, QWEN_7B = qwen2(2048, 36, 16, 2, 11008, 151674), qwen2(3584, 28, 28, 4, 18944, 151674)
+QWEN_14B, QWEN_32B = qwen2(5120, 48, 40, 8, 13824, 151674), qwen2(5120, 64, 40, 8, 27648, 151674)
+QWEN_72B = qwen2(8192, 80, 64, 8, 29568, 151674)
+
+FAMILIES = (
+    Family(
+        name="internvl-2.5",
+        title="InternVL 2.5",
+        paper="2412.05271",
+        year=2024,
+        layout="internvl",
+        model=Causal(QWEN_0_5B, sight(SMALL, QWEN_0_5B)),
+        sizes={
+            "1b": {}, "4b": sized(SMALL, QWEN_3B), "38b": sized(LARGE, QWEN_32B), "78b": sized(LARGE, QWEN_72B),
+        },
+        reference="InternVLForConditionalGeneration",
+        chat=CHAT,
+    ),
+    Family(
+        name="internvl-3",
+        title="InternVL 3",
+        paper="2504.10479",
+        year=2025,
+        layout="internvl",
+        model=Causal(QWEN_0_5B, sight(SMALL, QWEN_0_5B)),
+        sizes={
+            "1b": {}, "2b": sized(SMALL, QWEN_1_5B), "8b": sized(SMALL, QWEN_7B), "14b": sized(SMALL, QWEN_14B),
+            "38b": sized(LARGE, QWEN_32B), "78b": sized(LARGE, QWEN_72B),
+        },
+        reference="InternVLForConditionalGeneration",
+        chat=CHAT,
+    ),
+)  # fmt: skip

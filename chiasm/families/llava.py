@@ -66,8 +66,7 @@ def mlp(c: Config, width: int) -> Mlp:
     return Mlp(width, width, depth=2, act=c.act("projector_hidden_act", "gelu"), bias=bias)
 
 
-def keys(vision: Reading, text: Reading, decoder: Decoder, projector: int = 0) -> tuple[Rule, ...]:
-    """`projector` is the MLP's number among the connector's steps."""
+def keys(vision: Reading, text: Reading, decoder: Decoder) -> tuple[Rule, ...]:
     return (
         Respelt("model.vision_tower.", "vision_tower."),
         Respelt("vision_tower.vision_model.", "vision_tower."),
@@ -78,8 +77,8 @@ def keys(vision: Reading, text: Reading, decoder: Decoder, projector: int = 0) -
         *under("vision_tower.", "vision.", vision.keys),
         *under("language_model.model.", "language.", text.keys),
         *head_keys("language_model.lm_head.weight", decoder.tied),
-        Name("multi_modal_projector.linear_1.*", f"connect.steps.{projector}.layers.0.*"),
-        Name("multi_modal_projector.linear_2.*", f"connect.steps.{projector}.layers.1.*"),
+        Name("multi_modal_projector.linear_1.*", "connect.steps.0.layers.0.*"),
+        Name("multi_modal_projector.linear_2.*", "connect.steps.0.layers.1.*"),
         Ignored("vision_tower.head.*"),
     )
 

@@ -6,7 +6,22 @@ from chiasm.families.llava import keys as llava_keys
 from chiasm.families.llava import mlp, tapped
 from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
-from chiasm.spec import ByKind, Causal, Family, Sight, Splice
+from chiasm.spec import (
+    Block,
+    ByKind,
+    Causal,
+    Decoder,
+    Family,
+    Mlp,
+    Norm,
+    Pixels,
+    Resize,
+    Rope,
+    Sight,
+    Splice,
+    Table,
+    ViT,
+)
 
 CLIP_L_224 = {
     "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 224,
@@ -22,9 +37,8 @@ def read(c: Config) -> Reading:
     c.nested[0].inert("vocab_size")
     decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
     eye = tapped(c, vision.spec)
-    fusion = Splice(
-        c.first("image_token_index", "image_token_id", default=32000), c.first("video_token_index", "video_token_id", default=32001)
-    )  # fmt: skip
+    image = c.first("image_token_index", "image_token_id", default=32000)
+    fusion = Splice(image, c.first("video_token_index", "video_token_id", default=32001))
     towers = ByKind(eye, replace(eye, cls="keep"))
     sight = Sight(crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD), towers, (mlp(c, decoder.width),), fusion)
     keys = (
@@ -41,4 +55,48 @@ def read(c: Config) -> Reading:
 
 
 LAYOUTS = (Layout("video_llava", read),)
-FAMILIES: tuple[Family, ...] = ()
+
+VICUNA = (
+    "{% for message in messages %}"
+    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
+    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def llama(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, theta: float) -> Decoder:
+    block = Block(
+        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
+        qkv_bias=False, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+    return Decoder(block, depth, vocab, Rope(theta), 4096)
+
+
+EYE = ViT(
+    Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-5), "quick_gelu"), 24, 14, Table(16),
+    stem_bias=False, cls="drop", pre_norm=True, post_norm="idle", taps=(-2,),
+)  # fmt: skip
+
+FAMILIES = (
+    Family(
+        name="video-llava",
+        title="Video-LLaVA",
+        paper="2311.10122",
+        year=2023,
+        layout="video_llava",
+        model=Causal(
+            llama(4096, 32, 32, 32, 11008, 32064, 10000.0),
+            Sight(
+                Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), ByKind(EYE, replace(EYE, cls="keep")),
+                (Mlp(4096, 4096),), Splice(32000, 32001),
+            ),
+        ),
+        sizes={"7b": {}},
+        reference="VideoLlavaForConditionalGeneration",
+        chat=VICUNA,
+    ),
+)  # fmt: skip
