@@ -303,10 +303,10 @@ def _assemble(
     top, bottom, left, right = unpadded(rows * first.h, columns * first.w, *size)
     kept = whole[top:bottom, left:right]
     high, wide, index_VM, weight_VM = _shrunk(kept, None if most is None else most * first.h * first.w)
-    rows_HWM = index_VM.reshape(high, wide, -1)
-    ends_H1M = np.full((high, 1, rows_HWM.shape[2]), NEWLINE)
-    index_VM = np.concatenate([rows_HWM, ends_H1M], 1).reshape(-1, rows_HWM.shape[2])
-    weight_VM = np.pad(weight_VM.reshape(high, wide, -1), ((0, 0), (0, 1), (0, 0))).reshape(index_VM.shape)
+    joined = index_VM.shape[1]
+    ends_H1M = np.full((high, 1, joined), NEWLINE)
+    index_VM = np.concatenate([index_VM.reshape(high, wide, joined), ends_H1M], 1).reshape(-1, joined)
+    weight_VM = np.pad(weight_VM.reshape(high, wide, joined), ((0, 0), (0, 1), (0, 0))).reshape(-1, joined)
     y, x = np.indices((high, wide + 1), np.int64).reshape(2, -1)
     x[x == wide] = WHOLE
     zero = np.zeros_like(y)

@@ -9,6 +9,7 @@ from typing import Any
 from chiasm.layout import Config, Fused, Layout, Name, Reading, Reshaped, Respelt, Rule, alone, rows, under
 from chiasm.readers import edges, head_keys, pixels
 from chiasm.spec import (
+    Activation,
     Around,
     Block,
     Causal,
@@ -91,7 +92,7 @@ def read_vision(c: Config) -> Reading:
     return Reading(spec, (*keys, *VISION_KEYS))
 
 
-def steps(text: Decoder, eye: ViT, act: Any, side: int) -> tuple[Merge, Normed, Mlp]:
+def steps(text: Decoder, act: Activation, side: int) -> tuple[Merge, Normed, Mlp]:
     return Merge(side), Normed(Norm("layer", 1e-5)), Mlp(text.width, text.width, act=act)
 
 
@@ -117,10 +118,9 @@ def read(c: Config) -> Reading:
     c.pixels.only("crop_size", None)
     tile = edges(c.pixels.get("size", {"height": 448, "width": 448}))[0]
     views = DynamicTiles(tile, c.pixels.get("max_patches", 12), c.pixels.get("min_patches", 1))
-    sight = Sight(
-        views, pixels(c.pixels, MEAN, STD), vision.spec, steps(spec, vision.spec, c.act("projector_hidden_act", "gelu"), side),
-        Splice(c.get("image_token_id", 151667)), MARKS,
-    )  # fmt: skip
+    connector = steps(spec, c.act("projector_hidden_act", "gelu"), side)
+    fusion = Splice(c.get("image_token_id", 151667))
+    sight = Sight(views, pixels(c.pixels, MEAN, STD), vision.spec, connector, fusion, MARKS)
     keys = (
         Respelt("model.vision_tower.", "vision_tower."),
         Respelt("model.multi_modal_projector.", "multi_modal_projector."),
@@ -163,10 +163,9 @@ def read_original(c: Config) -> Reading:
     tile = c.get("force_image_size", 448)
     views = DynamicTiles(tile, c.get("max_dynamic_patch", 6), c.get("min_dynamic_patch", 1))
     spec = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
-    sight = Sight(
-        views, pixels(c.pixels, MEAN, STD), vision.spec, steps(spec, vision.spec, "gelu", round(1 / c.get("downsample_ratio", 0.5))),
-        Splice(c.get("img_context_token_id", 151667)), MARKS,
-    )  # fmt: skip
+    connector = steps(spec, "gelu", round(1 / c.get("downsample_ratio", 0.5)))
+    fusion = Splice(c.get("img_context_token_id", 151667))
+    sight = Sight(views, pixels(c.pixels, MEAN, STD), vision.spec, connector, fusion, MARKS)
     c.pixels.inert("size", "crop_size")
     keys = (
         *under("vision_model.", "vision.", vision.keys),
@@ -212,7 +211,7 @@ LARGE = internvit(3200, 45, 25, 12800, Norm("rms", 1e-6), False, Norm("rms", 1e-
 
 
 def sight(eye: ViT, text: Decoder) -> Sight:
-    return Sight(DynamicTiles(448, 12), Pixels(MEAN, STD), eye, steps(text, eye, "gelu", 2), Splice(151667), MARKS)
+    return Sight(DynamicTiles(448, 12), Pixels(MEAN, STD), eye, steps(text, "gelu", 2), Splice(151667), MARKS)
 
 
 def sized(eye: ViT, text: Decoder) -> dict[str, Any]:
