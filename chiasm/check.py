@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from chiasm import registry
+from chiasm.connect.steps import Visual
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
 from chiasm.geometry import Size, views
@@ -23,7 +24,7 @@ from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, cut, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import Looks, Resize
+from chiasm.spec import ByKind, DynamicTiles, Looks, Resize
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -211,8 +212,20 @@ def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[st
     visual = model.see(batch.sight) if isinstance(batch.sight, Seen) else batch.sight
     got = {"logits": model.logits(model.read(batch, visual))}
     if visual is not None:
-        got["image_hidden_states"] = visual.tokens_VD
+        got |= _visual(model, plan, visual)
     return got, batch
+
+
+def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
+    """What the references call image_hidden_states: the visual tokens of pictures; of some, view by view."""
+    still = torch.tensor([isinstance(item, Size) for item in plan.items])[torch.from_numpy(visual.laid.items())]
+    tokens_VD = visual.tokens_VD[still]
+    if not len(tokens_VD):
+        return {}
+    sight = model.spec.sight
+    if sight is not None and (isinstance(sight.views, DynamicTiles) or isinstance(sight.encoder, ByKind)):
+        tokens_VD = tokens_VD.unflatten(0, (sum(not grid.moves for grid in visual.laid.grids), -1))
+    return {"image_hidden_states": tokens_VD}
 
 
 def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:

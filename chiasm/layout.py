@@ -27,6 +27,7 @@ ACTS: dict[str, Activation] = {
 }
 
 INERT = frozenset({
+    "is_composition",
     "_attn_implementation", "_attn_implementation_autoset", "_flash_attn_2_enabled", "_name_or_path",
     "add_cross_attention", "architectures", "attention_dropout", "attention_probs_dropout_prob", "auto_map",
     "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "chunk_size_feed_forward", "cross_attention_hidden_size",

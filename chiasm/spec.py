@@ -101,6 +101,8 @@ class Block:
     """Norms inside the branches, of the mixed heads and of the MLP's hidden numbers (sub-LN, arXiv:2303.11331)."""
     extra_key: bool = False
     """One learned key and value that every query sees beside its own sequence."""
+    qk_across: Norm | None = None
+    """A norm of all heads' queries together, and of all keys, before they are turned (InternViT-6B)."""
 
     @property
     def value_width(self) -> int:
@@ -174,7 +176,45 @@ class Budget:
     most: int
 
 
-Views = Resize | Pinpoints | TileGrid | Native | Budget
+@dataclass(frozen=True)
+class DynamicTiles:
+    """InternVL's tiling (arXiv:2404.16821): of all grids of `least` to `most` tiles the one whose shape is nearest to the
+    picture's, the picture squashed into it and cut; where there are several tiles, the whole squashed to one comes last."""
+
+    tile: int
+    most: int
+    least: int = 1
+
+
+@dataclass(frozen=True)
+class Longest:
+    """Pixtral's variable resolution (arXiv:2410.07073): neither edge above `longest`, then both raised to multiples of
+    `factor`; small pictures keep their size but for that."""
+
+    longest: int
+    factor: int
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Idefics2's variable resolution (arXiv:2405.02246): the longest edge cut to `longest` by the ratio, then no edge below
+    `shortest`; the rest of the last patch is not seen. `split`: the four quarters first, each as a picture of its own."""
+
+    shortest: int
+    longest: int
+    split: bool = False
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """DeepSeek-VL's one view (arXiv:2403.05525): the longest edge scaled to `side`, neither below `least`, then padded to a
+    square in the colour of the mean."""
+
+    side: int
+    least: int = 14
+
+
+Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox
 
 
 # --- encoders -------------------------------------------------------------------------------------------------------------
@@ -198,11 +238,15 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Axial:
-    """Rotary positions in two dimensions: half of each head turns with the row, half with the column."""
+    """Rotary positions in two dimensions: half of each head turns with the row, half with the column.
+
+    `columns`: the same frequencies as rows have, or those that lie between them (Pixtral, arXiv:2410.07073).
+    """
 
     theta: float = 10000.0
     side: int | None = None
     """Where grids are stretched to this many steps a side, so that every resolution turns alike (arXiv:2303.11331)."""
+    columns: Literal["same", "between"] = "same"
 
 
 Position = Table | Buckets | Axial
@@ -292,7 +336,27 @@ class ResNet:
         return self.stem * 32
 
 
-Encoder = ViT | ConvViT | ResNet
+@dataclass(frozen=True)
+class ByKind:
+    """Pictures through one tower, clips through another one of the same patches and width (Video-LLaVA, arXiv:2311.10122)."""
+
+    pictures: ViT
+    clips: ViT
+
+    @property
+    def patch(self) -> int:
+        return self.pictures.patch
+
+    @property
+    def frames(self) -> int:
+        return self.pictures.frames
+
+    @property
+    def width(self) -> int:
+        return self.pictures.width
+
+
+Encoder = ViT | ConvViT | ResNet | ByKind
 
 
 # --- connectors -----------------------------------------------------------------------------------------------------------
@@ -307,6 +371,8 @@ class Mlp:
     depth: int = 2
     act: Activation = "gelu"
     bias: bool = True
+    gated: bool = False
+    """Two layers and a gate: down(act(gate(x)) * up(x))."""
 
 
 @dataclass(frozen=True)
@@ -326,12 +392,37 @@ class Merge:
 @dataclass(frozen=True)
 class JoinTiles:
     """LLaVA-NeXT's assembly: the tiles after the first view become one grid. `keeps` is what of it goes on: "picture", its
-    padding cut away by the picture's own shape, a learned newline after every row; "canvas", all of it, no newlines."""
+    padding cut away by the picture's own shape, a learned newline after every row; "canvas", all of it, no newlines.
+
+    `most`: a picture of clearly more tokens than so many tiles have is shrunk to about that, bilinearly (LLaVA-OneVision,
+    arXiv:2408.03326). `clips`: as they are, or closed by one newline.
+    """
 
     keeps: Literal["picture", "canvas"] = "picture"
+    most: int | None = None
+    clips: Literal["as_they_are", "closed"] = "as_they_are"
 
 
-Step = Mlp | Normed | Merge | JoinTiles
+@dataclass(frozen=True)
+class PoolClips:
+    """Every frame of a clip made smaller by `side` in both directions; pictures pass. "average" and "max" leave out what is no
+    whole square; "bilinear" rounds the number of cells up."""
+
+    side: int = 2
+    how: Literal["average", "max", "bilinear"] = "average"
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """A view's tokens read by `queries` learned ones in `depth` blocks, whose keys are the tokens and the queries themselves
+    (a perceiver, arXiv:2103.03206, as Idefics2 has it, arXiv:2405.02246); a norm at the end."""
+
+    block: Block
+    depth: int
+    queries: int
+
+
+Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler
 
 
 # --- language -------------------------------------------------------------------------------------------------------------
@@ -520,7 +611,30 @@ class RowColumn:
     whole: str
 
 
-Marks = Bare | RowColumn
+@dataclass(frozen=True)
+class Around:
+    """One mark before all of a picture's visual tokens and one after (InternVL)."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The same mark before every view of a picture and after its last one (Idefics2)."""
+
+    edge: str
+
+
+@dataclass(frozen=True)
+class RowEnds:
+    """A mark after each row of visual tokens, another one after the last (Pixtral, arXiv:2410.07073)."""
+
+    between: str
+    last: str
+
+
+Marks = Bare | RowColumn | Around | Edges | RowEnds
 
 
 class Looks(Protocol):

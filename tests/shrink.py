@@ -7,14 +7,21 @@ from chiasm.reference.make import redraw
 from chiasm.spec import (
     Axial,
     Block,
+    Bounded,
     Buckets,
+    ByKind,
     Causal,
     Decoder,
     DynamicNtk,
+    DynamicTiles,
+    Encoder,
     Experts,
+    JoinTiles,
     Latent,
     Learned,
+    Letterbox,
     Llama3Scaling,
+    Longest,
     LongRope,
     Match,
     Merge,
@@ -22,6 +29,7 @@ from chiasm.spec import (
     Model,
     Native,
     Pinpoints,
+    Resampler,
     Resize,
     Rope,
     Sight,
@@ -87,6 +95,13 @@ def _eye(encoder: ViT) -> ViT:
     return replace(encoder, block=_block(encoder.block), depth=3, patch=PATCH, position=position, windows=windows)
 
 
+def _encoder(encoder: Encoder) -> ViT | ByKind:
+    if isinstance(encoder, ByKind):
+        return ByKind(_eye(encoder.pictures), _eye(encoder.clips))
+    assert isinstance(encoder, ViT)
+    return _eye(encoder)
+
+
 def _decoder(decoder: Decoder) -> Decoder:
     window = None if decoder.window is None else 6
     inner = None if decoder.embed_width is None else 24
@@ -113,8 +128,7 @@ def _rope(rope: Rope | Learned) -> Rope | Learned:
 
 
 def _sight(sight: Sight, width: int) -> Sight:
-    assert isinstance(sight.encoder, ViT)
-    eye = _eye(sight.encoder)
+    eye = _encoder(sight.encoder)
     merged = next((step.side for step in sight.connector if isinstance(step, Merge)), 1)
     steps = tuple(_step(step, eye.width * merged**2, width) for step in sight.connector)
     image = min(sight.fusion.image, IMAGE)
@@ -123,9 +137,17 @@ def _sight(sight: Sight, width: int) -> Sight:
 
 
 def _step(step: Step, joined: int, width: int) -> Step:
-    if isinstance(step, Mlp):
-        return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
-    return step
+    match step:
+        case Mlp(gated=True):
+            return replace(step, width=width, hidden=48)
+        case Mlp():
+            return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
+        case Resampler():
+            return replace(step, block=_block(step.block), depth=2, queries=3)
+        case JoinTiles(most=int()):
+            return replace(step, most=2)
+        case _:
+            return step
 
 
 def _views(views: Views, merged: int) -> Views:
@@ -139,3 +161,11 @@ def _views(views: Views, merged: int) -> Views:
         case Native():
             factor = PATCH * merged
             return Native(factor, factor**2, factor**2 * 16, views.ratio)
+        case DynamicTiles():
+            return replace(views, tile=TILE, most=4)
+        case Longest():
+            return Longest(2 * TILE, PATCH)
+        case Bounded():
+            return replace(views, shortest=TILE, longest=2 * TILE)
+        case Letterbox():
+            return Letterbox(TILE, PATCH)

@@ -19,7 +19,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chiasm.place import Grid, encoded, leaves, route
-from chiasm.spec import Block, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, Sight, Step, ViT, Windows
+from chiasm.spec import (
+    Block,
+    ByKind,
+    Causal,
+    ConvViT,
+    JoinTiles,
+    Merge,
+    Mlp,
+    Normed,
+    PoolClips,
+    Resampler,
+    Sight,
+    Step,
+    ViT,
+    Windows,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,10 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             seen = _vit(encoder, grids)
         case ConvViT() as encoder:
             seen = _conv_vit(encoder, grids)
+        case ByKind(pictures, clips):
+            towers = ((pictures, [g for g in grids if not g.moves]), (clips, [g for g in grids if g.moves]))
+            (a, b), (c, d) = (_vit(*tower) for tower in towers)
+            seen = a + c, b + d
     return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
 
 
@@ -152,7 +171,15 @@ def _connector(sight: Sight, grids: Sequence[Grid], sizes: Sequence[tuple[int, i
 def _step(step: Step, tokens: int, width: int) -> int:
     match step:
         case Mlp():
+            if step.gated:
+                return 2 * tokens * step.hidden * (2 * width + step.width)
             widths = [width, *[step.hidden] * (step.depth - 1), step.width]
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
-        case Normed() | Merge() | JoinTiles():
+        case Normed() | Merge() | JoinTiles() | PoolClips():
             return 0
+        case Resampler(block, depth, queries):
+            # Queries of one view: their own products and those of the keys that they read, the view's tokens among them.
+            keys = tokens + queries
+            shared = 2 * keys * block.width * 2 * block.kv_heads * block.head_width
+            own = 2 * queries * block.width * block.heads * block.head_width + _after(block, queries)
+            return depth * (shared + own + _attention(block, queries * keys))

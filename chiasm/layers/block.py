@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from chiasm.layers.across import AcrossNormAttention
 from chiasm.layers.attention import Attention, Mask, Slot, Wanted
 from chiasm.layers.experts import MixedMLP
 from chiasm.layers.latent import LatentAttention
@@ -95,7 +96,9 @@ def transformer_block(spec: Block) -> nn.Module:
 
 def attention(spec: Block) -> nn.Module:
     """A block's attention."""
-    return Attention(spec) if spec.latent is None else LatentAttention(spec, spec.latent)
+    if spec.latent is not None:
+        return LatentAttention(spec, spec.latent)
+    return Attention(spec) if spec.qk_across is None else AcrossNormAttention(spec, spec.qk_across)
 
 
 def branch(spec: Block) -> nn.Module:

@@ -36,13 +36,15 @@ class PlainMLP(Preparable):
 class GatedMLP(Preparable):
     """down(act(gate(x)) * up(x)) (arXiv:2002.05202). `prepare` joins gate and up for inference."""
 
-    def __init__(self, width: int, hidden: int, act: Activation, bias: bool, inner: Norm | None = None) -> None:
+    def __init__(
+        self, width: int, hidden: int, act: Activation, bias: bool, inner: Norm | None = None, out: int | None = None
+    ) -> None:
         super().__init__()
         self.act = ACTIVATIONS[act]
         self.norm = None if inner is None else norm(inner, hidden)
         self.gate: nn.Linear | None = nn.Linear(width, hidden, bias)
         self.up: nn.Linear | None = nn.Linear(width, hidden, bias)
-        self.down: nn.Module = nn.Linear(hidden, width, bias)
+        self.down: nn.Module = nn.Linear(hidden, out or width, bias)
         self.gated: nn.Module | None = None
 
     def prepare(self) -> None:

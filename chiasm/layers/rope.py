@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from chiasm.spec import DynamicNtk, LinearScaling, Llama3Scaling, LongRope, Plain, Rope, Scaling, Yarn
+from chiasm.spec import Axial, DynamicNtk, LinearScaling, Llama3Scaling, LongRope, Plain, Rope, Scaling, Yarn
 
 
 class Turn(NamedTuple):
@@ -102,10 +102,12 @@ def still(by: Turn, extra: int, lengths: Sequence[int]) -> Turn:
     return Turn(led(by.cos, 1.0), led(by.sin, 0.0))
 
 
-def axial_turn(theta: float, head_width: int, where_P2: Tensor) -> Turn:
+def axial_turn(axial: Axial, head_width: int, where_P2: Tensor) -> Turn:
     """The turns of packed patches at (row, column): the first half of the frequencies by row, the second by column."""
-    step = 1.0 / theta ** (torch.arange(0, head_width // 2, 2, dtype=torch.float32) / (head_width // 2))
-    angles = (where_P2[..., None].float() * step.to(where_P2.device)).flatten(1)
+    powers = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
+    step = 1.0 / axial.theta**powers
+    both = torch.stack([step[0::2], step[0::2] if axial.columns == "same" else step[1::2]])
+    angles = (where_P2[..., None].float() * both.to(where_P2.device)).flatten(1)
     return _turn(angles[None, :, None])
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chiasm.errors import BadPrompt
 from chiasm.place import Grid
 from chiasm.prompt.chat import Rendered, Span
-from chiasm.spec import Bare, Marks, RowColumn
+from chiasm.spec import Around, Bare, Edges, Marks, RowColumn, RowEnds
 
 
 def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -> str:
@@ -27,21 +27,46 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -
                 lines.append("".join(f"{edge}{name}{placeholder * grid.cells}" for name, grid in cells) + "\n")
             feed = "\n" if tiles else ""
             return "".join(lines) + f"{feed}{edge}{whole}{placeholder * last.cells}{edge}"
+        case Around(before, after):
+            return f"{before}{placeholder * count}{after}"
+        case Edges(edge):
+            return f"{edge}{placeholder * (count // len(grids))}" * len(grids) + edge
+        case RowEnds(between, last_mark):
+            (grid,) = grids
+            return between.join([placeholder * grid.w] * grid.h) + last_mark
 
 
-def around(marks: Marks) -> tuple[int, int]:
-    """How many control tokens lead the visual tokens of each view of a picture, and how many close its last one."""
+@dataclass(frozen=True)
+class Controls:
+    """How many control tokens stand before a picture's first view, before each view, after each row of visual tokens but the
+    last, and after the picture."""
+
+    opening: int = 0
+    leading: int = 0
+    row: int = 0
+    closing: int = 0
+
+
+def around(marks: Marks) -> Controls:
+    """Where the control tokens of one picture stand."""
     match marks:
         case Bare():
-            return 0, 0
+            return Controls()
         case RowColumn():
-            return 2, 1
+            return Controls(leading=2, closing=1)
+        case Around():
+            return Controls(opening=1, closing=1)
+        case Edges():
+            return Controls(leading=1, closing=1)
+        case RowEnds():
+            return Controls(row=1, closing=1)
 
 
-def controls(marks: Marks, views: int) -> int:
-    """How many control tokens stand around the visual tokens of a picture of so many views."""
-    leading, closing = around(marks)
-    return leading * views + closing
+def controls(marks: Marks, grids: Sequence[Grid]) -> int:
+    """How many control tokens stand around the visual tokens of a picture of those grids, as they leave the connector."""
+    each = around(marks)
+    rows = sum(grid.h - 1 for grid in grids)
+    return each.opening + each.leading * len(grids) + each.row * rows + each.closing
 
 
 def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rendered:

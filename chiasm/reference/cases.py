@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, encoders, idefics3, llava, qwen, text
+from chiasm.reference import contrastive, encoders, idefics3, llava, qwen, text, tiled
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -42,6 +42,13 @@ REFERENCES = {
     "smolvlm": Reference(idefics3.smolvlm, 2),
     "qwen2_vl": Reference(qwen.qwen2_vl, 2),
     "qwen2_5_vl": Reference(qwen.qwen2_5_vl, 2),
+    "internvl": Reference(tiled.internvl, 2),
+    "llava_onevision": Reference(tiled.onevision, 2),
+    "pixtral": Reference(tiled.pixtral, 2),
+    "deepseek_vl": Reference(tiled.deepseek_vl, 2),
+    "idefics2": Reference(tiled.idefics2, 3),
+    "llava_next_video": Reference(tiled.next_video, 2),
+    "video_llava": Reference(tiled.video_llava, 2),
 }
 
 
@@ -86,5 +93,14 @@ PROOFS = {
     "smolvlm": Proof(("idefics3", "smolvlm")),
     "qwen2-vl": Proof(("qwen2_vl",)),
     "qwen2.5-vl": Proof(("qwen2_5_vl",)),
+    "internvl-2.5": Proof(("internvl",)),
+    "internvl-3": Proof(("internvl",)),
+    "llava-onevision": Proof(("llava_onevision",)),
+    "llava-interleave": Proof(("llava",)),
+    "pixtral": Proof(("pixtral",)),
+    "deepseek-vl": Proof(("deepseek_vl",)),
+    "idefics2": Proof(("idefics2",)),
+    "llava-next-video": Proof(("llava_next_video",)),
+    "video-llava": Proof(("video_llava",)),
 }
 """By the name of the family."""

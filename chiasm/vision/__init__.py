@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from chiasm.spec import ConvViT, Encoder, ResNet, ViT
+from chiasm.spec import ByKind, ConvViT, Encoder, ResNet, ViT
+from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
 from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.vit import VisionTransformer
 
 
-def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetwork:
+def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers:
     """The modules that an encoder's spec describes."""
     match spec:
         case ViT():
@@ -17,3 +18,5 @@ def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetw
             return ConvTransformer(spec)
         case ResNet():
             return ResidualNetwork(spec)
+        case ByKind():
+            return TwoTowers(spec)

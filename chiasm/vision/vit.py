@@ -103,7 +103,7 @@ class VisionTransformer(nn.Module):
         if spec.cls != "none":
             cls = self.cls + self.position.weight[0] if isinstance(spec.position, Table) else self.cls
             first_VE = torch.cat([cls[None], self.registers]) if spec.registers else cls[None]
-            parts = x_PE.split([g.cells for g in grids])
+            parts = x_PE.split([g.h * g.w for g in grids for _ in range(g.t)])
             x_PE = torch.cat([row for part in parts for row in (first_VE, part)])
         return self.pre_norm(x_PE) if spec.pre_norm else x_PE
 
@@ -124,12 +124,12 @@ class VisionTransformer(nn.Module):
         if spec.side is not None:
             sides = torch.tensor([(g.h, g.w) for g in grids]).repeat_interleave(torch.tensor([g.cells for g in grids]), 0)
             where_P2 = where_P2.float() / sides * spec.side
-        by = axial_turn(spec.theta, self.spec.block.head_width, where_P2.to(device)).to(dtype)
-        return still(by, self.spec.extra, [g.cells for g in grids]) if self.spec.extra else by
+        by = axial_turn(spec, self.spec.block.head_width, where_P2.to(device)).to(dtype)
+        return still(by, self.spec.extra, [g.h * g.w for g in grids for _ in range(g.t)]) if self.spec.extra else by
 
     def _without_cls(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
         extra = self.spec.extra
-        return torch.cat([part[extra:] for part in features_PE.split([extra + g.cells for g in grids])])
+        return torch.cat([part[extra:] for part in features_PE.split([extra + g.h * g.w for g in grids for _ in range(g.t)])])
 
     def laid(self, grids: Sequence[Grid]) -> Laid:
         """The places of what `forward` returns."""
