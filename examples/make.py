@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-SIGN = "7"
+SIGN = "1984"
 RECEIPT = (("Bread", "2.40"), ("Milk", "1.15"), ("Tea", "3.20"), ("Total", "6.75"))
 BARS = (("A", 62, "green"), ("B", 98, "green"), ("C", 150, "green"), ("D", 40, "green"))
 TRAINS = (
