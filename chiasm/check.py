@@ -15,7 +15,8 @@ from torch import Tensor
 from chiasm import registry
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
-from chiasm.model import Batch, Causal, Match, prepare
+from chiasm.generate.seq2seq import greedy as greedy_after
+from chiasm.model import AnyModel, Batch, Causal, EncodeText, Match, Seq2Seq, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given, Start, tensors
@@ -95,11 +96,15 @@ def check_family(
                         yield check(folder, out)
 
 
-def compute(model: Causal | Match, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
+def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
     """Every output that the contract asks for, under the reference's names."""
     match model:
         case Match():
             return _match(model, given)
+        case EncodeText():
+            return _encode_text(model, given)
+        case Seq2Seq():
+            return _seq2seq(model, given, meta)
         case Causal() if meta.get("frame") == "expanded":
             return _spliced(model, given, config)
         case Causal():
@@ -113,6 +118,27 @@ def _match(model: Match, given: Given) -> dict[str, Tensor]:
         got["image_embeds"] = model.embed_pictures(Seen(shown.patches_PK, shown.grids, shown.sizes))
         got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
         got["logits_per_image"] = got["logits_per_text"].T.contiguous()
+    return got
+
+
+def _encode_text(model: EncodeText, given: Given) -> dict[str, Tensor]:
+    """In the reference's own frame: it counts places from the row's first pad on."""
+    kinds = given["token_type_ids"] if "token_type_ids" in given else None
+    states = model(given["input_ids"], given.valid_BT, kinds)
+    got = {"last_hidden_state": states}
+    if model.spec.text.pool != "none":
+        got["pooler_output"] = model.text.pooled(states)
+    return got
+
+
+def _seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    memory = model.read(given["input_ids"], given.valid_BT)
+    got = {"encoder_last_hidden_state": memory.states_BTD, "logits": model.logits(model(given["decoder_input_ids"], memory))}
+    if meta.get("generate"):
+        prepare(model)
+        memory = model.read(given["input_ids"], given.valid_BT)
+        new = greedy_after(model, memory, meta["generate"]["new_tokens"])
+        got["generated"] = torch.cat([torch.full_like(new[:, :1], model.spec.language.start), new], 1)
     return got
 
 

@@ -530,7 +530,69 @@ class Match:
     logits: Literal["softmax", "sigmoid"]
 
 
-Model = Causal | Match
+@dataclass(frozen=True)
+class Bidirectional:
+    """A text encoder whose tokens see the whole row (BERT, arXiv:1810.04805).
+
+    Embeddings of ids, of `kinds` of segments and, where `place` is learned, of places are added and normed. `pool`: nothing,
+    or tanh of the first token through a linear layer.
+    """
+
+    block: Block
+    depth: int
+    vocab: int
+    place: Rope | Learned
+    kinds: int
+    context: int
+    pool: Literal["none", "tanh"] = "none"
+
+
+@dataclass(frozen=True)
+class EncodeText:
+    """A text encoder by itself: a state for each token."""
+
+    text: Bidirectional
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A learned number per head for each of `buckets` of distances, added to the scores: half of them for single steps, the
+    rest in widening ones up to `furthest` (T5, arXiv:1910.10683)."""
+
+    buckets: int
+    furthest: int
+
+
+@dataclass(frozen=True)
+class EncoderDecoder:
+    """A transformer that reads a source as a whole and writes a target after it; one embedding for both (arXiv:1910.10683).
+
+    `source` and `target` are depths. `head_scale`: hidden states times one over the root of their width before the head.
+    `start` is the id that every target begins with.
+    """
+
+    block: Block
+    source: int
+    target: int
+    vocab: int
+    relative: Relative
+    start: int
+    tied: bool = True
+    head_scale: Literal["plain", "by_root_width"] = "plain"
+
+    @property
+    def width(self) -> int:
+        return self.block.width
+
+
+@dataclass(frozen=True)
+class Seq2Seq:
+    """A model that writes a target after reading a source."""
+
+    language: EncoderDecoder
+
+
+Model = Causal | Match | EncodeText | Seq2Seq
 
 
 # --- families -------------------------------------------------------------------------------------------------------------
@@ -569,6 +631,10 @@ class Family:
         match self.model:
             case Match():
                 return "contrastive"
+            case EncodeText():
+                return "text encoder"
+            case Seq2Seq():
+                return "seq2seq"
             case Causal(sight=None):
                 return "text"
             case Causal():
