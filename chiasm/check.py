@@ -123,8 +123,7 @@ def _match(model: Match, given: Given) -> dict[str, Tensor]:
 
 def _encode_text(model: EncodeText, given: Given) -> dict[str, Tensor]:
     """In the reference's own frame: it counts places from the row's first pad on."""
-    kinds = given["token_type_ids"] if "token_type_ids" in given else None
-    states = model(given["input_ids"], given.valid_BT, kinds)
+    states = model(given["input_ids"], given.valid_BT, given.tensors.get("token_type_ids"))
     got = {"last_hidden_state": states}
     if model.spec.text.pool != "none":
         got["pooler_output"] = model.text.pooled(states)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule
 from chiasm.spec import Bidirectional, Block, EncodeText, Family, Learned, Norm
 
 LAYERS = (
@@ -10,13 +10,11 @@ LAYERS = (
     ("attention.self.key.*", "attention.k.*"),
     ("attention.self.value.*", "attention.v.*"),
     ("attention.output.dense.*", "attention.out.*"),
-    ("attention.output.LayerNorm.*", "norm1.*"),
     ("intermediate.dense.*", "mlp.up.*"),
     ("output.dense.*", "mlp.down.*"),
-    ("output.LayerNorm.*", "norm2.*"),
 )
 
-KEYS = (
+KEYS: tuple[Rule, ...] = (
     Respelt("bert.", ""),
     Ignored("cls.**"),
     Ignored("embeddings.position_ids"),
@@ -33,7 +31,7 @@ KEYS = (
     Name("embeddings.word_embeddings.weight", "embed.weight"),
     Name("embeddings.position_embeddings.weight", "position.weight"),
     Name("embeddings.token_type_embeddings.weight", "kind.weight"),
-    *(Name(f"encoder.layer.*.{theirs}", f"blocks.*.{ours}") for theirs, ours in LAYERS if "LayerNorm" not in theirs),
+    *(Name(f"encoder.layer.*.{theirs}", f"blocks.*.{ours}") for theirs, ours in LAYERS),
     Name("pooler.dense.*", "pool.*"),
 )
 

@@ -41,7 +41,9 @@ def keys(gated: bool) -> tuple[Rule, ...]:
 
 def read(c: Config) -> Reading:
     """T5's class defaults. A config that unties the head (1.1, FlanT5) also leaves hidden states unscaled before it."""
-    c.inert("initializer_factor", "classifier_dropout", "dense_act_fn", "is_gated_act", "n_positions", "output_past")
+    c.inert(
+        "dropout_rate", "initializer_factor", "classifier_dropout", "dense_act_fn", "is_gated_act", "n_positions", "output_past"
+    )
     width, heads = c.get("d_model", 512), c.get("num_heads", 8)
     kind, act = _feed_forward(c)
     head_width = c.get("d_kv", 64)
