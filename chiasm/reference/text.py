@@ -108,9 +108,9 @@ def nomic(variant: int, draw: Draw) -> Case:
 
 
 def t5_(variant: int, draw: Draw) -> Case:
-    """0: ReLU, hidden states scaled before the tied head; 1: gated, not scaled, a decoder of three layers."""
+    """0: ReLU, hidden states scaled before the tied head; 1: gated, not scaled, a decoder of one layer."""
     config = t5(
-        feed_forward_proj=["relu", "gated-gelu"][variant], tie_word_embeddings=variant == 0, num_decoder_layers=[2, 3][variant]
+        feed_forward_proj=["relu", "gated-gelu"][variant], tie_word_embeddings=variant == 0, num_decoder_layers=[2, 1][variant]
     )
     case = _text("T5ForConditionalGeneration", config, draw)
     target = torch.tensor([[0, *draw.text(3)]] * 2)
