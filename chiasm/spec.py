@@ -51,8 +51,8 @@ class Latent:
 
 @dataclass(frozen=True)
 class Experts:
-    """`count` gated MLPs of `width`, of which each token takes the `active` likeliest, weighted by a softmax over all of them
-    times `scale`; beside them one of `shared` width that every token passes (arXiv:2401.06066).
+    """`count` gated MLPs of `width`, of which each token takes the `active` likeliest, weighted by their scores (a softmax over
+    all of them) times `scale`; beside them one of `shared` width that every token passes (arXiv:2401.06066).
 
     With `groups` only experts of the `chosen` best groups are taken, a group being as good as its best expert.
     """
@@ -64,6 +64,12 @@ class Experts:
     scale: float = 1.0
     groups: int = 1
     chosen: int = 1
+    score: Literal["softmax", "sigmoid"] = "softmax"
+    choice: Literal["by_score", "corrected"] = "by_score"
+    """Corrected: a learned number per expert is added for the choice alone, and a group is as good as its two best experts
+    together (arXiv:2408.15664)."""
+    weights: Literal["scores", "shares"] = "scores"
+    """Shares: the scores of the chosen divided by their sum."""
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,9 @@ def test_yarn_keeps_what_turns_fast_and_divides_what_turns_slowly() -> None:
 def test_experts_are_the_weighted_sum_of_the_chosen() -> None:
     block = small("deepseek-v2").decoder.block
     assert block.experts is not None
-    for spec in (block.experts, replace(block.experts, groups=2, chosen=1, scale=2.5)):
+    grouped = replace(block.experts, groups=2, chosen=1, scale=2.5)
+    corrected = replace(grouped, score="sigmoid", choice="corrected", weights="shares")
+    for spec in (block.experts, grouped, corrected):
         layer = MixedMLP(block, spec)
         x = torch.randn(3, 4, block.width, generator=torch.Generator().manual_seed(0))
         weight, chosen = layer.route(x.flatten(0, 1))
@@ -219,8 +221,21 @@ def test_experts_are_the_weighted_sum_of_the_chosen() -> None:
             ]
         )
         torch.testing.assert_close(layer(x), slow.view_as(x), rtol=1e-4, atol=1e-5)
+        if spec.weights == "shares":
+            torch.testing.assert_close(weight.sum(-1), torch.full((12,), 2.5))
         if spec.groups > 1:
             assert bool(((chosen < 2).all(1) | (chosen >= 2).all(1)).all())
+
+
+def test_a_correction_chooses_and_does_not_weigh() -> None:
+    block = small("deepseek-v2").decoder.block
+    assert block.experts is not None
+    layer = MixedMLP(block, replace(block.experts, score="sigmoid", choice="corrected"))
+    tokens = torch.randn(5, block.width, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        layer.correction[:] = torch.tensor([0.0, 9.0, 0.0, 9.0])
+        weight, chosen = layer.route(tokens)
+    assert chosen.sort(-1).values.tolist() == [[1, 3]] * 5 and float(weight.max()) < 1
 
 
 def matrix_times_vector(matrix: tuple[int, ...], *_: object, **__: object) -> int:
