@@ -16,9 +16,10 @@ from chiasm import registry
 from chiasm.connect.steps import Visual
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
+from chiasm.generate.seq2seq import greedy as greedy_after
 from chiasm.geometry import Size, views
 from chiasm.heads.contrastive import unit
-from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, Match, prepare
+from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, EncodeText, Match, Seq2Seq, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.dialects import DIALECTS, PLAIN
@@ -110,6 +111,10 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return _encode(model, given)
         case Bind():
             return _bind(model, given)
+        case EncodeText():
+            return _encode_text(model, given)
+        case Seq2Seq():
+            return _seq2seq(model, given, meta)
         case Causal() if meta.get("frame") == "expanded":
             return _spliced(model, given, config)
         case Causal():
@@ -170,6 +175,26 @@ def _seen(looks: Looks, pixels: Tensor) -> Seen:
     squash, size = Resize(height, width, "squash"), Size(width, height)
     grids = tuple(view.grid for n in range(count) for view in views(squash, looks.pixels, looks.encoder, size, n))
     return Seen(cut(looks, pixels), grids, ((width, height),) * count)
+
+
+def _encode_text(model: EncodeText, given: Given) -> dict[str, Tensor]:
+    """In the reference's own frame: it counts places from the row's first pad on."""
+    states = model(given["input_ids"], given.valid_BT, given.tensors.get("token_type_ids"))
+    got = {"last_hidden_state": states}
+    if model.spec.text.pool != "none":
+        got["pooler_output"] = model.text.pooled(states)
+    return got
+
+
+def _seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    memory = model.read(given["input_ids"], given.valid_BT)
+    got = {"encoder_last_hidden_state": memory.states_BTD, "logits": model.logits(model(given["decoder_input_ids"], memory))}
+    if meta.get("generate"):
+        prepare(model)
+        memory = model.read(given["input_ids"], given.valid_BT)
+        new = greedy_after(model, memory, meta["generate"]["new_tokens"])
+        got["generated"] = torch.cat([torch.full_like(new[:, :1], model.spec.language.start), new], 1)
+    return got
 
 
 def _causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:

@@ -15,7 +15,9 @@ from chiasm import spec as specs
 from chiasm.connect.steps import Connector, Visual
 from chiasm.heads.contrastive import Logits, unit
 from chiasm.heads.pool import pool, pooled
+from chiasm.language.bidirectional import BidirectionalEncoder
 from chiasm.language.decoder import CausalDecoder
+from chiasm.language.seq2seq import Memory, SourceTarget
 from chiasm.language.text import TextEncoder
 from chiasm.layers.attention import Wanted
 from chiasm.layers.cache import KVCache
@@ -214,7 +216,53 @@ def lengths(laid: Laid) -> list[int]:
     return counts
 
 
-AnyModel = Causal | Match | Encode | Bind
+class EncodeText(nn.Module):
+    """A text encoder by itself."""
+
+    def __init__(self, spec: specs.EncodeText) -> None:
+        super().__init__()
+        self.spec = spec
+        self.text = BidirectionalEncoder(spec.text)
+
+    def forward(self, ids_BT: Tensor, valid_BT: Tensor, kinds_BT: Tensor | None = None) -> Tensor:
+        """A state for each token, [B, T, D]; pads on the right."""
+        states_BTD: Tensor = self.text(ids_BT, valid_BT, kinds_BT)
+        return states_BTD
+
+
+class Seq2Seq(nn.Module):
+    """Reads a source as a whole, then writes a target."""
+
+    def __init__(self, spec: specs.Seq2Seq) -> None:
+        super().__init__()
+        self.spec = spec
+        self.language = SourceTarget(spec.language)
+        if not spec.language.tied:
+            self.head = nn.Linear(spec.language.width, spec.language.vocab, bias=False)
+
+    def read(self, ids_BT: Tensor, valid_BT: Tensor) -> Memory:
+        """What the decoder asks of a source; pads may stand anywhere."""
+        return self.language.read(self.language.embed(ids_BT), valid_BT)
+
+    def forward(self, ids_BT: Tensor, memory: Memory, cache: KVCache | None = None) -> Tensor:
+        """Normed hidden states of a target's positions, [B, T, D]; with a cache they are the newest ones."""
+        hidden_BTD: Tensor = self.language(self.language.embed(ids_BT), memory, cache)
+        return hidden_BTD
+
+    def logits(self, hidden_BTD: Tensor) -> Tensor:
+        """Scores of the vocabulary, [..., S]."""
+        spec = self.spec.language
+        if spec.head_scale == "by_root_width":
+            hidden_BTD = hidden_BTD * spec.width**-0.5
+        return scores(hidden_BTD, self.language.embed.weight if spec.tied else self.head.weight)
+
+    def room(self, rows: int, length: int) -> KVCache:
+        """An empty cache for `rows` targets of up to `length` positions."""
+        spec, weight = self.spec.language, self.language.embed.weight
+        return KVCache(spec.target, rows, spec.block.kv_heads, length, spec.block.head_width, weight.dtype, weight.device)
+
+
+AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -228,6 +276,10 @@ def assemble(spec: specs.Model) -> AnyModel:
             return Encode(spec)
         case specs.Bind():
             return Bind(spec)
+        case specs.EncodeText():
+            return EncodeText(spec)
+        case specs.Seq2Seq():
+            return Seq2Seq(spec)
 
 
 INITIALISERS = (

@@ -51,8 +51,8 @@ class Latent:
 
 @dataclass(frozen=True)
 class Experts:
-    """`count` gated MLPs of `width`, of which each token takes the `active` likeliest, weighted by a softmax over all of them
-    times `scale`; beside them one of `shared` width that every token passes (arXiv:2401.06066).
+    """`count` gated MLPs of `width`, of which each token takes the `active` likeliest, weighted by their scores (a softmax over
+    all of them) times `scale`; beside them one of `shared` width that every token passes (arXiv:2401.06066).
 
     With `groups` only experts of the `chosen` best groups are taken, a group being as good as its best expert.
     """
@@ -64,6 +64,12 @@ class Experts:
     scale: float = 1.0
     groups: int = 1
     chosen: int = 1
+    score: Literal["softmax", "sigmoid"] = "softmax"
+    choice: Literal["by_score", "corrected"] = "by_score"
+    """Corrected: a learned number per expert is added for the choice alone, and a group is as good as its two best experts
+    together (arXiv:2408.15664)."""
+    weights: Literal["scores", "shares"] = "scores"
+    """Shares: the scores of the chosen divided by their sum."""
 
 
 @dataclass(frozen=True)
@@ -770,7 +776,69 @@ class Bind:
     signals: tuple[Signal, ...]
 
 
-Model = Causal | Match | Encode | Bind
+@dataclass(frozen=True)
+class Bidirectional:
+    """A text encoder whose tokens see the whole row (BERT, arXiv:1810.04805).
+
+    Embeddings of ids, of `kinds` of segments and, where `place` is learned, of places are added and normed. `pool`: nothing,
+    or tanh of the first token through a linear layer.
+    """
+
+    block: Block
+    depth: int
+    vocab: int
+    place: Rope | Learned
+    kinds: int
+    context: int
+    pool: Literal["none", "tanh"] = "none"
+
+
+@dataclass(frozen=True)
+class EncodeText:
+    """A text encoder by itself: a state for each token."""
+
+    text: Bidirectional
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A learned number per head for each of `buckets` of distances, added to the scores: half of them for single steps, the
+    rest in widening ones up to `furthest` (T5, arXiv:1910.10683)."""
+
+    buckets: int
+    furthest: int
+
+
+@dataclass(frozen=True)
+class EncoderDecoder:
+    """A transformer that reads a source as a whole and writes a target after it; one embedding for both (arXiv:1910.10683).
+
+    `source` and `target` are depths. `head_scale`: hidden states times one over the root of their width before the head.
+    `start` is the id that every target begins with.
+    """
+
+    block: Block
+    source: int
+    target: int
+    vocab: int
+    relative: Relative
+    start: int
+    tied: bool = True
+    head_scale: Literal["plain", "by_root_width"] = "plain"
+
+    @property
+    def width(self) -> int:
+        return self.block.width
+
+
+@dataclass(frozen=True)
+class Seq2Seq:
+    """A model that writes a target after reading a source."""
+
+    language: EncoderDecoder
+
+
+Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq
 
 
 # --- families -------------------------------------------------------------------------------------------------------------
@@ -811,6 +879,10 @@ class Family:
                 return "contrastive"
             case Encode():
                 return "encoder"
+            case EncodeText():
+                return "text encoder"
+            case Seq2Seq():
+                return "seq2seq"
             case Causal(sight=None):
                 return "text"
             case Causal():

@@ -15,6 +15,7 @@ from chiasm.spec import (
     DynamicNtk,
     DynamicTiles,
     Encoder,
+    EncodeText,
     Experts,
     JoinTiles,
     Latent,
@@ -29,9 +30,11 @@ from chiasm.spec import (
     Model,
     Native,
     Pinpoints,
+    Relative,
     Resampler,
     Resize,
     Rope,
+    Seq2Seq,
     Sight,
     Splice,
     Step,
@@ -66,6 +69,12 @@ def shrunk(model: Model) -> Model:
             views = _views(model.views, 1)
             assert isinstance(views, Resize)
             return replace(model, views=views, encoder=_eye(model.encoder), pool=pool, text=text)
+        case EncodeText(text):
+            place = _rope(text.place)
+            return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
+        case Seq2Seq(language):
+            small = replace(language, block=_block(language.block), source=2, target=3, vocab=VOCAB, relative=Relative(8, 20))
+            return Seq2Seq(small)
         case Causal():
             decoder = _decoder(model.decoder)
             return Causal(decoder, None if model.sight is None else _sight(model.sight, decoder.width))

@@ -17,7 +17,7 @@ from torch import Tensor
 from chiasm.errors import BadPrompt
 from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Causal, Match, Sight, assemble
+from chiasm.model import AnyModel, Causal, EncodeText, Match, Seq2Seq, Sight, assemble
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
 from chiasm.prompt.plan import Plan, count, lay
@@ -77,6 +77,13 @@ def logits(model: Causal, rows: list[list[int]], shown: list[int]) -> list[Tenso
     return [row[valid] for row, valid in zip(found, batch.valid_BT, strict=True)]
 
 
+def sources(left: bool) -> tuple[Tensor, Tensor]:
+    """Ids and valid places of three rows of 9, 4 and 6 tokens."""
+    ids = torch.randint(5, 100, (3, 9), generator=torch.Generator().manual_seed(0))
+    valid = torch.arange(9) < torch.tensor([[9], [4], [6]])
+    return ids, valid.flip(1) if left else valid
+
+
 # --- the invariants ---------------------------------------------------------------------------------------------------------
 
 
@@ -89,6 +96,19 @@ def batch_is_single(model: AnyModel) -> None:
         for row in range(3):
             torch.testing.assert_close(together[row], model.embed_texts(ids[[row]], valid[[row]])[0], **CLOSE)
         return
+    if isinstance(model, EncodeText):
+        ids, valid = sources(left=False)
+        together = model(ids, valid)
+        for row, real in enumerate(valid):
+            torch.testing.assert_close(together[row, real], model(ids[[row]][:, real], valid[[row]][:, real])[0], **CLOSE)
+        return
+    if isinstance(model, Seq2Seq):
+        (ids, valid), target = sources(left=True), torch.tensor([[0, 5, 9, 8]] * 3)
+        together = model.logits(model(target, model.read(ids, valid)))
+        for row, real in enumerate(valid):
+            memory = model.read(ids[[row]][:, real], valid[[row]][:, real])
+            torch.testing.assert_close(together[[row]], model.logits(model(target[[row]], memory)), **CLOSE)
+        return
     case = asked(model.spec)
     together = logits(model, case.rows, [number for shown in case.shows for number in shown])
     for row, (ids, shown) in enumerate(zip(case.rows, case.shows, strict=True)):
@@ -97,6 +117,12 @@ def batch_is_single(model: AnyModel) -> None:
 
 def cached_is_uncached(model: AnyModel) -> None:
     """Reading a prompt and then token after token gives the logits of reading all at once."""
+    if isinstance(model, Seq2Seq):
+        target, memory, cache = torch.tensor([[0, 5, 9, 8, 30]] * 3), model.read(*sources(left=True)), model.room(3, 5)
+        whole = model(target, memory)
+        parts = [model(part, memory, cache) for part in target.split([2, 1, 2], 1)]
+        torch.testing.assert_close(torch.cat(parts, 1), whole, **CLOSE)
+        return
     assert isinstance(model, Causal)
     case = asked(model.spec)
     shown = [number for some in case.shows for number in some]
@@ -202,6 +228,13 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         texts = model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
         out = model(model.embed_pictures(seen(model.spec, pictures())), texts)
         unread: set[str] = set()
+    elif isinstance(model, EncodeText):
+        states = model(*sources(left=False))
+        pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
+        out, unread = torch.cat([states.flatten(0, 1), *pooled]), set()
+    elif isinstance(model, Seq2Seq):
+        out = model.logits(model(torch.tensor([[0, *range(5, 40)]] * 3), model.read(*sources(left=True))))
+        unread = set()
     else:
         case = asked(model.spec)
         plan, patches = planned(model, case.rows, [number for some in case.shows for number in some])
@@ -250,6 +283,7 @@ INVARIANTS: dict[str, Callable[[AnyModel], None]] = {
 
 ONLY_WRITING = "compares pictures with texts: it has no sequence and no decoder"
 ONLY_SEEING = "reads text alone: it has no eye"
+ONLY_READING = "encodes text alone: it writes nothing and has no eye"
 BY_KIND = {
     "contrastive": dict.fromkeys(
         (
@@ -266,6 +300,27 @@ BY_KIND = {
         ONLY_SEEING,
     ),
     "prefix": {},
+    "text encoder": dict.fromkeys(
+        (
+            "cached_is_uncached",
+            "packed_is_unpacked",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        ONLY_READING,
+    ),
+    "seq2seq": dict.fromkeys(
+        (
+            "packed_is_unpacked",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        ONLY_SEEING,
+    ),
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("idefics2", "a_token_stands_where_it_looks"): "each visual token is a query that reads all of its view: none has a place",

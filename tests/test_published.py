@@ -20,7 +20,9 @@ SOURCES: dict[str, dict[str, Any]] = json.loads((CONFIGS / "sources.json").read_
 NO_CONFIG = {"llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead"}
 SIZES = [(name, size) for name, family in families().items() for size in family.sizes if name not in NO_CONFIG]
 
-WITH_CLASS = [(name, size) for name, size in SIZES if families()[name].proof == "exact"]
+TIED_THERE = {"flan-t5": "its head is published apart from the embedding; the class ties them whatever the config says"}
+UNREAD_THERE = {"nomic-embed-text": "the class does not read the published file's names and saves its own defaults instead"}
+WITH_CLASS = [(name, size) for name, size in SIZES if families()[name].proof == "exact" and name not in TIED_THERE]
 """Those that `transformers` has a class for."""
 
 
@@ -41,7 +43,7 @@ def test_every_size_has_a_published_config_or_a_reason() -> None:
     assert {f"{name}-{size}" for name, size in SIZES} == SOURCES.keys()
     assert NO_CONFIG.keys() < families().keys()
     for source in SOURCES.values():
-        assert source["_source"].count("/") == 1 and source["parameters"] > 10**8
+        assert source["_source"].count("/") == 1 and source["parameters"] > 5 * 10**7
 
 
 @pytest.mark.parametrize(("name", "size"), SIZES)
@@ -54,7 +56,7 @@ def test_reads_to_the_familys_own_spec(name: str, size: str, tmp_path: Path, cap
 
 
 def reference_class(config: dict[str, Any]) -> Any:
-    plain = {"llama": "LlamaForCausalLM", "clip": "CLIPModel", "siglip": "SiglipModel"}
+    plain = {"llama": "LlamaForCausalLM", "clip": "CLIPModel", "siglip": "SiglipModel", "bert": "BertModel"}
     return getattr(library(), plain.get(config["model_type"]) or config["architectures"][0])
 
 
@@ -67,7 +69,7 @@ def test_the_references_own_class_has_as_many_parameters(name: str, size: str) -
     assert sum(p.numel() for p in model.parameters()) == SOURCES[f"{name}-{size}"]["parameters"]
 
 
-@pytest.mark.parametrize(("name", "size"), WITH_CLASS)
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, size in WITH_CLASS if name not in UNREAD_THERE])
 def test_reads_the_same_once_the_reference_has_saved_it_anew(name: str, size: str, tmp_path: Path) -> None:
     """transformers 5 nests what was flat, writes every default out and spells rope in another way."""
     config, preprocessor = facts(f"{name}-{size}")

@@ -9,18 +9,21 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from chiasm.budget import budget
+from chiasm.errors import UserError
 from chiasm.generate import one_row
 from chiasm.generate.engine import greedy, prefill, step
 from chiasm.layers import cpu
 from chiasm.layers.attention import attend, bent
 from chiasm.layers.experts import MixedMLP
+from chiasm.layers.relative import RelativeBias
 from chiasm.layers.rope import frequencies, turn
 from chiasm.model import Causal, assemble, prepare
 from chiasm.prompt.plan import Plan
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import DynamicNtk, Learned, LongRope, Rope, Yarn, breaks
+from chiasm.spec import DynamicNtk, Learned, LongRope, Relative, Rope, Yarn, breaks
+from chiasm.train.lora import adapt
 
 TEXT = [name for name, family in families().items() if family.kind == "text"]
 LLAMA = ("smollm2", "llama-3", "mistral", "qwen2", "phi-3", "phi-4", "internlm2")
@@ -71,6 +74,36 @@ def test_in_bf16_a_loaded_model_says_what_its_modules_say(name: str) -> None:
         torch.testing.assert_close(got, wanted, rtol=0.05, atol=0.08)
         got, wanted = step(loaded, new, batch.next_B, caches), step(plain, new, batch.next_B, slow)
         torch.testing.assert_close(got, wanted, rtol=0.05, atol=0.08)
+
+
+@pytest.mark.parametrize("name", ["llama-3", "phi-4-mini", "gemma", "gemma-2", "qwen3"])
+def test_heads_as_wide_as_matrix_units_want_them(name: str) -> None:
+    spec = small(name)
+    rope = spec.decoder.rope
+    if name == "phi-4-mini":
+        assert isinstance(rope, Rope) and isinstance(rope.scaling, LongRope)
+        rope = replace(rope, scaling=replace(rope.scaling, short=(1.0,) * 24, long=tuple(map(float, range(1, 25)))))
+    wide = replace(spec, decoder=replace(spec.decoder, block=replace(spec.decoder.block, head_width=64), rope=rope))
+    plain, loaded = drawn(wide).bfloat16(), drawn(wide).bfloat16()
+    prepare(loaded)
+    batch = Plan.from_ids(wide, ids(40)).batch()
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(batch), plain(batch), rtol=0.05, atol=0.12)
+
+
+def test_adapters_beside_experts_are_refused() -> None:
+    with pytest.raises(UserError, match="experts are not supported"):
+        adapt(drawn(small("deepseek-v2")).language, 2, 4.0)
+
+
+@pytest.mark.parametrize(("both_ways", "single"), [(True, 8), (False, 16)])
+def test_distances_fall_into_buckets(both_ways: bool, single: int) -> None:
+    """Single steps each have their own; from `furthest` on all share the last one."""
+    buckets = RelativeBias(Relative(32, 128), 4, both_ways=both_ways).buckets(-torch.arange(300))
+    assert buckets[:single].tolist() == list(range(single))
+    assert bool((buckets.diff() >= 0).all()) and buckets[127:].unique().tolist() == [2 * single - 1]
+    ahead = RelativeBias(Relative(32, 128), 4, both_ways=both_ways).buckets(torch.arange(1, 300))
+    assert torch.equal(ahead, buckets[1:] + 16 if both_ways else torch.zeros_like(ahead))
 
 
 def test_the_compiled_path_refuses_what_it_does_not_compute() -> None:
@@ -175,7 +208,9 @@ def test_yarn_keeps_what_turns_fast_and_divides_what_turns_slowly() -> None:
 def test_experts_are_the_weighted_sum_of_the_chosen() -> None:
     block = small("deepseek-v2").decoder.block
     assert block.experts is not None
-    for spec in (block.experts, replace(block.experts, groups=2, chosen=1, scale=2.5)):
+    grouped = replace(block.experts, groups=2, chosen=1, scale=2.5)
+    corrected = replace(grouped, score="sigmoid", choice="corrected", weights="shares")
+    for spec in (block.experts, grouped, corrected):
         layer = MixedMLP(block, spec)
         x = torch.randn(3, 4, block.width, generator=torch.Generator().manual_seed(0))
         weight, chosen = layer.route(x.flatten(0, 1))
@@ -186,8 +221,21 @@ def test_experts_are_the_weighted_sum_of_the_chosen() -> None:
             ]
         )
         torch.testing.assert_close(layer(x), slow.view_as(x), rtol=1e-4, atol=1e-5)
+        if spec.weights == "shares":
+            torch.testing.assert_close(weight.sum(-1), torch.full((12,), 2.5))
         if spec.groups > 1:
             assert bool(((chosen < 2).all(1) | (chosen >= 2).all(1)).all())
+
+
+def test_a_correction_chooses_and_does_not_weigh() -> None:
+    block = small("deepseek-v2").decoder.block
+    assert block.experts is not None
+    layer = MixedMLP(block, replace(block.experts, score="sigmoid", choice="corrected"))
+    tokens = torch.randn(5, block.width, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        layer.correction[:] = torch.tensor([0.0, 9.0, 0.0, 9.0])
+        weight, chosen = layer.route(tokens)
+    assert chosen.sort(-1).values.tolist() == [[1, 3]] * 5 and float(weight.max()) < 1
 
 
 def matrix_times_vector(matrix: tuple[int, ...], *_: object, **__: object) -> int:

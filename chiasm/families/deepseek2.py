@@ -15,6 +15,7 @@ KEYS = (
     Name("layers.*.self_attn.kv_a_layernorm.*", "blocks.*.attention.kv_norm.*"),
     Name("layers.*.self_attn.kv_b_proj.*", "blocks.*.attention.kv_up.*"),
     Name("layers.*.mlp.gate.weight", "blocks.*.mlp.router.weight"),
+    Name("layers.*.mlp.gate.e_score_correction_bias", "blocks.*.mlp.correction"),
     Name("layers.*.mlp.experts.*.gate_proj.*", "blocks.*.mlp.experts.*.gate.*"),
     Name("layers.*.mlp.experts.*.up_proj.*", "blocks.*.mlp.experts.*.up.*"),
     Name("layers.*.mlp.experts.*.down_proj.*", "blocks.*.mlp.experts.*.down.*"),
@@ -29,8 +30,6 @@ def read(c: Config) -> Reading:
     """DeepSeek-V2's class defaults, in every spelling; without MLA (`use_mla` false, small DeepSeek-VL2) heads are Llama's."""
     c.inert("aux_loss_alpha", "seq_aux", "ep_size", "head_dim", "output_router_logits", "qk_head_dim", "num_experts")
     c.only("moe_layer_freq", 1)
-    c.only("norm_topk_prob", False)
-    c.only("scoring_func", "softmax")
     width, heads = c.get("hidden_size", 4096), c.get("num_attention_heads", 32)
     latent = _latent(c) if c.get("use_mla", True) and c.get("kv_lora_rank", 512) is not None else None
     c.inert("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "q_lora_rank")
@@ -59,17 +58,24 @@ def _latent(c: Config) -> Latent:
 
 
 def _experts(c: Config) -> Experts | None:
-    method = c.get("topk_method", "greedy")
-    if method not in ("greedy", "group_limited_greedy"):
-        raise BadConfig(f"{c.path}: topk_method = {method!r} is not supported; 'greedy' and 'group_limited_greedy' are")
-    grouped = method == "group_limited_greedy"
-    groups, chosen = c.get("n_group", 1), c.get("topk_group", 1)
+    method, score = c.get("topk_method", "greedy"), c.get("scoring_func", "softmax")
+    if method not in ("greedy", "group_limited_greedy", "noaux_tc") or score not in ("softmax", "sigmoid"):
+        known = "greedy, group_limited_greedy and noaux_tc, softmax and sigmoid are"
+        raise BadConfig(f"{c.path}: topk_method = {method!r} with scoring_func = {score!r} is not supported; {known}")
     count, width = c.get("n_routed_experts", 64), c.get("moe_intermediate_size", 1407)
-    active, shared = c.get("num_experts_per_tok", None), c.get("n_shared_experts", 2)
-    scale = float(c.get("routed_scaling_factor", 1.0))
+    active, shared = c.get("num_experts_per_tok", None), c.get("n_shared_experts", 2) or 0
+    groups, chosen = c.first("n_group", default=1), c.first("topk_group", default=1)
+    if method == "greedy":
+        groups = chosen = 1
+    scale, shares = float(c.get("routed_scaling_factor", 1.0)), c.get("norm_topk_prob", False)
     if count is None:
         return None
-    return Experts(count, active, width, width * (shared or 0), scale, *((groups, chosen) if grouped else (1, 1)))
+    if active is None:
+        raise BadConfig(f"{c.path} has n_routed_experts = {count} but no num_experts_per_tok: how many a token takes")
+    return Experts(
+        count, active, width, width * shared, scale, groups, chosen, score,
+        "corrected" if method == "noaux_tc" else "by_score", "shares" if shares else "scores",
+    )  # fmt: skip
 
 
 def _scores(c: Config, latent: Latent | None) -> Scores:

@@ -38,6 +38,7 @@ class CausalDecoder(nn.Module):
             self.position = nn.Embedding(spec.rope.before + spec.rope.count, spec.width)
         self.blocks = nn.ModuleList(transformer_block(spec.block_of(layer)) for layer in range(spec.depth))
         self.windows = [spec.window_of(layer) for layer in range(spec.depth)]
+        self.kinds = tuple(set(self.windows))
         # Blocks whose norms stand after the sums leave normed states.
         self.norm = norm(spec.block.norm, spec.width) if spec.block.norms != "after" else nn.Identity()
         self.leave = nn.Linear(spec.width, spec.inner, bias=False) if spec.inner != spec.width else nn.Identity()
@@ -55,7 +56,7 @@ class CausalDecoder(nn.Module):
         hidden_BTD, by = self._placed(hidden_BTD, where_ABT)
         if cache is not None and segment_BT is None:
             cache.advance(valid_BT)
-        masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window) for window in set(self.windows)}
+        masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window) for window in self.kinds}
         mask = masks[self.windows[0]]
         if self.one_row is not None and cache is not None and hidden_BTD.shape[:2] == (1, 1) and mask == "full":
             assert by is not None

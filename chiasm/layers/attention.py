@@ -27,7 +27,8 @@ class Spans:
 
 
 Mask = Tensor | Spans | Literal["full", "causal"]
-"""What a query may see: a tensor [B or 1, 1, T, keys] (true = seen), its own span, everything, or what is not later."""
+"""What a query may see: a tensor [B or 1, 1, T, keys] (true = seen), its own span, everything, or what is not later. A tensor
+of floats [B or 1, N or 1, T, keys] is added to the scores."""
 
 
 Wanted = Literal["all", "last"]
@@ -158,7 +159,7 @@ def attend(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask) -> Tensor
     """Attention of queries to keys under a mask; [B, N, T, F]. Fewer key heads than query heads are shared in order."""
     if isinstance(mask, Spans):
         return _attend_spans(q_BNTF, k_BNTF, v_BNTF, mask)
-    if q_BNTF.requires_grad and q_BNTF.device.type == "cpu" and not isinstance(mask, str):
+    if q_BNTF.requires_grad and q_BNTF.device.type == "cpu" and isinstance(mask, Tensor) and mask.dtype == torch.bool:
         return _products(q_BNTF, k_BNTF, v_BNTF, mask)
     causal = mask == "causal" if isinstance(mask, str) else False
     if causal and BAND < q_BNTF.shape[2] <= WHOLE and q_BNTF.device.type == "cpu" and not torch.is_grad_enabled():

@@ -17,6 +17,8 @@ class MixedMLP(nn.Module):
         super().__init__()
         self.spec = spec
         self.router = nn.Linear(block.width, spec.count, bias=False)
+        if spec.choice == "corrected":
+            self.correction = nn.Parameter(torch.zeros(spec.count))
         self.experts = nn.ModuleList(GatedMLP(block.width, spec.width, block.act, block.mlp_bias) for _ in range(spec.count))
         self.shared = GatedMLP(block.width, spec.shared, block.act, block.mlp_bias) if spec.shared else None
 
@@ -32,11 +34,21 @@ class MixedMLP(nn.Module):
 
     def route(self, tokens_VD: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and numbers of each token's experts, [V, active] both; in float32, whatever the model computes in."""
-        likely_VX = F.linear(tokens_VD.float(), self.router.weight.float()).softmax(-1)
-        if self.spec.groups > 1:
-            by_group = likely_VX.unflatten(-1, (self.spec.groups, -1))
-            best = by_group.amax(-1).topk(self.spec.chosen, -1).indices
-            taken = torch.zeros_like(by_group[..., 0], dtype=torch.bool).scatter(-1, best, True)
-            likely_VX = by_group.masked_fill(~taken[..., None], 0).flatten(-2)
-        weight_VK, chosen_VK = likely_VX.topk(self.spec.active, -1)
+        logits_VX = F.linear(tokens_VD.float(), self.router.weight.float())
+        likely_VX = logits_VX.softmax(-1) if self.spec.score == "softmax" else logits_VX.sigmoid()
+        chosen_VK = self._choice(likely_VX).topk(self.spec.active, -1).indices
+        weight_VK = likely_VX.gather(-1, chosen_VK)
+        if self.spec.weights == "shares":
+            weight_VK = weight_VK / (weight_VK.sum(-1, keepdim=True) + 1e-20)
         return weight_VK * self.spec.scale, chosen_VK
+
+    def _choice(self, likely_VX: Tensor) -> Tensor:
+        """What the experts are chosen by: zero in groups that are not taken."""
+        corrected = self.spec.choice == "corrected"
+        by_VX = likely_VX + self.correction.float() if corrected else likely_VX
+        if self.spec.groups == 1:
+            return by_VX
+        by_group = by_VX.unflatten(-1, (self.spec.groups, -1))
+        worth = by_group.topk(2, -1).values.sum(-1) if corrected else by_group.amax(-1)
+        taken = torch.zeros_like(worth, dtype=torch.bool).scatter(-1, worth.topk(self.spec.chosen, -1).indices, True)
+        return by_group.masked_fill(~taken[..., None], 0).flatten(-2)

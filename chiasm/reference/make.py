@@ -63,11 +63,15 @@ def record(case: Case, seed: int, out: Path, facts: Mapping[str, Any]) -> None:
         "transformers": library().__version__,
         "fwd_kw": dict(case.options),
         "main": main,
-        "generate": {"new_tokens": NEW_TOKENS, "returns": "prompt+new", "ignore_eos": True} if case.writes else None,
+        "generate": {"new_tokens": NEW_TOKENS, "returns": _returns(model), "ignore_eos": True} if case.writes else None,
         "derived": sorted(key for key in inputs if key in DERIVED) if case.pictures else [],
         "pad_zeroed": padded,
     }
     write_json(out / "meta.json", meta)
+
+
+def _returns(model: Any) -> str:
+    return "start+new" if model.config.is_encoder_decoder else "prompt+new"
 
 
 def redraw(model: torch.nn.Module, seed: int) -> None:
@@ -93,7 +97,8 @@ def outputs(model: Any, case: Case, inputs: dict[str, Any]) -> dict[str, Tensor]
             model.generation_config.eos_token_id = None
             model.generation_config.pad_token_id = 0
             limits = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
-            found["generated"] = model.generate(**inputs, **limits)
+            prompt = {name: tensor for name, tensor in inputs.items() if name != "decoder_input_ids"}
+            found["generated"] = model.generate(**prompt, **limits)
     return {key: tensor.clone() for key, tensor in found.items()}
 
 

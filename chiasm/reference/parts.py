@@ -63,6 +63,24 @@ def opt(**changes: Any) -> Any:
     return library().OPTConfig(**{**sizes, **changes})
 
 
+def bert(kind: str, heads: int) -> Any:
+    """The config of a text encoder of two layers: "BertConfig" or "NomicBertConfig"."""
+    sizes = {
+        "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": heads, "max_position_embeddings": 512, "pad_token_id": PAD,
+    }  # fmt: skip
+    return getattr(library(), kind)(**sizes)
+
+
+def t5(**changes: Any) -> Any:
+    """The config of a T5 of two layers a side, few buckets for its distances."""
+    sizes = {
+        "vocab_size": VOCAB, "d_model": 32, "d_kv": 12, "d_ff": 48, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
+        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20, "decoder_start_token_id": 0,
+    }  # fmt: skip
+    return library().T5Config(**{**sizes, **changes})
+
+
 def clip_tower(**changes: Any) -> Any:
     sizes = {
         "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3, "num_attention_heads": 3,

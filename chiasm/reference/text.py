@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import torch
+
 from chiasm.reference.case import BOS, Case, Draw, padded
-from chiasm.reference.parts import decoder, library, opt
+from chiasm.reference.parts import bert, decoder, library, opt, t5
 
 LLAMA_3 = {
     "rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -92,3 +95,23 @@ def deepseek_v2(variant: int, draw: Draw) -> Case:
         routed_scaling_factor=[1.0, 2.5, 1.0][variant], rope_parameters=[PLAIN, PLAIN, YARN][variant],
     )  # fmt: skip
     return _text("DeepseekV2ForCausalLM", config, draw)
+
+
+def bert_(variant: int, draw: Draw) -> Case:
+    """Pads on the left, whose places count; 1: half as many heads."""
+    return replace(_text("BertModel", bert("BertConfig", [4, 2][variant]), draw), writes=False)
+
+
+def nomic(variant: int, draw: Draw) -> Case:
+    """Heads turned by their places, a gated MLP; 1: half as many heads."""
+    return replace(_text("NomicBertModel", bert("NomicBertConfig", [4, 2][variant]), draw), writes=False)
+
+
+def t5_(variant: int, draw: Draw) -> Case:
+    """0: ReLU, hidden states scaled before the tied head; 1: gated, not scaled, a decoder of one layer."""
+    config = t5(
+        feed_forward_proj=["relu", "gated-gelu"][variant], tie_word_embeddings=variant == 0, num_decoder_layers=[2, 1][variant]
+    )
+    case = _text("T5ForConditionalGeneration", config, draw)
+    target = torch.tensor([[0, *draw.text(3)]] * 2)
+    return replace(case, inputs=lambda model: {**case.inputs(model), "decoder_input_ids": target})

@@ -74,7 +74,12 @@ def preprocessor(folder: Path) -> dict[str, Any]:
 
 
 def whole(reading: Reading) -> Reading:
-    """A decoder read by itself is a model of text alone, its names under the usual prefix."""
+    """A decoder read by itself is a model of text alone, its names under the usual prefix; so are text encoders."""
+    if isinstance(reading.spec, specs.Bidirectional):
+        return Reading(specs.EncodeText(reading.spec), under("", "text.", reading.keys))
+    if isinstance(reading.spec, specs.EncoderDecoder):
+        rules = (*under("", "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
+        return Reading(specs.Seq2Seq(reading.spec), rules)
     if not isinstance(reading.spec, specs.Decoder):
         return reading
     rules = (*under("model.", "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
