@@ -17,7 +17,8 @@ from chiasm.reference.cases import PROOFS, RECORDED, REFERENCES
 from chiasm.reference.make import record
 from chiasm.registry import families
 
-SEEING = ("clip", "siglip", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl")
+COMPARING, ENCODING = ("clip", "siglip", "siglip2"), ("vit", "dinov2")
+SEEING = (*COMPARING, *ENCODING, "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl")
 VARIANTS = [(name, variant) for name, reference in REFERENCES.items() for variant in range(reference.variants)]
 RECORDINGS = [
     *sorted({RECORDED / folder for proof in PROOFS.values() for folder in proof.recorded}),
@@ -36,16 +37,20 @@ def test_exact(reference: Reference, name: str, variant: int, seed: int, geometr
     verdict = check(reference(name, variant, seed, geometry))
     assert verdict.passed, verdict.line()
     assert verdict.start == ("raw" if name in SEEING else "tensors")
-    writes = name not in ("clip", "siglip")
+    writes = name not in (*COMPARING, *ENCODING)
     assert ("generated" in verdict.worst) is writes
-    assert ("logits" if writes else "logits_per_image") in verdict.worst
+    main = dict.fromkeys(COMPARING, {"logits_per_image"}) | dict.fromkeys(ENCODING, {"last_hidden_state", "pooler_output"})
+    assert main.get(name, {"logits"}) <= verdict.worst.keys()
 
 
 @pytest.mark.parametrize("folder", RECORDINGS, ids=lambda folder: folder.name)
 def test_exact_with_what_was_recorded(folder: Path) -> None:
     verdict = check(folder)
     assert verdict.passed, verdict.line()
-    assert verdict.start == "raw" and "logits" in verdict.worst
+    raw = any(name.startswith("raw_image") for name in load_file(folder / "inputs.safetensors"))
+    assert verdict.start == ("raw" if raw else "tensors")
+    main = json.loads((folder / "meta.json").read_text())["main"]
+    assert ({main} if isinstance(main, str) else set(main)) <= verdict.worst.keys()
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

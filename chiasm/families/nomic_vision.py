@@ -1,9 +1,9 @@
 """Nomic Embed Vision (arXiv:2406.18587): an EVA-02-like encoder in the space of Nomic Embed Text."""
 
-from chiasm.families.eva import bias_pairs, pairs
 from chiasm.layout import Config, Form, Fused, Layout, Name, Reading, Reshaped, Rule, alone, rows
 from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
 from chiasm.spec import AddedPool, Axial, Block, Encode, Family, Norm, Pixels, Resize, Table, ViT
+from chiasm.towers.rotary import bias_pairs, pairs
 
 ROUND = 256
 """Gated MLPs are widened to a multiple of this, whatever the config says."""

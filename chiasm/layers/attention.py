@@ -151,9 +151,7 @@ def _products(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Tensor) -> T
     return mixed.unflatten(2, (-1, queries)).flatten(1, 2)
 
 
-def attend_beside(
-    q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, key_N1F: Tensor, value_N1F: Tensor
-) -> Tensor:
+def attend_beside(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, key_N1F: Tensor, value_N1F: Tensor) -> Tensor:
     """As `attend`, each query seeing one more key and value; for whole sequences and spans."""
     lengths = mask.lengths if isinstance(mask, Spans) else (q_BNTF.shape[2],)
     parts = zip(*(x.split(lengths, 2) for x in (q_BNTF, k_BNTF, v_BNTF)), strict=True)
