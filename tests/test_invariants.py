@@ -81,7 +81,8 @@ def logits(model: Causal, rows: list[list[int]], shown: list[int]) -> list[Tenso
 def batch_is_single(model: AnyModel) -> None:
     """A row's numbers do not depend on what stands beside it."""
     if isinstance(model, Encode):
-        return packed_is_unpacked(model)
+        packed_is_unpacked(model)
+        return
     if isinstance(model, Match | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
         valid = torch.ones_like(ids, dtype=torch.bool)

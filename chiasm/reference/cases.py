@@ -58,7 +58,7 @@ PROOFS = {
     "dinov2-registers": Proof(("dinov2",)),
     "openclip": Proof(recorded=("open_clip-vit", "open_clip-mean")),
     "clip-resnet": Proof(recorded=("open_clip-resnet",)),
-    "eva-clip": Proof(recorded=("eva-1", "eva-2", "eva_clip-2")),
+    "eva-clip": Proof(recorded=("eva-1", "eva-2", "open_clip-vit")),
     "nomic-vision": Proof(recorded=("nomic_vision-0",)),
     "imagebind": Proof(recorded=("imagebind-0",)),
     "llava-1.0": Proof(recorded=("llava_official-0",)),
