@@ -137,7 +137,7 @@ def test_what_was_computed_is_written_under_the_references_names(reference: Refe
     check(folder, tmp_path)
     got, expected = load_file(tmp_path / f"{folder.name}.safetensors"), load_file(folder / "expected.safetensors")
     needed = {"clip": {"logits_per_image", "logits_per_text", "image_embeds", "text_embeds"}}
-    assert needed.get(name, {"logits", "generated"}) <= got.keys() <= expected.keys() | {"image_hidden_states"}
+    assert needed.get(name, {"logits", "generated"}) <= got.keys() <= expected.keys() | {"image_hidden_states", "scale"}
     shared = got.keys() & expected.keys()
     assert {key: got[key].shape for key in shared} == {key: expected[key].shape for key in shared}
     assert "generated" not in got or torch.equal(got["generated"], expected["generated"])
