@@ -23,7 +23,7 @@ from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, cut, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import Looks, Resize
+from chiasm.spec import ClsProject, Looks, Resize
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -131,7 +131,8 @@ def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
     if shown is None:
         return {}
     features_PE, pooler_output = model(Seen(shown.patches_PK, shown.grids, shown.sizes))
-    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output)}
+    labels = {"logits": pooler_output} if isinstance(model.spec.pool, ClsProject) else {}
+    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output), **labels}
     if len({(grid.h, grid.w) for grid in shown.grids}) == 1:
         got["last_hidden_state"] = features_PE.unflatten(0, (len(shown.grids), -1))
     return got
