@@ -1,15 +1,22 @@
 """Blocks of encoders, each by an identity: rotary places, extra tokens, forms of tensors, frames, budgets."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from conftest import Reference
 from shrink import shrunk, tiny
 
+import chiasm
+from chiasm.errors import BadConfig, Unsupported
 from chiasm.geometry import Size, budget_size
 from chiasm.layout import Form, Reshaped, alone, rows, transposed
-from chiasm.model import Bind, Encode, Match, Sight, assemble, prepare
+from chiasm.model import Bind, Encode, Match, Sight, assemble, blank, prepare
 from chiasm.place import WHOLE, Box, Grid, encoded
+from chiasm.reference.cases import RECORDED
 from chiasm.reference.given import cut
 from chiasm.reference.make import redraw
 from chiasm.registry import families
@@ -18,6 +25,7 @@ from chiasm.spec import Budget, ViT
 from chiasm.spec import Encode as EncodeSpec
 from chiasm.towers.rotary import bias_pairs, pairs
 from chiasm.weights.keys import formed, published, unformed
+from chiasm.weights.read import describe
 
 
 def spec(name: str) -> EncodeSpec:
@@ -123,3 +131,52 @@ def test_a_budget_is_kept_and_used() -> None:
         assert high % 16 == wide % 16 == 0 and 0 < (high // 16) * (wide // 16) <= 256
         if min(width, height) > 100:
             assert abs((wide / high) / (width / height) - 1) < 0.25 and (high // 16) * (wide // 16) > 200
+
+
+@pytest.mark.parametrize("folder", ["dinov2", "vit", "nomic_vision-0", "open_clip-resnet", "eva-2", "imagebind-0"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_folder_of_an_encoder_is_loaded_and_embeds(folder: str, dtype: str, reference: Reference) -> None:
+    path = RECORDED / folder if (RECORDED / folder).is_dir() else reference(folder, 0)
+    model = chiasm.load(str(path), dtype=dtype)
+    assert model.capabilities == {"embed"}
+    draw = np.random.default_rng(0)
+    shown = [draw.integers(0, 256, (high, wide, 3), np.uint8) for high, wide in ((90, 120), (70, 64))]
+    vectors = model.embed(shown).float()
+    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2), rtol=0.01, atol=0.01)
+    assert vectors[0].dot(vectors[1]) < 0.999
+    with pytest.raises(Unsupported):
+        model.ask("What is this?", shown[0])
+
+
+def test_a_plain_mlp_and_no_turning_are_read_from_their_config(tmp_path: Path) -> None:
+    config = json.loads((RECORDED / "nomic_vision-0" / "config.json").read_text())
+    config |= {"activation_function": "gelu", "use_rotary_pos_emb": False}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    described = describe(tmp_path)
+    assert isinstance(described.model, EncodeSpec) and isinstance(described.model.encoder, ViT)
+    assert described.model.encoder.turn is None and described.model.encoder.block.mlp_width == 40
+    names = published(dict(blank(described.model).named_parameters()), described.keys)
+    assert {"layers.0.mlp.fc1.weight", "selector.mlp.fc1.weight", "layers.1.attn.Wqkv.bias"} <= names.keys()
+    assert not [name for name in names if "fc11" in name or "mlp.norm" in name]
+
+
+def test_one_tower_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip_vision_model"}))
+    with pytest.raises(BadConfig, match="one tower of a model"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pool_type": "none"}, "pool_type"),
+        ({"timm_model_name": "vit_medium_patch16_gap_256"}, "eva02_base_patch16_clip_224"),
+        ({"attentional_pool": True}, "attentional_pool"),
+    ],
+)
+def test_what_is_not_done_is_refused_by_name(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    config = json.loads((RECORDED / "open_clip-vit" / "config.json").read_text())
+    config["vision_cfg"] |= changes
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadConfig, match=said):
+        describe(tmp_path)

@@ -13,7 +13,7 @@ from torch import nn
 
 from chiasm import registry
 from chiasm import spec as specs
-from chiasm.errors import BadCheckpoint
+from chiasm.errors import BadCheckpoint, BadConfig
 from chiasm.layout import Config, Form, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
@@ -58,6 +58,8 @@ def describe(folder: Path) -> Described:
     pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
     config = Config(data, str(file), registry.layout, pixels)
     reading = whole(registry.layout(model_type, config.path).read(config))
+    if isinstance(reading.spec, specs.ViT | specs.TextTower):
+        raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
     for name in config.unknown() + pixels.unknown():
         log.warning("unknown field, not honoured: %s", name)
     base = describe(model_folder(parse(data["base"]))) if "base" in data else None
