@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Reference
+from safetensors.torch import load_file
 from shrink import shrunk, tiny
 
 import chiasm
@@ -25,7 +26,7 @@ from chiasm.spec import Budget, ViT
 from chiasm.spec import Encode as EncodeSpec
 from chiasm.towers.rotary import bias_pairs, pairs
 from chiasm.weights.keys import formed, published, unformed
-from chiasm.weights.read import describe
+from chiasm.weights.read import describe, load_model
 
 
 def spec(name: str) -> EncodeSpec:
@@ -180,3 +181,20 @@ def test_what_is_not_done_is_refused_by_name(changes: dict[str, object], said: s
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(BadConfig, match=said):
         describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "computed"),
+    [
+        ("vit", ()), ("dinov2", ()), ("siglip2", ()), ("nomic_vision-0", ()), ("eva-1", ()), ("eva-2", ()), ("open_clip-vit", ()),
+        ("open_clip-mean", ()), ("open_clip-resnet", ("num_batches_tracked",)), ("imagebind-0", ("text.mask",)),
+    ],
+)  # fmt: skip
+def test_a_file_goes_in_and_out_unchanged(folder: str, computed: tuple[str, ...], reference: Reference) -> None:
+    path = RECORDED / folder if (RECORDED / folder).is_dir() else reference(folder, 1)
+    described = describe(path)
+    model = load_model(described, torch.float32)
+    written = published({name: p.detach() for name, p in model.named_parameters()}, described.keys)
+    file = {name: tensor for name, tensor in load_file(path / "model.safetensors").items() if not name.endswith(computed)}
+    assert written.keys() == file.keys()
+    assert all(torch.equal(written[name], tensor) for name, tensor in file.items())
