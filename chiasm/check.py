@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, cut, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, DynamicTiles, Looks, Resize
+from chiasm.spec import ByKind, ClsProject, DynamicTiles, Looks, Resize
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -137,7 +137,8 @@ def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
     if shown is None:
         return {}
     features_PE, pooler_output = model(Seen(shown.patches_PK, shown.grids, shown.sizes))
-    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output)}
+    labels = {"logits": pooler_output} if isinstance(model.spec.pool, ClsProject) else {}
+    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output), **labels}
     if len({(grid.h, grid.w) for grid in shown.grids}) == 1:
         got["last_hidden_state"] = features_PE.unflatten(0, (len(shown.grids), -1))
     return got
@@ -145,28 +146,24 @@ def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
 
 def _bind(model: Bind, given: Given) -> dict[str, Tensor]:
     """Every input under its kind's name, which may be followed by an underscore and more; clips of one item averaged."""
+
+    def embedded(kind: str, values: Tensor) -> Tensor:
+        match kind:
+            case "text":
+                return model.scaled(kind, model.embed_texts(values, torch.ones_like(values, dtype=torch.bool)))
+            case "vision":
+                return model.embed_pictures(_seen(model.spec, values))
+            case _:
+                return model.scaled(kind, model.embed_signals(kind, values))
+
     got = {}
     for name, values in given.tensors.items():
-        match name.partition("_")[0]:
-            case "text":
-                vectors = model.scaled("text", model.embed_texts(values, torch.ones_like(values, dtype=torch.bool)))
-            case "vision":
-                rank = 5 if values.ndim == 6 else 4
-                vectors = _averaged(values, rank, lambda pixels: model.embed_pictures(_seen(model.spec, pixels)))
-            case kind:
-                rank = 3 if values.ndim == 3 else 4
-                vectors = _averaged(values, rank, lambda v, kind=kind: model.scaled(kind, model.embed_signals(kind, v)))
-        got[f"emb.{name}"] = vectors
+        kind, clips = name.partition("_")[0], values.ndim > 4
+        vectors = embedded(kind, values.flatten(0, 1) if clips else values)
+        got[f"emb.{name}"] = vectors.unflatten(0, values.shape[:2]).mean(1) if clips else vectors
     if "emb.vision" in got and "emb.text" in got:
         got["logits_vision_text"] = got["emb.vision"] @ got["emb.text"].T
     return got
-
-
-def _averaged(values: Tensor, rank: int, embed: Callable[[Tensor], Tensor]) -> Tensor:
-    """Vectors of items; one with several clips, an axis more than `rank`, has the mean of theirs."""
-    if values.ndim == rank:
-        return embed(values)
-    return embed(values.flatten(0, 1)).unflatten(0, values.shape[:2]).mean(1)
 
 
 def _seen(looks: Looks, pixels: Tensor) -> Seen:

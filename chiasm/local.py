@@ -26,7 +26,7 @@ from chiasm.prompt.plan import NO_SLOT, Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Sight
+from chiasm.spec import Sight, TextTower
 
 
 class Clock:
@@ -161,13 +161,21 @@ class LocalAssistant(Assistant):
 
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
         if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
-            ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
+            ids = torch.tensor([self._filled(model.spec.text, self.tokenizer, item)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
         opened = open_picture(cast(Source, item), self.limits)
         seen = look(model.spec, opened.pixels, 0)
         grids = tuple(view.grid for view, _ in seen)
         patches = torch.from_numpy(packed(seen)).to(self.device)
         return model.embed_pictures(Seen(patches, grids, ((opened.width, opened.height),)))[0]
+
+    def _filled(self, tower: TextTower, tokenizer: Tokenizer, text: str) -> list[int]:
+        """Ids of a text; up to the last place, where that one stands for the text, pads and all."""
+        ids = tokenizer.encode(text, framed=True)
+        pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
+        if tower.pool != "last" or pad is None:
+            return ids
+        return ids + [pad] * (tower.positions - len(ids))
 
     @property
     def device(self) -> torch.device:

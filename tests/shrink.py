@@ -5,18 +5,26 @@ from dataclasses import replace
 from chiasm.model import AnyModel, assemble
 from chiasm.reference.make import redraw
 from chiasm.spec import (
+    AddedPool,
+    AttentionPool,
     Axial,
+    Bind,
     Block,
     Bounded,
     Buckets,
+    Budget,
     ByKind,
     Causal,
+    ClsProject,
     Decoder,
     DynamicNtk,
     DynamicTiles,
+    Encode,
     Encoder,
     EncodeText,
     Experts,
+    First,
+    GridPool,
     JoinTiles,
     Latent,
     Learned,
@@ -25,20 +33,25 @@ from chiasm.spec import (
     Longest,
     LongRope,
     Match,
+    MeanProject,
     Merge,
     Mlp,
     Model,
     Native,
     Pinpoints,
+    Pool,
     Relative,
     Resampler,
     Resize,
+    ResNet,
     Rope,
     Seq2Seq,
     Sight,
+    Signal,
     Splice,
     Step,
     Table,
+    Tanh,
     TileGrid,
     Views,
     ViT,
@@ -63,12 +76,21 @@ def shrunk(model: Model) -> Model:
         case Match():
             text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, positions=16, project=20)
             text = replace(text, end=min(text.end, VOCAB - 1))
-            pool = replace(model.pool, width=20) if "width" in vars(model.pool) else replace(model.pool, mlp_width=48)
-            if "width" not in vars(model.pool):
+            pool = _pool(model.pool)
+            if "width" not in vars(pool):
                 text = replace(text, project=32)
+            if isinstance(model.encoder, ResNet):
+                side = 2 * model.encoder.patch
+                views: Views = Resize(side, side, centre="even")
+                return replace(model, views=views, encoder=ResNet(4, (1, 2, 1, 1)), pool=pool, text=text)
+            return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=pool, text=text)
+        case Encode():
+            return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=_pool(model.pool))
+        case Bind():
+            text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, positions=16, project=20)
+            text, signals = replace(text, end=VOCAB - 1), tuple(_signal(one) for one in model.signals)
             views = _views(model.views, 1)
-            assert isinstance(views, Resize)
-            return replace(model, views=views, encoder=_eye(model.encoder), pool=pool, text=text)
+            return replace(model, views=views, encoder=_eye(model.encoder), pool=ClsProject(20), text=text, signals=signals)
         case EncodeText(text):
             place = _rope(text.place)
             return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
@@ -78,6 +100,24 @@ def shrunk(model: Model) -> Model:
         case Causal():
             decoder = _decoder(model.decoder)
             return Causal(decoder, None if model.sight is None else _sight(model.sight, decoder.width))
+
+
+def _pool(pool: Pool) -> Pool:
+    match pool:
+        case GridPool():
+            return GridPool(20, 4, 2)
+        case ClsProject() | MeanProject():
+            return replace(pool, width=20)
+        case AttentionPool() | AddedPool():
+            return replace(pool, mlp_width=48)
+        case First() | Tanh():
+            return pool
+
+
+def _signal(one: Signal) -> Signal:
+    flat = one.kernel[0] == 1
+    kernel, stride = ((1, 4), (1, 4)) if flat else ((4, 4), (4, 4) if one.kernel == one.stride else (3, 3))
+    return replace(one, block=_block(one.block), depth=2, kernel=kernel, stride=stride, places=9)
 
 
 def _block(block: Block) -> Block:
@@ -92,10 +132,11 @@ def _block(block: Block) -> Block:
     )
 
 
-def _eye(encoder: ViT) -> ViT:
+def _eye(encoder: Encoder) -> ViT:
+    assert isinstance(encoder, ViT)
     match encoder.position:
         case Table():
-            position: Table | Buckets | Axial = Table(CELLS)
+            position: Table | Buckets | Axial = replace(encoder.position, side=CELLS)
         case Buckets():
             position = Buckets(CELLS)
         case Axial():
@@ -178,3 +219,5 @@ def _views(views: Views, merged: int) -> Views:
             return replace(views, shortest=TILE, longest=2 * TILE)
         case Letterbox():
             return Letterbox(TILE, PATCH)
+        case Budget():
+            return Budget(PATCH, 16)

@@ -17,7 +17,7 @@ from torch import Tensor
 from chiasm.errors import BadPrompt
 from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Causal, EncodeText, Match, Seq2Seq, Sight, assemble
+from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Seq2Seq, Sight, assemble
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
 from chiasm.prompt.plan import Plan, count, lay
@@ -89,7 +89,10 @@ def sources(left: bool) -> tuple[Tensor, Tensor]:
 
 def batch_is_single(model: AnyModel) -> None:
     """A row's numbers do not depend on what stands beside it."""
-    if isinstance(model, Match):
+    if isinstance(model, Encode):
+        packed_is_unpacked(model)
+        return
+    if isinstance(model, Match | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
         valid = torch.ones_like(ids, dtype=torch.bool)
         together = model.embed_texts(ids, valid)
@@ -140,9 +143,9 @@ def cached_is_uncached(model: AnyModel) -> None:
 
 def packed_is_unpacked(model: AnyModel) -> None:
     """Pictures never see one another."""
-    looks: Any = model.spec if isinstance(model, Match) else model.spec.sight
+    looks: Any = model.spec.sight if isinstance(model, Causal) else model.spec
     see: Callable[[Sight], Tensor] = (
-        model.embed_pictures if isinstance(model, Match) else lambda sight: model.see(sight).tokens_VD
+        (lambda sight: model.see(sight).tokens_VD) if isinstance(model, Causal) else model.embed_pictures
     )
     together = see(seen(looks, pictures()))
     alone = torch.cat([see(seen(looks, [pixels])) for pixels in pictures()])
@@ -222,19 +225,23 @@ def wrong_counts_are_refused(model: AnyModel) -> None:
 
 def gradients_reach_every_parameter(model: AnyModel) -> None:
     """But for those whose output nothing reads: an idle norm, blocks after the last tap; a key's bias moves no softmax."""
-    model.requires_grad_(True)
-    if isinstance(model, Match):
+    measured = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    unread: set[str] = {"vision.mask_token"} if _carries_mask(model) else set()
+    if isinstance(model, Encode):
+        out = torch.cat([part.flatten() for part in model(seen(model.spec, pictures()))])
+    elif isinstance(model, Match | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
         texts = model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
-        out = model(model.embed_pictures(seen(model.spec, pictures())), texts)
-        unread: set[str] = set()
+        shown = model.embed_pictures(seen(model.spec, pictures()))
+        out = (
+            model(shown, texts) if isinstance(model, Match) else torch.cat([shown, model.scaled("text", texts), *_felt(model)])
+        )
     elif isinstance(model, EncodeText):
         states = model(*sources(left=False))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
-        out, unread = torch.cat([states.flatten(0, 1), *pooled]), set()
+        out = torch.cat([states.flatten(0, 1), *pooled])
     elif isinstance(model, Seq2Seq):
         out = model.logits(model(torch.tensor([[0, *range(5, 40)]] * 3), model.read(*sources(left=True))))
-        unread = set()
     else:
         case = asked(model.spec)
         plan, patches = planned(model, case.rows, [number for some in case.shows for number in some])
@@ -243,11 +250,28 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         unread = _unread(model)
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in model.named_parameters():
-        if name.endswith("attention.k.bias"):
+        if name.endswith((".k.bias", "_k.bias")) or name == "pool.k.bias" or name in measured:
             continue
         reached = parameter.grad is not None and bool((parameter.grad != 0).any())
         assert reached is not name.startswith(tuple(unread) or ("-",)), name
         assert parameter.grad is None or bool(parameter.grad.isfinite().all()), name
+
+
+def _felt(model: Bind) -> list[Tensor]:
+    """Vectors of one random signal of each kind."""
+    draw = torch.Generator().manual_seed(2)
+    vectors = []
+    for one in model.spec.signals:
+        side = round(one.places**0.5)
+        high, wide = (1, one.places) if one.kernel[0] == 1 else (side, side)
+        edges = [(cells - 1) * step + kernel for cells, step, kernel in zip((high, wide), one.stride, one.kernel, strict=True)]
+        values = torch.randn(2, one.channels, *edges, generator=draw)
+        vectors.append(model.embed_signals(one.name, values))
+    return vectors
+
+
+def _carries_mask(model: AnyModel) -> bool:
+    return isinstance(model, Encode) and isinstance(model.spec.encoder, ViT) and model.spec.encoder.mask_token
 
 
 def _unread(model: Causal) -> set[str]:
@@ -320,6 +344,16 @@ BY_KIND = {
             "wrong_counts_are_refused",
         ),
         ONLY_SEEING,
+    ),
+    "encoder": dict.fromkeys(
+        (
+            "cached_is_uncached",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        "looks at pictures and makes vectors: it has no sequence and no decoder",
     ),
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {

@@ -1,11 +1,11 @@
 """DINOv2 (arXiv:2304.07193): a ViT taught by itself, with scaled branches; with registers (arXiv:2309.16588) or without."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from chiasm.families.vit import keys
 from chiasm.layout import Config, Fused, Layout, Name, Reading, Reshaped, Rule, alone, rows, under
 from chiasm.readers import crop_resize, pixels
 from chiasm.spec import Block, Encode, Family, First, Norm, Pixels, Resize, Table, ViT, override
+from chiasm.towers.plain import encoder_keys
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -51,7 +51,7 @@ def encoder(c: Config, patch: int, registers: int, resample: Literal["bicubic", 
         mask_token=c.get("use_mask_token", True),
     )  # fmt: skip
     views, look = crop_resize(c.pixels, 224), pixels(c.pixels, MEAN, STD)
-    rules = (*keys(inner.width), *own(inner.width), *(GATED if inner.mlp == "gated" else MLP))
+    rules = (*encoder_keys(inner.width), *own(inner.width), *(GATED if inner.mlp == "gated" else MLP))
     return Reading(Encode(views, look, spec, First()), under("", "vision.", rules))
 
 
@@ -79,7 +79,7 @@ PLAIN = Encode(
     First(),
 )
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "s14": {"encoder.block": tower(384, 6)},
     "b14": {},
     "l14": {"encoder.block": tower(1024, 16), "encoder.depth": 24},

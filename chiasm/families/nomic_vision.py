@@ -1,19 +1,19 @@
 """Nomic Embed Vision (arXiv:2406.18587): an EVA-02-like encoder in the space of Nomic Embed Text."""
 
-from chiasm.families.eva import bias_pairs, pairs
 from chiasm.layout import Config, Form, Fused, Layout, Name, Reading, Reshaped, Rule, alone, rows
 from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
 from chiasm.spec import AddedPool, Axial, Block, Encode, Family, Norm, Pixels, Resize, Table, ViT
+from chiasm.towers.rotary import bias_pairs, pairs
 
 ROUND = 256
 """Gated MLPs are widened to a multiple of this, whatever the config says."""
 
 
-def keys(block: Block, patch: int) -> tuple[Rule, ...]:
-    width, form = block.width, pairs(block)
+def keys(block: Block, patch: int, turned: bool) -> tuple[Rule, ...]:
+    width, form = block.width, pairs(block) if turned else None
     stem = Form((width, 3, patch, patch), (0, 1, 2, 3), (width, 3, patch, patch), (width, -1))
     parts = tuple(f"vision.blocks.*.attention.{part}" for part in "qkv")
-    bias = bias_pairs(block)
+    bias = bias_pairs(block) if turned else None
     return (
         Reshaped("embeddings.cls_token", "vision.cls", alone(2)),
         Reshaped("embeddings.pos_embed", "vision.position.weight", rows(width)),
@@ -43,7 +43,7 @@ def mlp(block: Block, theirs: str, ours: str) -> tuple[Rule, ...]:
 def read(c: Config) -> Reading:
     for field, value in {
         "prenorm": True, "qkv_proj_bias": True, "mlp_fc1_bias": True, "mlp_fc2_bias": True, "patch_embed_bias": True,
-        "use_pos_embed": True, "use_rotary_pos_emb": True, "learned_pos_embedding": False, "num_channels": 3,
+        "use_pos_embed": True, "learned_pos_embedding": False, "num_channels": 3,
         "register_tokens": 0, "no_cls_token": False, "no_embed_class": False, "rotary_emb_fraction": 0.0, "causal": False,
         "parallel_block": False, "use_rms_norm": False,
     }.items():  # fmt: skip
@@ -60,10 +60,11 @@ def read(c: Config) -> Reading:
         mlp_norm=Norm("layer", 1e-5) if gated and c.get("norm_mlp", False) else None,
     )  # fmt: skip
     shape = c.get("ref_feat_shape", None)
-    turn = Axial(side=None if shape is None else shape if isinstance(shape, int) else shape[0])
-    spec = ViT(block, c.get("n_layer", 12), patch, Table(side // patch), cls="keep", turn=turn)
+    turn = Axial(side=shape if shape is None or isinstance(shape, int) else shape[0])
+    turned = c.get("use_rotary_pos_emb", True)
+    spec = ViT(block, c.get("n_layer", 12), patch, Table(side // patch), cls="keep", turn=turn if turned else None)
     views, look = crop_resize(c.pixels, side), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
-    return Reading(Encode(views, look, spec, AddedPool(hidden)), keys(block, patch))
+    return Reading(Encode(views, look, spec, AddedPool(hidden)), keys(block, patch, turned))
 
 
 UNUSED = (

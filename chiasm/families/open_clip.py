@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from chiasm.errors import BadConfig
-from chiasm.families.clip import tower as clip_tower
-from chiasm.families.eva import TOWERS
 from chiasm.layout import Config, Fused, Ignored, Layout, Name, Reading, Reshaped, Rule, transposed, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, triple
+from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, triple
 from chiasm.spec import (
     Activation,
     Block,
     ClsProject,
+    Encode,
     Encoder,
     Family,
     GridPool,
@@ -29,6 +28,9 @@ from chiasm.spec import (
     TextTower,
     ViT,
 )
+from chiasm.towers.plain import tower
+from chiasm.towers.residual import resnet
+from chiasm.towers.rotary import TOWERS, encoder
 
 BLOCKS: tuple[Rule, ...] = (
     Name("transformer.resblocks.*.ln_1.*", "blocks.*.norm1.*"),
@@ -58,41 +60,6 @@ VIT: tuple[Rule, ...] = (
 )
 
 
-def conv(theirs: str, number: int, ours: str) -> tuple[Rule, ...]:
-    """One convolution and its batch norm."""
-    return (Name(f"{theirs}conv{number}.weight", f"{ours}.conv.weight"), *batch_norm(f"{theirs}bn{number}", f"{ours}.norm"))
-
-
-def batch_norm(theirs: str, ours: str) -> tuple[Rule, ...]:
-    names = {"weight": "weight", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
-    return (*(Name(f"{theirs}.{a}", f"{ours}.{b}") for a, b in names.items()), Ignored(f"{theirs}.num_batches_tracked"))
-
-
-def stage(number: int) -> tuple[Rule, ...]:
-    theirs, ours = f"layer{number + 1}.*.", f"stages.{number}.*."
-    return (
-        *conv(theirs, 1, f"{ours}narrow"),
-        *conv(theirs, 2, f"{ours}mix"),
-        *conv(theirs, 3, f"{ours}widen"),
-        Name(f"{theirs}downsample.0.weight", f"{ours}shortcut.conv.weight"),
-        *batch_norm(f"{theirs}downsample.1", f"{ours}shortcut.norm"),
-    )
-
-
-RESNET = (
-    *(rule for number in range(3) for rule in conv("", number + 1, f"stem.{number}")),
-    *(rule for number in range(4) for rule in stage(number)),
-)
-
-GRID_POOL = (
-    Name("attnpool.positional_embedding", "position"),
-    Name("attnpool.q_proj.*", "q.*"),
-    Name("attnpool.k_proj.*", "k.*"),
-    Name("attnpool.v_proj.*", "v.*"),
-    Name("attnpool.c_proj.*", "out.*"),
-)
-
-
 def block(c: Config, width: int, heads: int, act: Activation) -> Block:
     c.only("act_kwargs", {})
     c.only("norm_kwargs", {})
@@ -106,7 +73,7 @@ def vision(c: Config, act: Activation, embed: int) -> tuple[Encoder, Pool, tuple
     if c.data.get("timm_model_name"):
         return timm(c, embed)
     if isinstance(c.get("layers", 12), list):
-        return resnet(c, embed)
+        return resnet(c, embed, image_size(c)[0])
     c.only("attentional_pool", False)
     c.only("no_ln_pre", False)
     c.only("final_ln_after_pool", False)
@@ -123,15 +90,6 @@ def vision(c: Config, act: Activation, embed: int) -> tuple[Encoder, Pool, tuple
     pool = MeanProject(embed) if c.get("pool_type", "tok") == "avg" else ClsProject(embed)
     head = Reshaped("proj", "pool.project.weight", transposed(width, embed))
     return spec, pool, (head, *under("", "vision.", VIT))
-
-
-def resnet(c: Config, embed: int) -> tuple[Encoder, Pool, tuple[Rule, ...]]:
-    one, two, three, four = c.get("layers")
-    spec = ResNet(c.get("width", 64), (one, two, three, four))
-    c.inert("patch_size", "mlp_ratio")
-    heads = spec.width // c.get("head_width", 64)
-    pool = GridPool(embed, heads, image_size(c)[0] // 32)
-    return spec, pool, (*under("", "vision.", RESNET), *under("", "pool.", GRID_POOL))
 
 
 def timm(c: Config, embed: int) -> tuple[Encoder, Pool, tuple[Rule, ...]]:
@@ -183,20 +141,21 @@ def read_file(c: Config) -> Reading:
 
 
 def reading(c: Config, preprocess: Config) -> Reading:
-    embed, act = c.get("embed_dim"), "quick_gelu" if c.get("quick_gelu", False) else "gelu"
+    embed = c.get("embed_dim")
+    act: Activation = "quick_gelu" if c.get("quick_gelu", False) else "gelu"
     c.only("multimodal_cfg", None)
     c.only("init_logit_bias", None)
     c.inert("custom_text", "init_logit_scale", "text_pretrained", "vision_pretrained", "output_dict", "nonscalar_logit_scale")
     look = c.nest("vision_cfg")
-    encoder, pool, seen = vision(look, act, embed)
-    words = text(c.nest("text_cfg"), act, embed)
+    eye, pool, seen = vision(look, act, embed)
+    written = text(c.nest("text_cfg"), act, embed)
     views, colours = preprocessing(preprocess, image_size(look))
     rules = (
         *under("visual.", "", seen),
-        *under("text." if c.data.get("custom_text") else "", "text.", words.keys),
+        *under("text." if c.data.get("custom_text") else "", "text.", written.keys),
         Name("logit_scale", "logits.scale"),
     )
-    return Reading(Match(views, colours, encoder, pool, words.spec, "softmax"), rules)
+    return Reading(Match(views, colours, eye, pool, written.spec, "softmax"), rules)
 
 
 def preprocessing(c: Config, size: tuple[int, int]) -> tuple[Resize, Pixels]:
@@ -208,14 +167,17 @@ def preprocessing(c: Config, size: tuple[int, int]) -> tuple[Resize, Pixels]:
     return Resize(*size, "squash" if c.get("resize_mode", "shortest") == "squash" else "crop", centre="even"), colours
 
 
+def read_timm(c: Config) -> Reading:
+    eye, side = encoder(c), c.get("img_size", 224)
+    spec = Encode(Resize(side, side), Pixels(HALF, HALF), eye.spec, ClsProject(c.get("num_classes", 1000), bias=True))
+    return Reading(spec, (*under("", "vision.", eye.keys), Name("head.*", "pool.project.*")))
+
+
 LAYOUTS = (
     Layout("open_clip", read, ("embed_dim", "vision_cfg", "text_cfg")),
     Layout("open_clip_config", read_file, ("model_cfg",)),
+    Layout("timm_eva", read_timm, ("img_size", "embed_dim", "num_heads", "num_classes")),
 )
-
-
-def tower(width: int, heads: int, hidden: int) -> Block:
-    return replace(clip_tower(width, heads, hidden), act="gelu")
 
 
 def vit(width: int, heads: int, hidden: int, depth: int, patch: int) -> ViT:
@@ -223,29 +185,21 @@ def vit(width: int, heads: int, hidden: int, depth: int, patch: int) -> ViT:
     return ViT(tower(width, heads, hidden), depth, patch, table, stem_bias=False, cls="keep", pre_norm=True, post_norm="idle")
 
 
-def words(width: int, heads: int, depth: int, embed: int, act: Activation = "gelu") -> TextTower:
-    block = replace(tower(width, heads, 4 * width), act=act)
+def words(width: int, depth: int, embed: int, act: Activation = "gelu") -> TextTower:
+    block = tower(width, width // 64, 4 * width, act)
     return TextTower(block, depth, 49408, 77, "causal", "highest", 49407, embed, project_bias=False)
 
 
-def net(stem: int, blocks: tuple[int, int, int, int], embed: int, side: int, text: int) -> dict[str, Any]:
-    """One of CLIP's ResNets in place of the ViT."""
+def net(stem: int, blocks: tuple[int, int, int, int], embed: int, side: int, width: int) -> dict[str, Any]:
     return {
         "encoder": ResNet(stem, blocks), "pool": GridPool(embed, stem // 2, side // 32),
-        "text": words(text, text // 64, 12, embed, "quick_gelu"), "views.height": side, "views.width": side,
+        "text": words(width, 12, embed, "quick_gelu"), "views.height": side, "views.width": side,
     }  # fmt: skip
 
 
-def seen(name: str, width: int, embed: int) -> dict[str, Any]:
-    """One of EVA's towers in place of the ViT."""
-    pool = ClsProject(embed, bias=True)
-    return {"encoder": TOWERS[name].spec, "pool": pool, "text": words(width, width // 64, 12, embed)}
+def eva(name: str, width: int, embed: int) -> dict[str, Any]:
+    return {"encoder": TOWERS[name].spec, "pool": ClsProject(embed, bias=True), "text": words(width, 12, embed)}
 
-
-MODEL = Match(
-    Resize(224, 224, "crop", centre="even"), Pixels(CLIP_MEAN, CLIP_STD), vit(768, 12, 3072, 12, 32), ClsProject(512), words(512, 8, 12, 512),
-    "softmax",
-)  # fmt: skip
 
 FAMILIES = (
     Family(
@@ -254,14 +208,22 @@ FAMILIES = (
         paper="2212.07143",
         year=2022,
         layout="open_clip",
-        model=MODEL,
+        model=Match(
+            Resize(224, 224, "crop", centre="even"),
+            Pixels(CLIP_MEAN, CLIP_STD),
+            vit(768, 12, 3072, 12, 32),
+            ClsProject(512),
+            words(512, 12, 512),
+            "softmax",
+        ),
         sizes={
             "b32": {},
-            "l14": {"encoder": vit(1024, 16, 4096, 24, 14), "pool.width": 768, "text": words(768, 12, 12, 768)},
-            "h14": {"encoder": vit(1280, 16, 5120, 32, 14), "pool.width": 1024, "text": words(1024, 16, 24, 1024)},
-            "bigg14": {"encoder": vit(1664, 16, 8192, 48, 14), "pool.width": 1280, "text": words(1280, 20, 32, 1280)},
+            "l14": {"encoder": vit(1024, 16, 4096, 24, 14), "pool.width": 768, "text": words(768, 12, 768)},
+            "h14": {"encoder": vit(1280, 16, 5120, 32, 14), "pool.width": 1024, "text": words(1024, 24, 1024)},
+            "bigg14": {"encoder": vit(1664, 16, 8192, 48, 14), "pool.width": 1280, "text": words(1280, 32, 1280)},
         },
         reference="open_clip.CLIP",
+        proof="recorded",
     ),
     Family(
         name="clip-resnet",
@@ -270,8 +232,12 @@ FAMILIES = (
         year=2021,
         layout="open_clip",
         model=Match(
-            Resize(224, 224, "crop", centre="even"), Pixels(CLIP_MEAN, CLIP_STD), ResNet(64, (3, 4, 6, 3)), GridPool(1024, 32, 7),
-            words(512, 8, 12, 1024, "quick_gelu"), "softmax",
+            Resize(224, 224, "crop", centre="even"),
+            Pixels(CLIP_MEAN, CLIP_STD),
+            ResNet(64, (3, 4, 6, 3)),
+            GridPool(1024, 32, 7),
+            words(512, 12, 1024, "quick_gelu"),
+            "softmax",
         ),
         sizes={
             "rn50": {},
@@ -279,6 +245,7 @@ FAMILIES = (
             "rn50x4": net(80, (4, 6, 10, 6), 640, 288, 640),
         },
         reference="open_clip.CLIP",
+        proof="recorded",
     ),
     Family(
         name="eva-clip",
@@ -287,14 +254,19 @@ FAMILIES = (
         year=2023,
         layout="open_clip",
         model=Match(
-            Resize(224, 224, "crop", centre="even"), Pixels(CLIP_MEAN, CLIP_STD), TOWERS["eva02_base_patch16_clip_224"].spec,
-            ClsProject(512, bias=True), words(512, 8, 12, 512), "softmax",
+            Resize(224, 224, "crop", centre="even"),
+            Pixels(CLIP_MEAN, CLIP_STD),
+            TOWERS["eva02_base_patch16_clip_224"].spec,
+            ClsProject(512, bias=True),
+            words(512, 12, 512),
+            "softmax",
         ),
         sizes={
             "eva02-b16": {},
-            "eva02-l14": seen("eva02_large_patch14_clip_224", 768, 768),
-            "eva01-g14": seen("eva_giant_patch14_clip_224", 768, 1024),
+            "eva02-l14": eva("eva02_large_patch14_clip_224", 768, 768),
+            "eva01-g14": eva("eva_giant_patch14_clip_224", 768, 1024),
         },
         reference="open_clip.CustomTextCLIP",
+        proof="recorded",
     ),
-)  # fmt: skip
+)

@@ -1,10 +1,11 @@
 """SigLIP 2 (arXiv:2502.14786): SigLIP's towers. NaFlex keeps a picture's shape and resizes its table of places to it; the
 models of fixed size are files of SigLIP's own layout with a larger vocabulary."""
 
-from chiasm.families.siglip import POOL_KEYS, read_text
 from chiasm.layout import Config, Form, Layout, Name, Reading, Reshaped, under
 from chiasm.readers import HALF, VIT_KEYS, pixels, vit_block
-from chiasm.spec import AttentionPool, Block, Budget, Family, Match, Norm, Pixels, Resize, Table, TextTower, ViT
+from chiasm.spec import AttentionPool, Block, Budget, Family, Match, Pixels, Resize, Table, TextTower, ViT
+from chiasm.towers.plain import POOL_KEYS, sigmoid_text
+from chiasm.towers.plain import tower as plain
 
 
 def read_vision(c: Config) -> Reading:
@@ -35,11 +36,11 @@ def read(c: Config) -> Reading:
     return Reading(Match(views, look, vision.spec, AttentionPool(vision.spec.block.mlp_width), text.spec, "sigmoid"), keys)
 
 
-LAYOUTS = (Layout("siglip2", read), Layout("siglip2_vision_model", read_vision), Layout("siglip2_text_model", read_text))
+LAYOUTS = (Layout("siglip2", read), Layout("siglip2_vision_model", read_vision), Layout("siglip2_text_model", sigmoid_text))
 
 
 def tower(width: int, heads: int, mlp_width: int) -> Block:
-    return Block(width, heads, mlp_width, heads, width // heads, Norm("layer", 1e-6), "gelu_tanh")
+    return plain(width, heads, mlp_width, "gelu_tanh", 1e-6)
 
 
 TEXT = TextTower(tower(768, 12, 3072), 12, 256000, 64, "full", "last", 49407, 768, project_bias=True)

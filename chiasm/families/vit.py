@@ -1,23 +1,9 @@
 """ViT (arXiv:2010.11929): pictures as words of 16 x 16 pixels, a class token that stands for the whole."""
 
-from chiasm.layout import Config, Ignored, Layout, Name, Reading, Reshaped, Rule, alone, rows, under
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Rule, under
 from chiasm.readers import HALF, pixels, squash
 from chiasm.spec import Block, ClsProject, Encode, Family, Norm, Pixels, Pool, Resize, Table, Tanh, ViT
-
-
-def keys(width: int) -> tuple[Rule, ...]:
-    """The encoder's names, which DINOv2 shares but for its blocks' norms and MLPs."""
-    return (
-        Reshaped("embeddings.cls_token", "cls", alone(2)),
-        Reshaped("embeddings.position_embeddings", "position.weight", rows(width)),
-        Name("embeddings.patch_embeddings.projection.*", "stem.*"),
-        Name("encoder.layer.*.attention.attention.query.*", "blocks.*.attention.q.*"),
-        Name("encoder.layer.*.attention.attention.key.*", "blocks.*.attention.k.*"),
-        Name("encoder.layer.*.attention.attention.value.*", "blocks.*.attention.v.*"),
-        Name("encoder.layer.*.attention.output.dense.*", "blocks.*.attention.out.*"),
-        Name("layernorm.*", "post_norm.*"),
-    )
-
+from chiasm.towers.plain import encoder_keys
 
 OWN = (
     Name("encoder.layer.*.layernorm_before.*", "blocks.*.norm1.*"),
@@ -42,7 +28,7 @@ def read(c: Config) -> Reading:
     spec = ViT(block, c.get("num_hidden_layers", 12), patch, Table(side // patch), cls="keep", post_norm="applied")
     views, look = squash(c.pixels, side), pixels(c.pixels, HALF, HALF, "bilinear")
     pool, prefix, head = _head(c)
-    rules = (*under(prefix, "vision.", (*keys(width), *OWN)), *head)
+    rules = (*under(prefix, "vision.", (*encoder_keys(width), *OWN)), *head)
     return Reading(Encode(views, look, spec, pool), rules)
 
 

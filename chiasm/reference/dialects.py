@@ -28,10 +28,13 @@ class Dialect:
 
 PLAIN = Dialect()
 
+OPEN_CLIP = Dialect(
+    {"image": "pixel_values", "text": "input_ids"}, {"image_embeds": "out0", "text_embeds": "out1", "scale": "out2"}
+)
+
 DIALECTS = {
-    "open_clip": Dialect(
-        {"image": "pixel_values", "text": "input_ids"}, {"image_embeds": "out0", "text_embeds": "out1", "scale": "out2"}
-    ),
+    "open_clip": OPEN_CLIP,
+    "open_clip_config": OPEN_CLIP,
     "timm_eva": Dialect({"x": "pixel_values"}, {"pooler_output": "out"}),
     "nomic_vision": Dialect({}, {"last_hidden_state": "trunk", "image_embeds": "embedding"}),
 }

@@ -20,6 +20,17 @@ def vit(variant: int, draw: Draw) -> Case:
     return Case(library().ViTModel, config, lambda _: inputs, by, pictures, writes=False, options=options)
 
 
+def vit_labels(variant: int, draw: Draw) -> Case:
+    """A ViT that names one of five classes; 1: with more than the usual heads."""
+    config = library().ViTConfig(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=[3, 6][variant], intermediate_size=40, image_size=32,
+        patch_size=8, num_labels=5,
+    )  # fmt: skip
+    by, pictures = processor("vit", "ViT", size={"height": 32, "width": 32}), draw.pictures((47, 61), (33, 30))
+    inputs = processed(by, pictures, "pixel_values")
+    return Case(library().ViTForImageClassification, config, lambda _: inputs, by, pictures, writes=False)
+
+
 def dinov2(variant: int, draw: Draw) -> Case:
     """0: a plain MLP; 1: a gated one, on the position table's own size; 2: three registers."""
     sizes = {

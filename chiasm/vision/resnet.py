@@ -71,12 +71,12 @@ class ResidualNetwork(nn.Module):
             inside = stem * 2**number
             strides = [1 if number == 0 else 2, *[1] * (blocks - 1)]
             widths = [into, *[4 * inside] * (blocks - 1)]
-            stages.append(nn.ModuleList(Bottleneck(wide, inside, s) for wide, s in zip(widths, strides, strict=True)))
+            stages.append(nn.Sequential(*(Bottleneck(wide, inside, s) for wide, s in zip(widths, strides, strict=True))))
             into = 4 * inside
         self.stages = nn.ModuleList(stages)
 
     def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
-        patches_PK = patches_PK.to(self.stem[0].conv.weight.dtype)
+        patches_PK = patches_PK.to(next(self.parameters()).dtype)
         parts = patches_PK.split([grid.cells for grid in grids])
         if len({(grid.h, grid.w) for grid in grids}) == 1:
             return self._maps(parts, grids[0]).flatten(0, 1)
@@ -90,8 +90,7 @@ class ResidualNetwork(nn.Module):
             x_BCHW = F.relu(conv(x_BCHW))
         x_BCHW = F.avg_pool2d(x_BCHW, 2)
         for stage in self.stages:
-            for block in stage:
-                x_BCHW = block(x_BCHW)
+            x_BCHW = stage(x_BCHW)
         return x_BCHW.flatten(2).transpose(1, 2)
 
     def laid(self, grids: Sequence[Grid]) -> Laid:

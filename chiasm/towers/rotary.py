@@ -2,9 +2,8 @@
 on rotary places beside the table, gated MLPs and norms inside the branches."""
 
 from chiasm.errors import BadConfig
-from chiasm.layout import Config, Form, Fused, Layout, Name, Reading, Reshaped, Rule, alone, rows, under
-from chiasm.readers import HALF
-from chiasm.spec import Axial, Block, ClsProject, Encode, Norm, Pixels, Resize, Table, ViT
+from chiasm.layout import Config, Form, Fused, Layout, Name, Reading, Reshaped, Rule, alone, rows
+from chiasm.spec import Axial, Block, Norm, Table, ViT
 
 NORM = Norm("layer", 1e-6)
 
@@ -86,17 +85,12 @@ def reference(c: Config) -> int | None:
     return side
 
 
-def read(c: Config) -> Reading:
-    vision, side = encoder(c), c.get("img_size", 224)
-    spec = Encode(Resize(side, side), Pixels(HALF, HALF), vision.spec, ClsProject(c.get("num_classes", 1000), bias=True))
-    return Reading(spec, (*under("", "vision.", vision.keys), Name("head.*", "pool.project.*")))
-
-
-LAYOUTS = (Layout("timm_eva", read, ("img_size", "embed_dim", "num_heads", "num_classes")),)
+def _alone(model_type: str, where: str) -> Layout:
+    raise BadConfig(f"{where}: an encoder has no part of type {model_type!r}")
 
 
 def known(**fields: object) -> Reading:
-    return encoder(Config(fields, "eva", lambda *_: LAYOUTS[0]))
+    return encoder(Config(fields, "eva", _alone))
 
 
 SECOND = {
@@ -116,5 +110,3 @@ TOWERS = {
     ),
 }  # fmt: skip
 """Towers of EVA-CLIP by the names under which OpenCLIP's configs mean them."""
-
-FAMILIES = ()
