@@ -112,8 +112,9 @@ def _internvl(tokenizer: Any) -> tuple[Any, str]:
     made = _without_videos(
         "InternVLProcessor", by, tokenizer, image_seq_length=4, start_image_token="<img>", end_image_token="</img>",
         image_token=sign, video_token=video, image_token_id=tokenizer.convert_tokens_to_ids(sign),
-        start_image_token_id=tokenizer.convert_tokens_to_ids("<img>"), multimodal_pattern=re.compile("(?P<image><IMG_CONTEXT>)"),
+        start_image_token_id=tokenizer.convert_tokens_to_ids("<img>"),
         end_image_token_id=tokenizer.convert_tokens_to_ids("</img>"),
+        multimodal_pattern=re.compile("(?P<image><IMG_CONTEXT>)"),
     )  # fmt: skip
     return made, sign
 

@@ -22,8 +22,8 @@ from chiasm.place import WHOLE, Laid, encoded, route
 from chiasm.prompt.plan import Plan, count, lay
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
-from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import ByKind, Looks, ViT
+from chiasm.spec import Causal as CausalSpec
 
 SIZES = ((40, 24), (17, 61), (90, 85))
 """(width, height) of three pictures that have different shapes everywhere."""

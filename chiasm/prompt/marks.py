@@ -84,8 +84,8 @@ def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:
 def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str], marks: Marks | None = None) -> Rendered:
     """A rendered conversation in which each placeholder that the template wrote has become the text of its picture.
 
-    `marks` say how that text meets what stands after it. What a person typed is left alone, placeholders included. Raises `BadPrompt` where the template's placeholders and the
-    pictures differ in number.
+    `marks` say how that text meets what stands after it. What a person typed is left alone, placeholders included. Raises
+    `BadPrompt` where the template's placeholders and the pictures differ in number.
     """
     places = _places(rendered, placeholder)
     if len(places) != len(texts):
