@@ -17,7 +17,7 @@ EVERYWHERE = [
 ]
 
 ORDER = (
-    "errors", "home", "spec", "shapes", "spec_json", "place", "geometry", "layout", "readers", "families", "registry",
+    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "families", "registry",
     "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model", "weights",
     "prompt", "generate", "budget", "assistant", "local", "loading", "evaluate", "train", "reference", "check", "env",
     "cli", "__init__",
