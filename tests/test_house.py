@@ -17,8 +17,8 @@ EVERYWHERE = [
 ]
 
 ORDER = (
-    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "families", "registry",
-    "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model", "weights",
+    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "families",
+    "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model", "weights",
     "prompt", "generate", "budget", "assistant", "local", "loading", "evaluate", "train", "reference", "check", "env",
     "cli", "__init__",
 )  # fmt: skip
