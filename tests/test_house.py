@@ -17,7 +17,7 @@ EVERYWHERE = [
 ]
 
 ORDER = (
-    "errors", "home", "spec", "shapes", "spec_json", "place", "geometry", "layout", "readers", "towers", "families",
+    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "towers", "families",
     "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
     "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "local", "loading", "evaluate",
     "train", "reference", "check", "env", "cli", "__init__",

@@ -69,11 +69,23 @@ def controls(marks: Marks, grids: Sequence[Grid]) -> int:
     return each.opening + each.leading * len(grids) + each.row * rows + each.closing
 
 
-def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rendered:
+def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:
+    """The text of a picture before what `follows` it. Neighbours share an edge, and a closing one keeps off the next word, as
+    Idefics2's processor has it."""
+    match marks:
+        case Edges(edge) if follows.startswith(placeholder):
+            return text.removesuffix(edge)
+        case Edges() if follows and not follows[0].isspace() and follows[0] != "<":
+            return f"{text} "
+        case _:
+            return text
+
+
+def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str], marks: Marks | None = None) -> Rendered:
     """A rendered conversation in which each placeholder that the template wrote has become the text of its picture.
 
-    What a person typed is left alone, placeholders included. Raises `BadPrompt` where the template's placeholders and the
-    pictures differ in number.
+    `marks` say how that text meets what stands after it. What a person typed is left alone, placeholders included. Raises
+    `BadPrompt` where the template's placeholders and the pictures differ in number.
     """
     places = _places(rendered, placeholder)
     if len(places) != len(texts):
@@ -83,7 +95,9 @@ def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rend
         )
         raise BadPrompt(message)
     pieces, grown, end = [], [], 0
-    for place, text in zip(places, texts, strict=True):
+    for place, written_out in zip(places, texts, strict=True):
+        follows = rendered.text[place + len(placeholder) :]
+        text = written_out if marks is None else beside(marks, written_out, follows, placeholder)
         pieces += [rendered.text[end:place], text]
         end = place + len(placeholder)
         grown.append((end, len(text) - len(placeholder)))
