@@ -39,7 +39,7 @@ def read_vision(c: Config) -> Reading:
         width, heads, c.get("intermediate_size", 4096), heads, width // heads, Norm("rms", 1e-5), c.act("hidden_act", "gelu"),
         "gated", qkv_bias=False, out_bias=False, mlp_bias=False,
     )  # fmt: skip
-    axial = Axial(float(rope.get("rope_theta", 10000.0)), "between")
+    axial = Axial(float(rope.get("rope_theta", 10000.0)), columns="between")
     patch = edges(c.get("patch_size", 16))[0]
     return Reading(ViT(block, c.get("num_hidden_layers", 24), patch, axial, stem_bias=False, pre_norm=True), VISION_KEYS)
 
@@ -55,7 +55,7 @@ def gated(width: int, heads: int, kv_heads: int, head_width: int, mlp_width: int
 
 
 def pixtral(eye: Block, eye_depth: int, text: Decoder, bias: bool) -> Causal:
-    tower = ViT(eye, eye_depth, 16, Axial(10000.0, "between"), stem_bias=False, pre_norm=True)
+    tower = ViT(eye, eye_depth, 16, Axial(10000.0, columns="between"), stem_bias=False, pre_norm=True)
     steps = (Mlp(text.width, text.width, bias=bias),)
     marks = RowEnds("[IMG_BREAK]", "[IMG_END]")
     return Causal(text, Sight(Longest(1024, 16), Pixels(CLIP_MEAN, CLIP_STD), tower, steps, Splice(10), marks))

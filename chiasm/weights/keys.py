@@ -74,8 +74,8 @@ def pieces(names: Iterable[str], rules: tuple[Rule, ...]) -> tuple[dict[str, Pie
                     break
                 case Fused(theirs, parts, shares, forms, groups) if (fill := _matches(theirs, name)) is not None:
                     for number, ours in enumerate(parts):
-                        form = forms[number] if forms else None
-                        found[_filled(ours, fill)] = Piece(name, number, shares, form, groups)
+                        shaped = forms[number] if forms else None
+                        found[_filled(ours, fill)] = Piece(name, number, shares, shaped, groups)
                     break
                 case Ignored(theirs) if _matches(theirs, name) is not None:
                     break
