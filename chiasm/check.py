@@ -13,13 +13,19 @@ import torch
 from torch import Tensor
 
 from chiasm import registry
+from chiasm.connect.steps import Visual
 from chiasm.errors import UnknownModel
 from chiasm.generate.engine import greedy
-from chiasm.model import Batch, Causal, Match, prepare
+from chiasm.generate.seq2seq import greedy as greedy_after
+from chiasm.geometry import Size, views
+from chiasm.heads.contrastive import unit
+from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, EncodeText, Match, Seq2Seq, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
-from chiasm.reference.given import Given, Start, tensors
+from chiasm.reference.dialects import DIALECTS, PLAIN
+from chiasm.reference.given import Given, Start, cut, tensors
 from chiasm.reference.spliced import Frame, spliced, taken
+from chiasm.spec import ByKind, ClsProject, DynamicTiles, Looks, Resize
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -51,11 +57,12 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
     Raises `BadCheckpoint` for a folder that is not one.
     """
     described = describe(folder)
-    given = Given.read(folder)
+    dialect = DIALECTS.get(described.model_type, PLAIN)
+    given = dialect.heard(Given.read(folder))
     meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
     with torch.inference_mode():
         model = load_model(described, torch.float32)
-        got = compute(model, given, meta, described.config)
+        got = dialect.said(compute(model, given, meta, described.config))
     if out is not None:
         write_safetensors(out / f"{folder.resolve().name}.safetensors", got)
     name = folder.resolve().name
@@ -95,11 +102,19 @@ def check_family(
                         yield check(folder, out)
 
 
-def compute(model: Causal | Match, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
+def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
     """Every output that the contract asks for, under the reference's names."""
     match model:
         case Match():
             return _match(model, given)
+        case Encode():
+            return _encode(model, given)
+        case Bind():
+            return _bind(model, given)
+        case EncodeText():
+            return _encode_text(model, given)
+        case Seq2Seq():
+            return _seq2seq(model, given, meta)
         case Causal() if meta.get("frame") == "expanded":
             return _spliced(model, given, config)
         case Causal():
@@ -113,6 +128,69 @@ def _match(model: Match, given: Given) -> dict[str, Tensor]:
         got["image_embeds"] = model.embed_pictures(Seen(shown.patches_PK, shown.grids, shown.sizes))
         got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
         got["logits_per_image"] = got["logits_per_text"].T.contiguous()
+        got["scale"] = model.logits.scale.exp()
+    return got
+
+
+def _encode(model: Encode, given: Given) -> dict[str, Tensor]:
+    shown = given.shown(model.spec)
+    if shown is None:
+        return {}
+    features_PE, pooler_output = model(Seen(shown.patches_PK, shown.grids, shown.sizes))
+    labels = {"logits": pooler_output} if isinstance(model.spec.pool, ClsProject) else {}
+    got = {"pooler_output": pooler_output, "image_embeds": unit(pooler_output), **labels}
+    if len({(grid.h, grid.w) for grid in shown.grids}) == 1:
+        got["last_hidden_state"] = features_PE.unflatten(0, (len(shown.grids), -1))
+    return got
+
+
+def _bind(model: Bind, given: Given) -> dict[str, Tensor]:
+    """Every input under its kind's name, which may be followed by an underscore and more; clips of one item averaged."""
+
+    def embedded(kind: str, values: Tensor) -> Tensor:
+        match kind:
+            case "text":
+                return model.scaled(kind, model.embed_texts(values, torch.ones_like(values, dtype=torch.bool)))
+            case "vision":
+                return model.embed_pictures(_seen(model.spec, values))
+            case _:
+                return model.scaled(kind, model.embed_signals(kind, values))
+
+    got = {}
+    for name, values in given.tensors.items():
+        kind, clips = name.partition("_")[0], values.ndim > 4
+        vectors = embedded(kind, values.flatten(0, 1) if clips else values)
+        got[f"emb.{name}"] = vectors.unflatten(0, values.shape[:2]).mean(1) if clips else vectors
+    if "emb.vision" in got and "emb.text" in got:
+        got["logits_vision_text"] = got["emb.vision"] @ got["emb.text"].T
+    return got
+
+
+def _seen(looks: Looks, pixels: Tensor) -> Seen:
+    """Pictures [P, C, H, W], or clips [P, C, T, H, W] of as many frames as the encoder takes at once."""
+    count, height, width = len(pixels), *pixels.shape[-2:]
+    squash, size = Resize(height, width, "squash"), Size(width, height)
+    grids = tuple(view.grid for n in range(count) for view in views(squash, looks.pixels, looks.encoder, size, n))
+    return Seen(cut(looks, pixels), grids, ((width, height),) * count)
+
+
+def _encode_text(model: EncodeText, given: Given) -> dict[str, Tensor]:
+    """In the reference's own frame: it counts places from the row's first pad on."""
+    states = model(given["input_ids"], given.valid_BT, given.tensors.get("token_type_ids"))
+    got = {"last_hidden_state": states}
+    if model.spec.text.pool != "none":
+        got["pooler_output"] = model.text.pooled(states)
+    return got
+
+
+def _seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    memory = model.read(given["input_ids"], given.valid_BT)
+    got = {"encoder_last_hidden_state": memory.states_BTD, "logits": model.logits(model(given["decoder_input_ids"], memory))}
+    if meta.get("generate"):
+        prepare(model)
+        memory = model.read(given["input_ids"], given.valid_BT)
+        new = greedy_after(model, memory, meta["generate"]["new_tokens"])
+        got["generated"] = torch.cat([torch.full_like(new[:, :1], model.spec.language.start), new], 1)
     return got
 
 
@@ -156,8 +234,20 @@ def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[st
     visual = model.see(batch.sight) if isinstance(batch.sight, Seen) else batch.sight
     got = {"logits": model.logits(model.read(batch, visual))}
     if visual is not None:
-        got["image_hidden_states"] = visual.tokens_VD
+        got |= _visual(model, plan, visual)
     return got, batch
+
+
+def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
+    """What the references call image_hidden_states: the visual tokens of pictures; of some, view by view."""
+    still = torch.tensor([isinstance(item, Size) for item in plan.items])[torch.from_numpy(visual.laid.items())]
+    tokens_VD = visual.tokens_VD[still]
+    if not len(tokens_VD):
+        return {}
+    sight = model.spec.sight
+    if sight is not None and (isinstance(sight.views, DynamicTiles) or isinstance(sight.encoder, ByKind)):
+        tokens_VD = tokens_VD.unflatten(0, (sum(not grid.moves for grid in visual.laid.grids), -1))
+    return {"image_hidden_states": tokens_VD}
 
 
 def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:

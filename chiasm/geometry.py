@@ -8,10 +8,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from chiasm.errors import BadPicture
 from chiasm.place import Box, Grid
-from chiasm.spec import Encoder, Native, Pinpoints, Pixels, Resize, TileGrid, Views
+from chiasm.spec import (
+    Bounded,
+    Budget,
+    DynamicTiles,
+    Encoder,
+    Letterbox,
+    Longest,
+    Native,
+    Pinpoints,
+    Pixels,
+    Resize,
+    TileGrid,
+    Views,
+)
 
 LARGEST_SIDE = 4096
 """Idefics3 never scales a side beyond this."""
@@ -75,6 +89,16 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = _tile_grid(spec, size)
         case Native():
             strokes = [(Scale(*native_size(spec, size)),)]
+        case Budget():
+            strokes = [(Scale(*budget_size(spec, size)),)]
+        case DynamicTiles():
+            strokes = _dynamic_tiles(spec, size)
+        case Longest():
+            strokes = [(Scale(*_longest_raised(spec, size)),)]
+        case Bounded():
+            strokes = [_bounded(spec, part, encoder.patch) for part in _parts(spec, size)]
+        case Letterbox():
+            strokes = [_letterbox(spec, pixels, size)]
     return tuple(View(s, _grid(s, encoder, size, item)) for s in strokes)
 
 
@@ -109,15 +133,17 @@ def _resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
     longest = int(shortest * long / short)
     height, width = (longest, shortest) if size.height >= size.width else (shortest, longest)
     strokes.append(Scale(height, width))
-    strokes.extend(_centre(height, width, spec.height, spec.width))
+    strokes.extend(_centre(height, width, spec))
     return tuple(strokes)
 
 
-def _centre(height: int, width: int, to_height: int, to_width: int) -> list[Stroke]:
+def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:
     """The centre of a picture; where it is smaller than the crop, zeros around it."""
-    if (height, width) == (to_height, to_width):
+    if (height, width) == (spec.height, spec.width):
         return []
-    return [Crop((height - to_height) // 2, (width - to_width) // 2, to_height, to_width)]
+    margins = (height - spec.height, width - spec.width)
+    top, left = (round(m / 2) if spec.centre == "even" else m // 2 for m in margins)
+    return [Crop(top, left, spec.height, spec.width)]
 
 
 def _pinpoints(spec: Pinpoints, size: Size) -> list[tuple[Stroke, ...]]:
@@ -211,3 +237,104 @@ def native_size(spec: Native, size: Size) -> tuple[int, int]:
         beta = math.sqrt(spec.least / (height * width))
         high, wide = math.ceil(height * beta / factor) * factor, math.ceil(width * beta / factor) * factor
     return high, wide
+
+
+def budget_size(spec: Budget, size: Size) -> tuple[int, int]:
+    """Height and width of the largest picture within the budget. The scale is found by halving an interval down to 1e-5, as
+    the reference finds it: an exact solution would differ at some sizes."""
+
+    def scaled(scale: float) -> tuple[int, int]:
+        high, wide = (max(1, math.ceil(side * scale / spec.patch)) * spec.patch for side in (size.height, size.width))
+        return high, wide
+
+    least, most = 1e-6, 100.0
+    while most - least >= 1e-5:
+        middle = (least + most) / 2
+        high, wide = scaled(middle)
+        if (high / spec.patch) * (wide / spec.patch) <= spec.most:
+            least = middle
+        else:
+            most = middle
+    return scaled(least)
+
+
+def _dynamic_tiles(spec: DynamicTiles, size: Size) -> list[tuple[Stroke, ...]]:
+    columns, rows = nearest_grid(spec, size)
+    whole: tuple[Stroke, ...] = (Scale(spec.tile, spec.tile),)
+    if rows * columns == 1:
+        return [whole]
+    canvas = Scale(rows * spec.tile, columns * spec.tile)
+    return [*((canvas, crop) for crop in _tiles(canvas.height, canvas.width, spec.tile)), whole]
+
+
+def nearest_grid(spec: DynamicTiles, size: Size) -> tuple[int, int]:
+    """The (columns, rows) of tiles whose shape is nearest to the picture's; of equally near ones the largest that it fills by
+    more than half."""
+    shape, best, nearest = size.width / size.height, (1, 1), math.inf
+    for columns, rows in _grids_of(spec.least, spec.most):
+        away = abs(shape - columns / rows)
+        filled = size.width * size.height > 0.5 * spec.tile * spec.tile * columns * rows
+        if away < nearest or (away == nearest and filled):
+            best, nearest = (columns, rows), away
+    return best
+
+
+@cache
+def _grids_of(least: int, most: int) -> tuple[tuple[int, int], ...]:
+    """Every (columns, rows) of so many tiles, fewest first."""
+    counts = range(1, most + 1)
+    return tuple(sorted(((x, y) for x in counts for y in counts if least <= x * y <= most), key=math.prod))
+
+
+def _longest_raised(spec: Longest, size: Size) -> tuple[int, int]:
+    """Height and width: cut down where an edge is too long, then raised to whole multiples."""
+    height, width = size.height, size.width
+    ratio = max(height / spec.longest, width / spec.longest)
+    if ratio > 1:
+        height, width = math.floor(height / ratio), math.floor(width / ratio)
+    if min(height, width) < 1:
+        raise BadPicture(_too_thin(size))
+    return -(-height // spec.factor) * spec.factor, -(-width // spec.factor) * spec.factor
+
+
+def _parts(spec: Bounded, size: Size) -> list[tuple[Crop | None, Size]]:
+    """What of a picture is seen by itself: its quarters where it is split, and the whole."""
+    high, wide = size.height // 2, size.width // 2
+    corners = [(0, 0, high, wide), (0, wide, high, size.width - wide), (high, 0, size.height - high, wide)]
+    corners.append((high, wide, size.height - high, size.width - wide))
+    if spec.split and min(high, wide) < 1:
+        raise BadPicture(_too_thin(size))
+    quarters = [(Crop(y, x, h, w), Size(w, h)) for y, x, h, w in corners] if spec.split else []
+    return [*quarters, (None, size)]
+
+
+def _bounded(spec: Bounded, part: tuple[Crop | None, Size], patch: int) -> tuple[Stroke, ...]:
+    crop, size = part
+    height, width, ratio = size.height, size.width, size.width / size.height
+    if width >= height and width > spec.longest:
+        height, width = int(spec.longest / ratio), spec.longest
+    elif height > width and height > spec.longest:
+        height, width = spec.longest, int(spec.longest * ratio)
+    height, width = max(height, spec.shortest), max(width, spec.shortest)
+    # Cutting the rest of the last patches here keeps the grid's box true to what is seen.
+    seen = Crop(0, 0, height // patch * patch, width // patch * patch)
+    scaled = (Scale(height, width),) if (seen.height, seen.width) == (height, width) else (Scale(height, width), seen)
+    return scaled if crop is None else (crop, *scaled)
+
+
+def _letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
+    shrink = spec.side / max(size.height, size.width)
+    height, width = (max(round(edge * shrink), spec.least) for edge in (size.height, size.width))
+    scale = Scale(height, width)
+    if height == width:
+        return (scale,)
+    side = max(height, width)
+    red, green, blue = (int(mean * 255) for mean in pixels.mean)
+    return scale, Pad((side - height) // 2, (side - width) // 2, side, side, (red, green, blue))
+
+
+def _too_thin(size: Size) -> str:
+    return (
+        f"a picture of {size.width} x {size.height} pixels is too thin for this model, which would leave no pixel of its "
+        "shorter edge: crop it or add a margin"
+    )

@@ -27,6 +27,7 @@ ACTS: dict[str, Activation] = {
 }
 
 INERT = frozenset({
+    "is_composition",
     "_attn_implementation", "_attn_implementation_autoset", "_flash_attn_2_enabled", "_name_or_path",
     "add_cross_attention", "architectures", "attention_dropout", "attention_probs_dropout_prob", "auto_map",
     "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "chunk_size_feed_forward", "cross_attention_hidden_size",
@@ -137,6 +138,32 @@ class Config:
 
 
 @dataclass(frozen=True)
+class Form:
+    """Another shape of the same numbers: theirs is split into the axes `split`, these are put in `order`, and the result has
+    the shape `ours`; `theirs` is the shape to go back to. One size of each shape may be -1."""
+
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+
+
+def alone(axes: int) -> Form:
+    """A vector that a file holds behind `axes` axes of one."""
+    return Form((-1,), (0,), (-1,), (*(1,) * axes, -1))
+
+
+def rows(width: int) -> Form:
+    """A table of `width` columns that a file holds behind one axis of one."""
+    return Form((-1, width), (0, 1), (-1, width), (1, -1, width))
+
+
+def transposed(rows: int, columns: int) -> Form:
+    """A matrix that a file holds as (rows, columns) and that is (columns, rows) here."""
+    return Form((rows, columns), (1, 0), (columns, rows), (rows, columns))
+
+
+@dataclass(frozen=True)
 class Name:
     """theirs <-> ours; `*` stands for the same text without dots in both, `**` for any text."""
 
@@ -146,11 +173,17 @@ class Name:
 
 @dataclass(frozen=True)
 class Fused:
-    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each."""
+    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each.
+
+    With `groups` the axis is that many runs, each of them side by side in itself.
+    """
 
     theirs: str
     ours: tuple[str, ...]
     shares: tuple[int, ...]
+    forms: tuple[Form | None, ...] = ()
+    """How each part is shaped anew, where any is."""
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -168,7 +201,16 @@ class Respelt:
     new: str
 
 
-Rule = Name | Fused | Ignored | Respelt
+@dataclass(frozen=True)
+class Reshaped:
+    """theirs <-> ours, the same numbers in another shape."""
+
+    theirs: str
+    ours: str
+    form: Form
+
+
+Rule = Name | Fused | Ignored | Respelt | Reshaped
 
 
 def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -178,6 +220,8 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
         match rule:
             case Name():
                 return Name(theirs + rule.theirs, ours + rule.ours)
+            case Reshaped():
+                return replace(rule, theirs=theirs + rule.theirs, ours=ours + rule.ours)
             case Fused():
                 return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
             case Ignored():
@@ -190,10 +234,12 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours."""
+    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
+    what a folder of this decoder alone calls its head."""
 
     spec: Any
     keys: tuple[Rule, ...]
+    head: str = "lm_head.weight"
 
 
 @dataclass(frozen=True)
@@ -202,3 +248,5 @@ class Layout:
 
     model_type: str
     read: Callable[[Config], Reading]
+    signs: tuple[str, ...] = ()
+    """Fields that together no other layout has; they tell it where a config names no `model_type`, or another's."""

@@ -18,7 +18,7 @@ from chiasm.model import prepare
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Causal, Match
+from chiasm.spec import Causal
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import Described, describe, load_model
@@ -47,7 +47,7 @@ def open_model(name: str | None = None) -> Opened:
     folder = DEFAULT if name is None else _folder(name)
     described = describe(folder)
     title = "chiasm-default" if name is None else name
-    return Opened(title, described, None if isinstance(described.model, Match) else planner_of(described))
+    return Opened(title, described, planner_of(described) if isinstance(described.model, Causal) else None)
 
 
 def _folder(name: str) -> Path:

@@ -16,7 +16,7 @@ from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Causal, Match
+from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Seq2Seq
 from chiasm.model import Sight as Seen
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
@@ -26,7 +26,7 @@ from chiasm.prompt.plan import NO_SLOT, Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Sight
+from chiasm.spec import Sight, TextTower
 
 
 class Clock:
@@ -90,7 +90,13 @@ class LocalAssistant(Assistant):
 
     @property
     def capabilities(self) -> frozenset[Verb]:
-        return frozenset({"embed"} if isinstance(self.model, Match) else {"plan", "generate", "score"})
+        match self.model:
+            case Causal():
+                return frozenset({"plan", "generate", "score"})
+            case Match() | Encode() | Bind():
+                return frozenset({"embed"})
+            case EncodeText() | Seq2Seq():
+                return frozenset()
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
         planner, names = self._planner("plan"), []
@@ -148,20 +154,28 @@ class LocalAssistant(Assistant):
     @torch.inference_mode()
     def embed(self, items: Sequence[object]) -> Tensor:
         match self.model:
-            case Match():
+            case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
-            case Causal():
+            case Causal() | EncodeText() | Seq2Seq():
                 raise Unsupported("embed", self.name)
 
-    def _embedded(self, model: Match, item: object) -> Tensor:
-        if isinstance(item, str) and self.tokenizer is not None:
-            ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
+    def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
+        if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
+            ids = torch.tensor([self._filled(model.spec.text, self.tokenizer, item)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
         opened = open_picture(cast(Source, item), self.limits)
         seen = look(model.spec, opened.pixels, 0)
         grids = tuple(view.grid for view, _ in seen)
         patches = torch.from_numpy(packed(seen)).to(self.device)
         return model.embed_pictures(Seen(patches, grids, ((opened.width, opened.height),)))[0]
+
+    def _filled(self, tower: TextTower, tokenizer: Tokenizer, text: str) -> list[int]:
+        """Ids of a text; up to the last place, where that one stands for the text, pads and all."""
+        ids = tokenizer.encode(text, framed=True)
+        pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
+        if tower.pool != "last" or pad is None:
+            return ids
+        return ids + [pad] * (tower.positions - len(ids))
 
     @property
     def device(self) -> torch.device:

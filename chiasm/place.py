@@ -7,6 +7,7 @@ token that leaves it, and where that token stands - computed here from grids alo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import BadPicture
-from chiasm.spec import ConvViT, Encoder, JoinTiles, Merge, Mlp, Normed, Step
+from chiasm.resample import Floats, bilinear, squares
+from chiasm.spec import ByKind, Encoder, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step, ViT
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -67,6 +69,11 @@ class Grid:
     def cells(self) -> int:
         return self.t * self.h * self.w
 
+    @property
+    def moves(self) -> bool:
+        """Whether this is a clip, if only of one frame."""
+        return bool(self.times)
+
     def cell(self, y: int, x: int) -> Box:
         """The source rectangle of the cell (y, x); WHOLE stands for a full axis."""
         x0, x1 = _interval(self.box.x0, self.box.x1, self.w, x)
@@ -99,10 +106,12 @@ class Laid:
 
 @dataclass(frozen=True)
 class Route:
-    """One connector step as an index: token v that leaves is made of the tokens index_VM[v] that entered."""
+    """One connector step as an index: token v that leaves is made of the tokens index_VM[v] that entered, in the shares
+    weight_VM[v] where the step adds them up."""
 
     index_VM: Ints
     laid: Laid
+    weight_VM: Floats | None = None
 
 
 def raster(grids: Sequence[Grid]) -> Laid:
@@ -115,13 +124,19 @@ def raster(grids: Sequence[Grid]) -> Laid:
 
 
 def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
-    """What leaves an encoder: the cells, and before each grid's cells its class token where that is kept."""
+    """What leaves an encoder: the cells, and before the cells of each step of time their class token and registers where
+    those are kept."""
+    if isinstance(encoder, ByKind):
+        parts = [encoded(encoder.clips if grid.moves else encoder.pictures, [grid]).place_V4 for grid in grids]
+        numbered = [part + np.array([[number, 0, 0, 0]]) for number, part in enumerate(parts)]
+        return Laid(np.concatenate(numbered) if parts else np.zeros((0, 4), np.int64), tuple(grids))
     laid = raster(grids)
-    if isinstance(encoder, ConvViT) or encoder.cls != "keep":
+    if not isinstance(encoder, ViT) or encoder.cls != "keep":
         return laid
-    starts = np.cumsum([0, *(g.cells for g in grids)])[:-1]
-    tokens = np.array([(g, WHOLE, WHOLE, WHOLE) for g in range(len(grids))], np.int64).reshape(-1, 4)
-    return Laid(np.insert(laid.place_V4, starts, tokens, axis=0), laid.grids)
+    steps = [(number, t, grid) for number, grid in enumerate(grids) for t in range(grid.t)]
+    starts = np.repeat(np.cumsum([0, *(grid.h * grid.w for _, _, grid in steps)])[:-1], encoder.extra)
+    tokens = [(number, t if grid.moves else WHOLE, WHOLE, WHOLE) for number, t, grid in steps for _ in range(encoder.extra)]
+    return Laid(np.insert(laid.place_V4, starts, np.array(tokens, np.int64).reshape(-1, 4), axis=0), laid.grids)
 
 
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
@@ -132,7 +147,11 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
         case Merge(side):
             return _merge(side, laid)
         case JoinTiles(keeps):
-            return _join(laid, [None] * len(sizes) if keeps == "canvas" else sizes)
+            return _join(step, laid, [None] * len(sizes) if keeps == "canvas" else sizes)
+        case PoolClips():
+            return _pool_clips(step, laid)
+        case Resampler():
+            return _resample(step.queries, laid)
 
 
 def leaves(step: Step, width: int) -> int:
@@ -142,8 +161,10 @@ def leaves(step: Step, width: int) -> int:
             return step.width
         case Merge(side):
             return width * side * side
-        case Normed() | JoinTiles():
+        case Normed() | JoinTiles() | PoolClips():
             return width
+        case Resampler():
+            return step.block.width
 
 
 def connect(steps: Sequence[Step], laid: Laid, sizes: Sequence[tuple[int, int]]) -> Laid:
@@ -175,11 +196,61 @@ def _merge(side: int, laid: Laid) -> Route:
     return Route(np.concatenate(indices), Laid(np.concatenate(places), tuple(grids)))
 
 
-def _join(laid: Laid, sizes: Sequence[tuple[int, int] | None]) -> Route:
+def _pool_clips(step: PoolClips, laid: Laid) -> Route:
+    """Pictures' tokens go through alone; those of a frame's squares together."""
+    if not any(grid.moves for grid in laid.grids):
+        return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+    joined = step.side**2 if step.how != "bilinear" else 4
+    indices, weights, places, grids = [], [], [], []
+    for number, (grid, cells) in enumerate(zip(laid.grids, _cells(laid), strict=True)):
+        if not grid.moves:
+            indices.append(np.repeat(cells[:, None], joined, 1))
+            weights.append(np.eye(1, joined, dtype=np.float32).repeat(len(cells), 0))
+            places.append(laid.place_V4[cells])
+            grids.append(grid)
+            continue
+        if step.how == "bilinear":
+            high, wide = -(-grid.h // step.side), -(-grid.w // step.side)
+            index_VM, weight_VM = bilinear(grid.h, grid.w, high, wide)
+        else:
+            high, wide = grid.h // step.side, grid.w // step.side
+            index_VM = squares(grid.h, grid.w, step.side)
+            weight_VM = np.full(index_VM.shape, 1 / joined, np.float32)
+        frames = cells.reshape(grid.t, grid.h * grid.w)
+        indices.append(frames[:, index_VM].reshape(-1, joined))
+        weights.append(np.tile(weight_VM, (grid.t, 1)))
+        small = replace(grid, h=high, w=wide)
+        place_V4 = raster([small]).place_V4
+        place_V4[:, 0] = number
+        places.append(place_V4)
+        grids.append(small)
+    laid = Laid(np.concatenate(places), tuple(grids))
+    return Route(np.concatenate(indices), laid, np.concatenate(weights))
+
+
+def _resample(queries: int, laid: Laid) -> Route:
+    """Every query is made of all tokens of its view; rows of fewer tokens than the longest end in NEWLINE."""
+    cells = _cells(laid)
+    index_VM = np.full((len(cells) * queries, max(map(len, cells), default=0)), NEWLINE, np.int64)
+    for number, here in enumerate(cells):
+        index_VM[number * queries : (number + 1) * queries, : len(here)] = here
+    place_V4 = np.full((len(index_VM), 4), WHOLE, np.int64)
+    place_V4[:, 0] = np.repeat(np.arange(len(cells)), queries)
+    return Route(index_VM, Laid(place_V4, laid.grids))
+
+
+def _cells(laid: Laid) -> list[Ints]:
+    """The positions of each grid's tokens."""
+    order = np.argsort(laid.place_V4[:, 0], kind="stable")
+    return np.split(order, np.cumsum(np.bincount(laid.place_V4[:, 0], minlength=len(laid.grids)))[:-1])
+
+
+def _join(step: JoinTiles, laid: Laid, sizes: Sequence[tuple[int, int] | None]) -> Route:
     """`sizes` of the pictures that padding is to be cut from; none where the whole canvas stays."""
     if not laid.grids:
         return Route(np.zeros((0, 1), np.int64), laid)
     indices: list[Ints] = []
+    weights: list[Floats] = []
     places: list[Ints] = []
     grids: list[Grid] = []
     for views in _by_item(laid):
@@ -187,27 +258,41 @@ def _join(laid: Laid, sizes: Sequence[tuple[int, int] | None]) -> Route:
         base_V4 = laid.place_V4[base_cells]
         base_V4[:, 0] = len(grids)
         places.append(base_V4)
-        indices.append(base_cells)
+        indices.append(base_cells[:, None])
+        weights.append(_ALONE.repeat(len(base_cells), 0))
+        if base.moves and step.clips == "closed":
+            places.append(np.array([[len(grids), WHOLE, WHOLE, WHOLE]], np.int64))
+            indices.append(np.array([[NEWLINE]], np.int64))
+            weights.append(_ALONE)
         grids.append(base)
         if tiles:
-            index, place_V4, grid = _assemble(tiles, sizes[base.item])
-            indices.append(index)
+            index_VM, weight_VM, place_V4, grid = _assemble(tiles, sizes[base.item], step.most)
+            indices.append(index_VM)
+            weights.append(weight_VM)
             place_V4[:, 0] = len(grids)
             places.append(place_V4)
             grids.append(grid)
-    return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), tuple(grids)))
+    laid = Laid(np.concatenate(places), tuple(grids))
+    if all(index.shape[1] == 1 for index in indices):
+        return Route(np.concatenate(indices), laid)
+    index_VM = np.concatenate([index if index.shape[1] == 4 else index.repeat(4, 1) for index in indices])
+    weight_VM = np.concatenate([w if w.shape[1] == 4 else np.pad(w, ((0, 0), (0, 3))) for w in weights])
+    return Route(index_VM, laid, weight_VM)
+
+
+_ALONE = np.ones((1, 1), np.float32)
 
 
 def _by_item(laid: Laid) -> Iterator[list[tuple[Grid, Ints]]]:
     """Each item's grids, with the positions of their tokens."""
-    order = np.argsort(laid.place_V4[:, 0], kind="stable")
-    cells = np.split(order, np.cumsum(np.bincount(laid.place_V4[:, 0], minlength=len(laid.grids)))[:-1])
-    for _, views in groupby(zip(laid.grids, cells, strict=True), key=lambda view: view[0].item):
+    for _, views in groupby(zip(laid.grids, _cells(laid), strict=True), key=lambda view: view[0].item):
         yield list(views)
 
 
-def _assemble(tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int] | None) -> tuple[Ints, Ints, Grid]:
-    """Tiles as one canvas, or as the picture of that size on it with a newline after every row."""
+def _assemble(
+    tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int] | None, most: int | None
+) -> tuple[Ints, Floats, Ints, Grid]:
+    """Tiles as one canvas, or as the picture of that size on it, shrunk to about `most` tiles, a newline after every row."""
     first, last = tiles[0][0], tiles[-1][0]
     columns = round((last.box.x1 - first.box.x0) / (first.box.x1 - first.box.x0))
     rows = len(tiles) // columns
@@ -215,17 +300,32 @@ def _assemble(tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int] | None) 
     whole = stacked.transpose(0, 2, 1, 3).reshape(rows * first.h, columns * first.w)
     canvas = Grid(first.item, 1, *whole.shape, replace(last.box, x0=first.box.x0, y0=first.box.y0))
     if size is None:
-        return whole.reshape(-1), raster([canvas]).place_V4, canvas
+        return whole.reshape(-1, 1), _ALONE.repeat(whole.size, 0), raster([canvas]).place_V4, canvas
     top, bottom, left, right = unpadded(rows * first.h, columns * first.w, *size)
     kept = whole[top:bottom, left:right]
-    high, wide = kept.shape
-    index = np.concatenate([kept, np.full((high, 1), NEWLINE)], 1).reshape(-1)
+    high, wide, index_VM, weight_VM = _shrunk(kept, None if most is None else most * first.h * first.w)
+    joined = index_VM.shape[1]
+    ends_H1M = np.full((high, 1, joined), NEWLINE)
+    index_VM = np.concatenate([index_VM.reshape(high, wide, joined), ends_H1M], 1).reshape(-1, joined)
+    weight_VM = np.pad(weight_VM.reshape(high, wide, joined), ((0, 0), (0, 1), (0, 0))).reshape(-1, joined)
     y, x = np.indices((high, wide + 1), np.int64).reshape(2, -1)
     x[x == wide] = WHOLE
     zero = np.zeros_like(y)
     corner, end = canvas.cell(top, left), canvas.cell(bottom - 1, right - 1)
     grid = Grid(first.item, 1, high, wide, Box(corner.x0, corner.y0, end.x1, end.y1))
-    return index, np.stack([zero, zero, y, x], 1), grid
+    return index_VM, weight_VM, np.stack([zero, zero, y, x], 1), grid
+
+
+def _shrunk(cells_HW: Ints, room: int | None) -> tuple[int, int, Ints, Floats]:
+    """Rows and columns of a picture's tokens, and what each is made of: itself, or four neighbours where the picture has more
+    than 1.1 squared times as many tokens as there is room for."""
+    high, wide = cells_HW.shape
+    ratio = 0.0 if room is None else math.sqrt(high * wide / room)
+    if ratio <= 1.1:
+        return high, wide, cells_HW.reshape(-1, 1), _ALONE.repeat(cells_HW.size, 0)
+    small_high, small_wide = int(high // ratio), int(wide // ratio)
+    index_VM, weight_VM = bilinear(high, wide, small_high, small_wide)
+    return small_high, small_wide, cells_HW.reshape(-1)[index_VM], weight_VM
 
 
 def unpadded(rows: int, columns: int, width: int, height: int) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ import importlib.util
 import json
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,12 @@ def layout(model_type: str, where: str) -> Layout:
     if model_type not in known:
         raise BadConfig(f"{where}: model_type {model_type!r} is not one that Chiasm reads; {nearest(model_type, known)}")
     return known[model_type]
+
+
+def signed(fields: Iterable[str]) -> str | None:
+    """The layout whose signs are all among a config's fields, if any: some configs name no `model_type`, some another's."""
+    here = set(fields)
+    return next((name for name, one in layouts().items() if one.signs and here.issuperset(one.signs)), None)
 
 
 def nearest(name: str, known: dict[str, Family] | dict[str, Layout]) -> str:

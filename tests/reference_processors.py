@@ -1,5 +1,6 @@
 """Whole processors of the reference with home-made tokenizers: the truth for the ids of a conversation with pictures."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from chiasm.weights.read import describe
 POINTS = [[30, 60], [60, 30], [60, 60], [90, 30], [30, 90]]
 ROWS = tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
 MARKS = ("<fake_token_around_image>", "<end_of_utterance>", "<global-img>", *ROWS)
+MORE = ("<IMG_CONTEXT>", "<img>", "</img>", "<video>", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
+PLACEHOLDERS = {"qwen2_vl": "<|image_pad|>", "internvl": "<IMG_CONTEXT>", "pixtral": "[IMG]"}
+"""Of those that do not say <image>."""
 QWEN = ("<|vision_start|>", "<|image_pad|>", "<|video_pad|>", "<|vision_end|>")
 TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {"words": word_level, "bytes": byte_level}
 
@@ -39,15 +43,16 @@ class Pair:
 def pair(name: str, tokens: str, folder: Path, reference: Callable[..., Path]) -> Pair:
     """The processor of a family as the tiny references have it, over one of `TOKENIZERS`."""
     backend = Tokenizer.from_str(TOKENIZERS[tokens]().to_str())
-    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in (*MARKS, *QWEN)])
+    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in (*MARKS, *QWEN, *MORE)])
     tokenizer = library().PreTrainedTokenizerFast(tokenizer_object=backend, **NAMED)
     built, sign = BUILDERS[name](tokenizer)
     tokenizer.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(template(sign))
     model = describe(reference(name, 0)).model
     assert isinstance(model, Causal) and model.sight is not None
-    image = tokenizer.convert_tokens_to_ids("<|image_pad|>" if name.startswith("qwen") else "<image>")
-    video = None if model.sight.fusion.video is None else tokenizer.convert_tokens_to_ids("<|video_pad|>")
+    image = tokenizer.convert_tokens_to_ids(PLACEHOLDERS.get(name, "<image>"))
+    video = tokenizer.convert_tokens_to_ids("<|video_pad|>" if name.startswith("qwen") else "<video>")
+    video = None if model.sight.fusion.video is None else video
     sight = replace(model.sight, fusion=replace(model.sight.fusion, image=image, video=video))
     decoder = replace(model.decoder, vocab=len(tokenizer), context=100_000)
     return Pair(built, Planner.from_folder(Causal(decoder, sight), folder), sign)
@@ -91,9 +96,73 @@ def _qwen2_vl(tokenizer: Any) -> tuple[Any, str]:
     return made, "<|vision_start|><|image_pad|><|vision_end|>"
 
 
+def _without_videos(name: str, by: Any, tokenizer: Any, **facts: Any) -> Any:
+    """A processor whose constructor insists on one of videos, which needs torchvision; its call on pictures does not."""
+    made = getattr(library(), name).__new__(getattr(library(), name))
+    made.image_processor, made.tokenizer, made.video_processor, made.chat_template = by, tokenizer, None, None
+    for key, value in facts.items():
+        setattr(made, key, value)
+    return made
+
+
+def _internvl(tokenizer: Any) -> tuple[Any, str]:
+    size = {"height": 28, "width": 28}
+    by = processor("got_ocr2", "GotOcr2", size=size, crop_to_patches=True, min_patches=1, max_patches=4)
+    sign, video = "<IMG_CONTEXT>", "<video>"
+    made = _without_videos(
+        "InternVLProcessor", by, tokenizer, image_seq_length=4, start_image_token="<img>", end_image_token="</img>",
+        image_token=sign, video_token=video, image_token_id=tokenizer.convert_tokens_to_ids(sign),
+        start_image_token_id=tokenizer.convert_tokens_to_ids("<img>"),
+        end_image_token_id=tokenizer.convert_tokens_to_ids("</img>"),
+        multimodal_pattern=re.compile("(?P<image><IMG_CONTEXT>)"),
+    )  # fmt: skip
+    return made, sign
+
+
+def _onevision(tokenizer: Any) -> tuple[Any, str]:
+    points = [[28 * high, 28 * wide] for high in range(1, 5) for wide in range(1, 5)]
+    by = processor("llava_onevision", "LlavaOnevision", size={"height": 28, "width": 28}, image_grid_pinpoints=points)
+    ids = {f"{kind}_token_id": tokenizer.convert_tokens_to_ids(f"<{kind}>") for kind in ("image", "video")}
+    made = _without_videos(
+        "LlavaOnevisionProcessor", by, tokenizer, num_image_tokens=16, vision_feature_select_strategy="full",
+        image_token="<image>", video_token="<video>", vision_aspect_ratio="anyres_max_4", **ids,
+    )  # fmt: skip
+    return made, "<image>"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What Pixtral's processor does with text, over the reference's own sizes: its module cannot be imported without
+    torchvision."""
+
+    pictures: Any
+    tokenizer: Any
+
+    def __call__(self, images: list[Any], text: str, return_tensors: str) -> Any:
+        sizes = self.pictures(images=images, return_tensors=return_tensors)["image_sizes"].tolist()
+        for height, width in sizes:
+            row = "<place>" * (width // 6)
+            text = text.replace("[IMG]", "[IMG_BREAK]".join([row] * (height // 6)) + "[IMG_END]", 1)
+        return self.tokenizer(text.replace("<place>", "[IMG]"), return_tensors=return_tensors)
+
+
+def _pixtral(tokenizer: Any) -> tuple[Any, str]:
+    by = processor("pixtral", "Pixtral", size={"longest_edge": 48}, patch_size={"height": 6, "width": 6})
+    return Rows(by, tokenizer), "[IMG]"
+
+
+def _idefics2(tokenizer: Any) -> tuple[Any, str]:
+    by = processor("idefics2", "Idefics2", size={"shortest_edge": 20, "longest_edge": 42}, do_image_splitting=False)
+    return library().Idefics2Processor(by, tokenizer, image_seq_len=5), "<image>"
+
+
 BUILDERS: dict[str, Callable[[Any], tuple[Any, str]]] = {
     "llava": _llava,
     "llava_next": _llava_next,
     "idefics3": _idefics3,
     "qwen2_vl": _qwen2_vl,
+    "internvl": _internvl,
+    "llava_onevision": _onevision,
+    "pixtral": _pixtral,
+    "idefics2": _idefics2,
 }

@@ -5,28 +5,58 @@ from dataclasses import replace
 from chiasm.model import AnyModel, assemble
 from chiasm.reference.make import redraw
 from chiasm.spec import (
+    AddedPool,
+    AttentionPool,
     Axial,
+    Bind,
     Block,
+    Bounded,
     Buckets,
+    Budget,
+    ByKind,
     Causal,
+    ClsProject,
     Decoder,
+    DynamicNtk,
+    DynamicTiles,
+    Encode,
+    Encoder,
+    EncodeText,
+    Experts,
+    First,
+    GridPool,
+    JoinTiles,
+    Latent,
+    Learned,
+    Letterbox,
     Llama3Scaling,
+    Longest,
+    LongRope,
     Match,
+    MeanProject,
     Merge,
     Mlp,
     Model,
     Native,
     Pinpoints,
+    Pool,
+    Relative,
+    Resampler,
     Resize,
+    ResNet,
     Rope,
+    Seq2Seq,
     Sight,
+    Signal,
     Splice,
     Step,
     Table,
+    Tanh,
     TileGrid,
     Views,
     ViT,
     Windows,
+    Yarn,
 )
 
 PATCH, CELLS, HEAD, VOCAB = 4, 4, 8, 128
@@ -46,26 +76,67 @@ def shrunk(model: Model) -> Model:
         case Match():
             text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, positions=16, project=20)
             text = replace(text, end=min(text.end, VOCAB - 1))
-            pool = replace(model.pool, width=20) if "width" in vars(model.pool) else replace(model.pool, mlp_width=48)
-            if "width" not in vars(model.pool):
+            pool = _pool(model.pool)
+            if "width" not in vars(pool):
                 text = replace(text, project=32)
+            if isinstance(model.encoder, ResNet):
+                side = 2 * model.encoder.patch
+                views: Views = Resize(side, side, centre="even")
+                return replace(model, views=views, encoder=ResNet(4, (1, 2, 1, 1)), pool=pool, text=text)
+            return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=pool, text=text)
+        case Encode():
+            return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=_pool(model.pool))
+        case Bind():
+            text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, positions=16, project=20)
+            text, signals = replace(text, end=VOCAB - 1), tuple(_signal(one) for one in model.signals)
             views = _views(model.views, 1)
-            assert isinstance(views, Resize)
-            return replace(model, views=views, encoder=_eye(model.encoder), pool=pool, text=text)
+            return replace(model, views=views, encoder=_eye(model.encoder), pool=ClsProject(20), text=text, signals=signals)
+        case EncodeText(text):
+            place = _rope(text.place)
+            return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
+        case Seq2Seq(language):
+            small = replace(language, block=_block(language.block), source=2, target=3, vocab=VOCAB, relative=Relative(8, 20))
+            return Seq2Seq(small)
         case Causal():
             decoder = _decoder(model.decoder)
             return Causal(decoder, None if model.sight is None else _sight(model.sight, decoder.width))
 
 
+def _pool(pool: Pool) -> Pool:
+    match pool:
+        case GridPool():
+            return GridPool(20, 4, 2)
+        case ClsProject() | MeanProject():
+            return replace(pool, width=20)
+        case AttentionPool() | AddedPool():
+            return replace(pool, mlp_width=48)
+        case First() | Tanh():
+            return pool
+
+
+def _signal(one: Signal) -> Signal:
+    flat = one.kernel[0] == 1
+    kernel, stride = ((1, 4), (1, 4)) if flat else ((4, 4), (4, 4) if one.kernel == one.stride else (3, 3))
+    return replace(one, block=_block(one.block), depth=2, kernel=kernel, stride=stride, places=9)
+
+
 def _block(block: Block) -> Block:
     shared = 2 if block.kv_heads < block.heads else 4
-    return replace(block, width=4 * HEAD, heads=4, kv_heads=shared, head_width=HEAD, mlp_width=48)
+    latent, experts = block.latent, block.experts
+    if latent is not None:
+        latent = Latent(16, 4, 10, None if latent.queries is None else 12)
+    if experts is not None:
+        experts = Experts(4, 2, 24, 48, experts.scale, *((2, 1) if experts.groups > 1 else (1, 1)))
+    return replace(
+        block, width=4 * HEAD, heads=4, kv_heads=shared, head_width=HEAD, mlp_width=48, latent=latent, experts=experts
+    )
 
 
-def _eye(encoder: ViT) -> ViT:
+def _eye(encoder: Encoder) -> ViT:
+    assert isinstance(encoder, ViT)
     match encoder.position:
         case Table():
-            position: Table | Buckets | Axial = Table(CELLS)
+            position: Table | Buckets | Axial = replace(encoder.position, side=CELLS)
         case Buckets():
             position = Buckets(CELLS)
         case Axial():
@@ -74,18 +145,40 @@ def _eye(encoder: ViT) -> ViT:
     return replace(encoder, block=_block(encoder.block), depth=3, patch=PATCH, position=position, windows=windows)
 
 
+def _encoder(encoder: Encoder) -> ViT | ByKind:
+    if isinstance(encoder, ByKind):
+        return ByKind(_eye(encoder.pictures), _eye(encoder.clips))
+    assert isinstance(encoder, ViT)
+    return _eye(encoder)
+
+
 def _decoder(decoder: Decoder) -> Decoder:
-    scaling = decoder.rope.scaling
-    if isinstance(scaling, Llama3Scaling):
-        scaling = replace(scaling, original=32)
-    rope = Rope(decoder.rope.theta, scaling, (2, 1, 1) if decoder.rope.sections else ())
     window = None if decoder.window is None else 6
-    return replace(decoder, block=_block(decoder.block), depth=2, vocab=VOCAB, rope=rope, context=1024, window=window)
+    inner = None if decoder.embed_width is None else 24
+    return replace(
+        decoder, block=_block(decoder.block), depth=2, vocab=VOCAB, rope=_rope(decoder.rope), context=1024, window=window,
+        embed_width=inner,
+    )  # fmt: skip
+
+
+def _rope(rope: Rope | Learned) -> Rope | Learned:
+    """Frequencies that follow the length change within the rows that the tests read."""
+    if isinstance(rope, Learned):
+        return replace(rope, count=1024)
+    scaling = rope.scaling
+    match scaling:
+        case Llama3Scaling() | Yarn():
+            scaling = replace(scaling, original=32)
+        case DynamicNtk():
+            scaling = replace(scaling, original=4)
+        case LongRope():
+            pairs = int(HEAD * rope.share) // 2
+            scaling = replace(scaling, short=scaling.short[:pairs], long=scaling.long[-pairs:], original=7)
+    return replace(rope, scaling=scaling, sections=(2, 1, 1) if rope.sections else ())
 
 
 def _sight(sight: Sight, width: int) -> Sight:
-    assert isinstance(sight.encoder, ViT)
-    eye = _eye(sight.encoder)
+    eye = _encoder(sight.encoder)
     merged = next((step.side for step in sight.connector if isinstance(step, Merge)), 1)
     steps = tuple(_step(step, eye.width * merged**2, width) for step in sight.connector)
     image = min(sight.fusion.image, IMAGE)
@@ -94,9 +187,17 @@ def _sight(sight: Sight, width: int) -> Sight:
 
 
 def _step(step: Step, joined: int, width: int) -> Step:
-    if isinstance(step, Mlp):
-        return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
-    return step
+    match step:
+        case Mlp(gated=True):
+            return replace(step, width=width, hidden=48)
+        case Mlp():
+            return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
+        case Resampler():
+            return replace(step, block=_block(step.block), depth=2, queries=3)
+        case JoinTiles(most=int()):
+            return replace(step, most=2)
+        case _:
+            return step
 
 
 def _views(views: Views, merged: int) -> Views:
@@ -110,3 +211,13 @@ def _views(views: Views, merged: int) -> Views:
         case Native():
             factor = PATCH * merged
             return Native(factor, factor**2, factor**2 * 16, views.ratio)
+        case DynamicTiles():
+            return replace(views, tile=TILE, most=4)
+        case Longest():
+            return Longest(2 * TILE, PATCH)
+        case Bounded():
+            return replace(views, shortest=TILE, longest=2 * TILE)
+        case Letterbox():
+            return Letterbox(TILE, PATCH)
+        case Budget():
+            return Budget(PATCH, 16)

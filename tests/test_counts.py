@@ -1,5 +1,6 @@
 """Counting from sizes alone equals the recorded tables, the reference's processors and what the encoders really put out."""
 
+import importlib
 import json
 from dataclasses import replace
 from math import ceil
@@ -14,15 +15,15 @@ from safetensors.torch import load_file
 from sizes import FEW, SIZES
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Scale, Size, View, best_pinpoint, native_size, views
+from chiasm.geometry import Scale, Size, View, best_pinpoint, native_size, nearest_grid, views
 from chiasm.model import Causal, Match, Sight
 from chiasm.pixels.views import look, packed
-from chiasm.place import unpadded
-from chiasm.prompt.plan import Count, count, lay
+from chiasm.place import Box, Grid, unpadded
+from chiasm.prompt.plan import Clip, Count, count, lay
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import Native, Pinpoints, Pixels, TileGrid, ViT
+from chiasm.spec import DynamicTiles, Longest, Native, Pinpoints, Pixels, TileGrid, ViT
 from chiasm.weights.read import describe, load_model
 
 TABLES = Path(__file__).parent / "data" / "tables"
@@ -107,6 +108,50 @@ def test_qwen_table(setting: str) -> None:
             assert native_size(QWEN[setting], size) == (wanted["h"], wanted["w"])
 
 
+@pytest.mark.parametrize("most", [6, 12, 24])
+def test_internvl_table(most: int) -> None:
+    model = spec("internvl-2.5")
+    assert model.sight is not None
+    tiles = DynamicTiles(448, most)
+    model = replace(model, sight=replace(model.sight, views=tiles))
+    for case in table("internvl"):
+        wanted, size = case[f"max{most}"], Size(case["w"], case["h"])
+        assert list(nearest_grid(tiles, size)) == wanted["grid"]
+        assert len(lay(model, [size])[0]) == wanted["views"]
+        assert count(model, size) == Count(wanted["tokens"], 2)
+        if most == 12:
+            columns, rows = nearest_grid(DynamicTiles(448, 12, least=4), size)
+            assert columns * rows == case["min4_max12_nothumb"]["views"]
+
+
+def test_onevision_table() -> None:
+    model = spec("llava-onevision")
+    assert model.sight is not None and isinstance(model.sight.views, Pinpoints)
+    for case in table("llava_onevision"):
+        size = Size(case["w"], case["h"])
+        assert [side // 384 for side in best_pinpoint(model.sight.views, size)] == case["grid"]
+        grids, laid, (tokens,) = lay(model, [size])
+        assert len(grids) == case["tiles"]
+        top, bottom, left, right = unpadded(27 * case["grid"][0], 27 * case["grid"][1], size.width, size.height)
+        assert [bottom - top, right - left] == case["unpadded"]
+        assert [laid.grids[-1].h, laid.grids[-1].w] == case["kept"]
+        assert tokens == case["tokens"]
+
+
+@pytest.mark.parametrize(("setting", "patch"), [("1024_16", 16), ("1540_14", 14)])
+def test_pixtral_table(setting: str, patch: int) -> None:
+    model = spec("pixtral")
+    assert model.sight is not None and isinstance(model.sight.encoder, ViT)
+    views_ = Longest(int(setting.split("_")[0]), patch)
+    model = replace(model, sight=replace(model.sight, views=views_, encoder=replace(model.sight.encoder, patch=patch)))
+    for case in table("pixtral"):
+        wanted, (view,) = case[setting], made(model, case["w"], case["h"])
+        assert (view.strokes[0].height, view.strokes[0].width) == (wanted["h"], wanted["w"])
+        assert (view.grid.h, view.grid.w) == (wanted["rows"], wanted["cols"])
+        counted = count(model, Size(case["w"], case["h"]))
+        assert (counted.visual, counted.visual + counted.marks) == (wanted["img_tokens"], wanted["tokens_with_breaks"])
+
+
 # --- published rules on 300 sizes -------------------------------------------------------------------------------------------
 
 
@@ -149,21 +194,86 @@ def test_native_resolution_counts_as_the_processor(family: str) -> None:
     assert refused == sum(max(size) / min(size) > 200 for size in SIZES) > 5
 
 
+@pytest.mark.parametrize("most", [12, 40])
+def test_dynamic_tiles_count_as_the_processor(most: int) -> None:
+    size = {"height": 448, "width": 448}
+    by = processor("got_ocr2", "GotOcr2", size=size, crop_to_patches=True, min_patches=1, max_patches=most)
+    model = spec("internvl-3")
+    assert model.sight is not None
+    model = replace(model, sight=replace(model.sight, views=DynamicTiles(448, most)))
+    for width, height in SIZES:
+        seen = by.get_number_of_image_patches(height, width, {})
+        assert count(model, Size(width, height)) == Count(256 * seen, 2), (width, height)
+
+
+def test_onevision_counts_as_the_processor() -> None:
+    reference = library().LlavaOnevisionProcessor.__new__(library().LlavaOnevisionProcessor)
+    model = spec("llava-onevision")
+    assert model.sight is not None and isinstance(model.sight.views, Pinpoints)
+    points = [list(point) for point in model.sight.views.grids]
+    reference.image_processor = processor("llava_onevision", "LlavaOnevision", image_grid_pinpoints=points)
+    reference.num_image_tokens, reference.vision_aspect_ratio = 729, "anyres_max_9"
+    for width, height in SIZES:
+        assert visual(model, width, height) == reference._get_number_of_features(height, width, 384, 384), (width, height)
+
+
+def test_pixtral_counts_as_the_processor() -> None:
+    sizes = importlib.import_module("transformers.models.pixtral.image_processing_pil_pixtral")
+    for width, height in SIZES:
+        if max(width, height) > 1024 and min(width, height) * 1024 < max(width, height):
+            # The reference asks for a picture of no pixels here, which Pillow refuses.
+            with pytest.raises(BadPicture, match="too thin"):
+                visual(spec("pixtral"), width, height)
+            continue
+        picture = np.empty((3, height, width), np.bool_)
+        high, wide = sizes.get_resize_output_image_size(picture, (1024, 1024), (16, 16), "channels_first")
+        rows, columns = high // 16, wide // 16
+        assert count(spec("pixtral"), Size(width, height)) == Count(rows * columns, rows), (width, height)
+
+
+def test_queries_count_the_same_for_every_size() -> None:
+    split = sum(1 for width, height in SIZES if min(width, height) > 1)
+    for width, height in SIZES:
+        if min(width, height) > 1:
+            assert count(spec("idefics2"), Size(width, height)) == Count(5 * 64, 6), (width, height)
+        else:
+            with pytest.raises(BadPicture, match="too thin"):
+                visual(spec("idefics2"), width, height)
+    assert split > 280
+
+
+def test_a_clip_counts_by_its_frames() -> None:
+    def clip(cells: int, steps: int = 8) -> Clip:
+        return Clip(Grid(0, steps, cells, cells, Box(0, 0, 1, 1), tuple(map(float, range(steps)))))
+
+    wanted = {"llava-onevision": (27, 8 * 14 * 14 + 1), "llava-next-video": (24, 8 * 12 * 12), "video-llava": (16, 8 * 257)}
+    for name, (cells, tokens) in wanted.items():
+        assert lay(spec(name), [clip(cells)])[2] == [tokens]
+        _, laid, counts = lay(spec(name), [Size(300, 200), clip(cells), Size(40, 50)])
+        assert counts[1] == tokens and sum(counts) == len(laid)
+
+
 def test_one_view_counts_the_same_for_every_size() -> None:
     for width, height in SIZES:
         assert visual(spec("llava-1.5"), width, height) == 576
         assert visual(spec("llava-1.0"), width, height) == 256
+        assert visual(spec("llava-interleave"), width, height) == 729
+        assert visual(spec("deepseek-vl"), width, height) == 576
 
 
 def test_one_picture_of_1344() -> None:
-    wanted = {"llava-1.5": 576, "llava-next": 2928, "qwen2-vl": 2304, "idefics3": 2873, "smolvlm": 1088}
+    wanted = {"llava-1.5": 576, "llava-next": 2928, "qwen2-vl": 2304, "idefics3": 2873, "smolvlm": 1088, "internvl-2.5": 2560}
+    wanted |= {"pixtral": 4096, "idefics2": 320, "deepseek-vl": 576}
     assert {name: visual(spec(name), 1344, 1344) for name in wanted} == wanted
 
 
 # --- every view on 300 sizes, the encoder on some ---------------------------------------------------------------------------
 
 
-SEEING = {"llava": 0, "llava_next": 0, "idefics3": 0, "smolvlm": 1, "qwen2_vl": 0, "qwen2_5_vl": 1}
+SEEING = {
+    "llava": 0, "llava_next": 0, "idefics3": 0, "smolvlm": 1, "qwen2_vl": 0, "qwen2_5_vl": 1, "internvl": 0,
+    "llava_onevision": 0, "pixtral": 0, "deepseek_vl": 1, "idefics2": 0, "llava_next_video": 1,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "variant"), SEEING.items())
@@ -175,7 +285,8 @@ def test_views_fill_their_grids_and_their_boxes(reference: Reference, name: str,
         try:
             seen = made(model, width, height)
         except BadPicture:
-            assert isinstance(model.sight.views, Native) and max(width, height) / min(width, height) > 200
+            assert max(width, height) / min(width, height) > (200 if isinstance(model.sight.views, Native) else 48)
+            assert isinstance(model.sight.views, Native | Longest)
             continue
         for view in seen:
             last = view.strokes[-1]

@@ -17,14 +17,14 @@ EVERYWHERE = [
 ]
 
 ORDER = (
-    "errors", "home", "spec", "shapes", "spec_json", "place", "geometry", "layout", "readers", "families", "registry",
-    "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model", "weights",
-    "prompt", "generate", "budget", "assistant", "local", "loading", "evaluate", "train", "reference", "check", "env",
-    "cli", "__init__",
+    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "towers", "families",
+    "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
+    "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "local", "loading", "evaluate",
+    "train", "reference", "check", "env", "cli", "__init__",
 )  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""
 
-DATA = {"errors", "spec", "spec_json", "layout", "readers"}
+DATA = {"errors", "spec", "spec_json", "layout", "readers", "towers"}
 """All that a file of families may know."""
 
 

@@ -48,6 +48,11 @@ def test_an_original_file_comes_back_byte_for_byte() -> None:
     same(written(folder), wanted)
 
 
+def test_grouped_projections_come_back_byte_for_byte() -> None:
+    folder = RECORDED / "internlm2-0"
+    same(written(folder), stored(folder))
+
+
 # --- other spellings --------------------------------------------------------------------------------------------------------
 
 

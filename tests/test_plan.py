@@ -133,6 +133,7 @@ def test_supervision_stays_beside_its_ids(llava: Causal) -> None:
 
 
 Pairs = Callable[[str, str], Pair]
+MARKS = ("<row_", "<global-img>", "<fake_token", "<img>", "</img>", "[IMG_BREAK]", "[IMG_END]")
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_ids_are_the_processors_own_for_several_pictures(name: str, tokens: str,
 def test_marks_are_counted_as_they_are_written(name: str, pairs: Pairs) -> None:
     one = pairs(name, "bytes")
     tokenizer = one.planner.tokenizer
-    marks = {number for token, number in tokenizer.added.items() if token.startswith(("<row_", "<global-img>", "<fake_token"))}
+    marks = {number for token, number in tokenizer.added.items() if token.startswith(MARKS)}
     for width, height in sizes_of(2, 30):
         (row,) = one.planner.plan([[Message("user", (Image(0), Text("there")))]], [Size(width, height)]).rows
         assert count(one.planner.spec, Size(width, height)) == Count(
@@ -200,11 +201,11 @@ def test_a_mark_lies_where_its_tile_does(name: str, pairs: Pairs) -> None:
         assert np.array_equal(place_T4[seen], plan.laid.place_V4[row.slots_T[seen]])
         for token, place in zip(row.ids_T[~seen], place_T4[~seen].tolist(), strict=True):
             mark = written.get(int(token), "")
-            if not mark.startswith(("<row_", "<global-img>", "<fake_token")):
+            if not mark.startswith(MARKS):
                 assert place == [-1, -1, -1, -1]
                 continue
             grid = plan.laid.grids[place[0]]
-            assert place[1:] == [-1, -1, -1]
+            assert place[1:] == [-1, -1, -1] if mark != "[IMG_BREAK]" else 0 <= place[2] < grid.h - 1
             if mark.startswith("<row_"):
                 tiles = [g for g in plan.laid.grids if g.item == grid.item][:-1]
                 across, down = (sorted({getattr(g.box, edge) for g in tiles}) for edge in ("x0", "y0"))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from chiasm.budget.work import Work, work
 from chiasm.geometry import Size, views
 from chiasm.place import Grid, connect, encoded
-from chiasm.spec import Bare, Block, Causal, ConvViT, RowColumn, Sight, ViT
+from chiasm.spec import Around, Bare, Block, Causal, ConvViT, Edges, RowColumn, RowEnds, Sight, ViT
 
 DType = Literal["float32", "bfloat16", "int8"]
 BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -161,7 +161,7 @@ def parameter_count(spec: Causal) -> int:
 
 def cache_bytes(spec: Causal, positions: int, dtype: DType) -> int:
     block = spec.decoder.block
-    return 2 * spec.decoder.depth * block.kv_heads * block.head_width * positions * BYTES[dtype]
+    return spec.decoder.depth * block.kv_heads * (block.head_width + block.value_width) * positions * BYTES[dtype]
 
 
 def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtype: DType) -> int:
@@ -186,6 +186,8 @@ def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtyp
 def _working(block: Block) -> int:
     projections = 2 * (block.heads + block.kv_heads) * block.head_width
     inner = block.mlp_width * (3 if block.mlp == "gated" else 2)
+    if block.experts is not None:
+        inner = max(inner, 3 * (block.experts.active * block.experts.width + block.experts.shared))
     return 2 * block.width + max(projections, inner)
 
 
@@ -202,9 +204,9 @@ def _marks(sight: Sight, grids: Sequence[Grid]) -> int:
     from chiasm.prompt.marks import controls
 
     match sight.marks:
-        case Bare():
-            return 0
+        case Bare() | Around() | Edges() | RowEnds():
+            return controls(sight.marks, grids)
         case RowColumn():
             # A line feed after each row of tiles; the last one is written twice, which is one id.
             rows = len({grid.box.y0 for grid in grids[:-1]})
-            return controls(sight.marks, len(grids)) + rows
+            return controls(sight.marks, grids) + rows

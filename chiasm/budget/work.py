@@ -3,7 +3,8 @@
 With N tokens of a block of width D, H heads (of them G with keys of their own) of width F, an MLP of width M, and S
 the sum of squares of the lengths of the sequences that attend to themselves alone:
 
-    linear     2 N (D H F + 2 D G F + H F D + k D M)      k = 2 products in a plain MLP, 3 in a gated one
+    linear     2 N (D H F + 2 D G F + H F D + k D M)      k = 2 products in a plain MLP, 3 in a gated one; of experts
+                                                           those that a token passes, and their router
     attention  4 S H F                                     scores, then the weighted sum
 
 Attention is counted as it is handed to the kernel: whole squares, also under a causal mask. Norms, activations,
@@ -18,7 +19,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chiasm.place import Grid, encoded, leaves, route
-from chiasm.spec import Block, Causal, ConvViT, JoinTiles, Merge, Mlp, Normed, Sight, Step, ViT, Windows
+from chiasm.spec import (
+    Block,
+    ByKind,
+    Causal,
+    ConvViT,
+    JoinTiles,
+    Merge,
+    Mlp,
+    Normed,
+    PoolClips,
+    Resampler,
+    Sight,
+    Step,
+    ViT,
+    Windows,
+)
 
 
 @dataclass(frozen=True)
@@ -52,12 +68,13 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
     """
     decoder = spec.decoder
     # Only the last position's state is asked for, so the last block computes keys and values for all, the rest for one.
-    whole = decoder.depth - 1
+    *before, last = (decoder.block_of(layer) for layer in range(decoder.depth))
+    led = 2 * decoder.width * decoder.inner * (length + 1) if decoder.inner != decoder.width else 0
     language = (
-        whole * _linear(decoder.block, length) + _projections(decoder.block, length) + _after(decoder.block, 1),
-        whole * _attention(decoder.block, length * length) + _attention(decoder.block, length),
+        led + sum(_linear(block, length) for block in before) + _projections(last, length) + _after(last, 1),
+        sum(_attention(block, length * length) for block in before) + _attention(last, length),
     )
-    head = 2 * decoder.width * decoder.vocab
+    head = 2 * decoder.inner * decoder.vocab
     if spec.sight is None or not grids:
         return Work(0, 0, 0, *language, head)
     match spec.sight.encoder:
@@ -65,6 +82,10 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             seen = _vit(encoder, grids)
         case ConvViT() as encoder:
             seen = _conv_vit(encoder, grids)
+        case ByKind(pictures, clips):
+            towers = ((pictures, [g for g in grids if not g.moves]), (clips, [g for g in grids if g.moves]))
+            (a, b), (c, d) = (_vit(*tower) for tower in towers)
+            seen = a + c, b + d
     return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
 
 
@@ -74,17 +95,27 @@ def _linear(block: Block, tokens: int) -> int:
 
 def _projections(block: Block, tokens: int) -> int:
     """Queries, keys and values."""
+    if block.latent is not None:
+        narrow, across = block.latent, block.heads * block.head_width
+        asked = block.width * across
+        if narrow.queries is not None:
+            asked = narrow.queries * (block.width + across)
+        unfolded = block.heads * (block.head_width - narrow.turned + narrow.values)
+        return 2 * tokens * (asked + block.width * (narrow.keys + narrow.turned) + narrow.keys * unfolded)
     return 2 * tokens * block.width * (block.heads + 2 * block.kv_heads) * block.head_width
 
 
 def _after(block: Block, tokens: int) -> int:
     """What follows the attention: its output's product, and the MLP."""
     products = 3 if block.mlp == "gated" else 2
-    return 2 * tokens * block.width * (block.heads * block.head_width + products * block.mlp_width)
+    inner = products * block.mlp_width
+    if block.experts is not None:
+        inner = 3 * (block.experts.active * block.experts.width + block.experts.shared) + block.experts.count
+    return 2 * tokens * block.width * (block.heads * block.value_width + inner)
 
 
 def _attention(block: Block, pairs: int) -> int:
-    return 4 * pairs * block.heads * block.head_width
+    return 2 * pairs * block.heads * (block.head_width + block.value_width)
 
 
 def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
@@ -140,7 +171,15 @@ def _connector(sight: Sight, grids: Sequence[Grid], sizes: Sequence[tuple[int, i
 def _step(step: Step, tokens: int, width: int) -> int:
     match step:
         case Mlp():
+            if step.gated:
+                return 2 * tokens * step.hidden * (2 * width + step.width)
             widths = [width, *[step.hidden] * (step.depth - 1), step.width]
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
-        case Normed() | Merge() | JoinTiles():
+        case Normed() | Merge() | JoinTiles() | PoolClips():
             return 0
+        case Resampler(block, depth, queries):
+            # Queries of one view: their own products and those of the keys that they read, the view's tokens among them.
+            keys = tokens + queries
+            shared = 2 * keys * block.width * 2 * block.kv_heads * block.head_width
+            own = 2 * queries * block.width * block.heads * block.head_width + _after(block, queries)
+            return depth * (shared + own + _attention(block, queries * keys))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chiasm import registry
 from chiasm.cli.near import suggesting
 from chiasm.errors import UserError
-from chiasm.spec import Causal, Model
+from chiasm.spec import Causal, EncodeText, Match, Model, Seq2Seq
 
 if TYPE_CHECKING:
     from chiasm.prompt.planner import Planner
@@ -49,10 +49,17 @@ def sized(name: str, size: str) -> Named:
 
 
 def writes(name: str, model: Model) -> Causal:
-    """The model if it writes text. Raises `UserError` where it only compares."""
-    if isinstance(model, Causal):
-        return model
-    raise UserError(f"{name} compares pictures with texts and has no context to fill: plan a model that writes")
+    """The model if it goes on with a text. Raises `UserError` where it does something else."""
+    match model:
+        case Causal():
+            return model
+        case Match():
+            does = "compares pictures with texts"
+        case EncodeText():
+            does = "encodes texts"
+        case Seq2Seq():
+            does = "writes after a source that it reads as a whole"
+    raise UserError(f"{name} {does} and has no context to fill: plan a model that writes")
 
 
 def unbounded(planner: Planner) -> Planner:

@@ -9,11 +9,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from chiasm.connect.resampler import ResamplerStep
 from chiasm.layers.act import ACTIVATIONS
+from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import norm
 from chiasm.place import NEWLINE, Laid, leaves, route
 from chiasm.shapes import check
-from chiasm.spec import JoinTiles, Merge, Mlp, Normed, Step
+from chiasm.spec import JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,37 @@ class MLPStep(nn.Module):
 class MergeStep(nn.Module):
     """Joins the tokens of each route by width."""
 
-    def forward(self, x_VD: Tensor, index_VM: Tensor) -> Tensor:
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
         return x_VD[index_VM].flatten(1)
 
 
 class JoinStep(nn.Module):
-    """Reorders tokens and sets the learned newline where the route says so."""
+    """Reorders tokens, some of them blends of neighbours, and sets the learned newline where the route says so."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.newline = nn.Parameter(torch.zeros(width))
 
-    def forward(self, x_VD: Tensor, index_VM: Tensor) -> Tensor:
-        return torch.where(index_VM == NEWLINE, self.newline, x_VD[index_VM[:, 0].clamp(min=0)])
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        return torch.where(index_VM[:, :1] == NEWLINE, self.newline, blended(x_VD, index_VM.clamp(min=0), weight_VM))
+
+
+class PoolStep(nn.Module):
+    """The mean, the blend or the highest of each route's tokens."""
+
+    def __init__(self, spec: PoolClips) -> None:
+        super().__init__()
+        self.highest = spec.how == "max"
+
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        return x_VD[index_VM].amax(1) if self.highest else blended(x_VD, index_VM, weight_VM)
+
+
+def blended(x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+    """Each route's tokens added up in its shares; a route without shares has one token."""
+    if weight_VM is None:
+        return x_VD[index_VM[:, 0]]
+    return (x_VD[index_VM] * weight_VM[..., None].to(x_VD.dtype)).sum(1)
 
 
 class Connector(nn.Module):
@@ -70,6 +90,8 @@ class Connector(nn.Module):
         modules: list[nn.Module] = []
         for step in steps:
             match step:
+                case Mlp(gated=True):
+                    modules.append(GatedMLP(width, step.hidden, step.act, step.bias, out=step.width))
                 case Mlp():
                     modules.append(MLPStep(step, width))
                 case Normed():
@@ -80,6 +102,10 @@ class Connector(nn.Module):
                     modules.append(MergeStep())
                 case JoinTiles():
                     modules.append(JoinStep(width))
+                case PoolClips():
+                    modules.append(PoolStep(step))
+                case Resampler():
+                    modules.append(ResamplerStep(step))
             width = leaves(step, width)
         self.steps = nn.ModuleList(modules)
         self.width = width
@@ -91,5 +117,7 @@ class Connector(nn.Module):
                 x = module(x)
                 continue
             path = route(step, laid, sizes)
-            x, laid = module(x, torch.from_numpy(path.index_VM).to(x.device)), path.laid
+            index_VM = torch.from_numpy(path.index_VM).to(x.device)
+            weight_VM = None if path.weight_VM is None else torch.from_numpy(path.weight_VM).to(x.device)
+            x, laid = module(x, index_VM, weight_VM), path.laid
         return Visual(x, laid)

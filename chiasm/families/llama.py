@@ -1,8 +1,8 @@
-"""Llama (and SmolLM2, Vicuna, Mistral, Qwen2): decoders of text alone, and the readers that VLMs call for their own."""
+"""Llama (and Llama 3, SmolLM2, Vicuna, Mistral, Qwen2): decoders of text alone, and the readers that VLMs call for theirs."""
 
 from chiasm.layout import Config, Layout, Reading
 from chiasm.readers import decoder, sliding_window
-from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope
+from chiasm.spec import Block, Causal, Decoder, Family, Llama3Scaling, Norm, Rope
 
 
 def read_llama(c: Config) -> Reading:
@@ -24,6 +24,14 @@ def read_qwen2(c: Config) -> Reading:
     return decoder(c, context=32768, eps=1e-6, qkv_bias=True)
 
 
+def llama_like(width: int, heads: int, kv_heads: int, mlp_width: int, *, eps: float = 1e-6, qkv_bias: bool = False) -> Block:
+    """The block that most decoders of text are made of."""
+    return Block(
+        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", eps), "silu", "gated",
+        qkv_bias=qkv_bias, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+
+
 LAYOUTS = (Layout("llama", read_llama), Layout("mistral", read_mistral), Layout("qwen2", read_qwen2))
 
 SMOLLM2 = Causal(
@@ -35,6 +43,11 @@ SMOLLM2 = Causal(
         depth=30, vocab=49152, rope=Rope(100000.0), context=8192, tied=True,
     )
 )  # fmt: skip
+
+LLAMA_3 = Decoder(
+    llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 128256, Rope(500000.0, Llama3Scaling(8.0, 1.0, 4.0, 8192)), 131072
+)
+LLAMA_3_SMALL = {"decoder.rope.scaling": Llama3Scaling(32.0, 1.0, 4.0, 8192), "decoder.tied": True}
 
 FAMILIES = (
     Family(
@@ -57,5 +70,25 @@ FAMILIES = (
         },
         reference="LlamaForCausalLM",
         ran=True,
+    ),
+    Family(
+        name="llama-3",
+        title="Llama 3",
+        paper="2407.21783",
+        year=2024,
+        layout="llama",
+        model=Causal(LLAMA_3),
+        sizes={
+            "3.1-8b": {},
+            "3.1-70b": {"decoder.block": llama_like(8192, 64, 8, 28672, eps=1e-5), "decoder.depth": 80},
+            "3-8b": {"decoder.rope": Rope(500000.0), "decoder.context": 8192},
+            "3.2-1b": {
+                "decoder.block": llama_like(2048, 32, 8, 8192, eps=1e-5), "decoder.depth": 16, **LLAMA_3_SMALL,
+            },
+            "3.2-3b": {
+                "decoder.block": llama_like(3072, 24, 8, 8192, eps=1e-5), "decoder.depth": 28, **LLAMA_3_SMALL,
+            },
+        },
+        reference="LlamaForCausalLM",
     ),
 )  # fmt: skip

@@ -11,17 +11,20 @@ from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, VIT_KEYS, crop_resize, head_keys, pixels, squash, vit_block
 from chiasm.spec import (
+    Bare,
     Block,
     Causal,
     Decoder,
     Family,
     JoinTiles,
+    Longest,
     Mlp,
     Norm,
     Pinpoints,
     Pixels,
     Resize,
     Rope,
+    RowEnds,
     Sight,
     Splice,
     Step,
@@ -83,12 +86,27 @@ def keys(vision: Reading, text: Reading, decoder: Decoder) -> tuple[Rule, ...]:
 def read(c: Config) -> Reading:
     vision, tower, text, decoder = see(c)
     name = c.pixels.data.get("image_processor_type", "CLIPImageProcessor").removesuffix("Fast")
+    views: Resize | Longest
+    marks: Bare | RowEnds = Bare()
     if name.startswith("Siglip"):
         views, look = squash(c.pixels, 224), pixels(c.pixels, HALF, HALF)
+    elif name.startswith("Pixtral"):
+        views, look, marks = longest(c.pixels, tower.patch), pixels(c.pixels, CLIP_MEAN, CLIP_STD), ROW_ENDS
     else:
         views, look = crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
-    sight = Sight(views, look, tower, (mlp(c, decoder.width),), Splice(c.get("image_token_index", 32000)))
+    image = c.first("image_token_index", "image_token_id", default=32000)
+    sight = Sight(views, look, tower, (mlp(c, decoder.width),), Splice(image), marks)
     return Reading(Causal(decoder, sight), keys(vision, text, decoder))
+
+
+def longest(c: Config, patch: int) -> Longest:
+    """Pixtral's preprocessing: no edge above a limit, both multiples of a patch."""
+    c.only("patch_size", patch, {"height": patch, "width": patch})
+    size = c.get("size", {"longest_edge": 1024})
+    return Longest(size["longest_edge"] if "longest_edge" in size else size["height"], patch)
+
+
+ROW_ENDS = RowEnds("[IMG_BREAK]", "[IMG_END]")
 
 
 # --- the original code's own folders ----------------------------------------------------------------------------------------

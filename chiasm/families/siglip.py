@@ -1,17 +1,9 @@
 """SigLIP (arXiv:2303.15343): two towers and a sigmoid per pair; pictures pooled by attention, texts at their last place."""
 
 from chiasm.layout import Config, Layout, Name, Reading, under
-from chiasm.readers import HALF, TEXT_KEYS, VIT_KEYS, pixels, squash, vit_block
+from chiasm.readers import HALF, VIT_KEYS, pixels, squash, vit_block
 from chiasm.spec import AttentionPool, Block, Family, Match, Norm, Pixels, Resize, Table, TextTower, ViT
-
-POOL_KEYS = (
-    Name("head.probe", "query"),
-    Name("head.attention.*", "attention.*"),
-    Name("head.attention.out_proj.*", "attention.out_proj.*"),
-    Name("head.layernorm.*", "norm.*"),
-    Name("head.mlp.fc1.*", "mlp.up.*"),
-    Name("head.mlp.fc2.*", "mlp.down.*"),
-)
+from chiasm.towers.plain import POOL_KEYS, sigmoid_text
 
 
 def read_vision(c: Config) -> Reading:
@@ -21,15 +13,6 @@ def read_vision(c: Config) -> Reading:
     c.inert("vision_use_head", "projection_dim")
     spec = ViT(block, c.get("num_hidden_layers", 12), patch, Table(c.get("image_size", 224) // patch), post_norm="idle")
     return Reading(spec, VIT_KEYS)
-
-
-def read_text(c: Config) -> Reading:
-    block = vit_block(c, width=768, heads=12, mlp_width=3072, act="gelu_pytorch_tanh", eps=1e-6)
-    spec = TextTower(
-        block, c.get("num_hidden_layers", 12), c.get("vocab_size", 32000), c.get("max_position_embeddings", 64), "full", "last",
-        c.get("eos_token_id", 49407), c.first("projection_size", default=block.width), project_bias=True,
-    )  # fmt: skip
-    return Reading(spec, (*TEXT_KEYS, Name("head.*", "project.*")))
 
 
 def read(c: Config) -> Reading:
@@ -46,7 +29,7 @@ def read(c: Config) -> Reading:
     return Reading(Match(views, look, vision.spec, AttentionPool(vision.spec.block.mlp_width), text.spec, "sigmoid"), keys)
 
 
-LAYOUTS = (Layout("siglip", read), Layout("siglip_vision_model", read_vision), Layout("siglip_text_model", read_text))
+LAYOUTS = (Layout("siglip", read), Layout("siglip_vision_model", read_vision), Layout("siglip_text_model", sigmoid_text))
 
 
 def tower(width: int, heads: int, mlp_width: int) -> Block:

@@ -21,7 +21,7 @@ from chiasm.layers.cpu import Int, at
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import RMSNorm
 from chiasm.layers.rope import Turn
-from chiasm.spec import Decoder
+from chiasm.spec import Decoder, Rope, Scores
 
 PARTS = ("norm1", "q", "k", "v", "q_bias", "k_bias", "v_bias", "out", "out_bias", "norm2", "gate", "up", "down")
 
@@ -68,12 +68,22 @@ class OneRow:
 def attach(decoder: CausalDecoder) -> bool:
     """Lets a decoder read single tokens the compiled way, if it is of the kind and this machine can; before `prepare`,
     which lays the weights out anew. True where it was done."""
+    if not _usual(decoder.spec):
+        return False
     parts = [part for block in decoder.blocks if (part := _parts(block)) is not None]
     program = cpu.program()
     if program is None or len(parts) < len(decoder.blocks):
         return False
     decoder.one_row = OneRow(decoder.spec, parts, program)
     return True
+
+
+def _usual(spec: Decoder) -> bool:
+    """Whether a decoder is of the kind at all: heads turned whole and scored as usual, one window for all layers."""
+    block, rope = spec.block, spec.rope
+    plain = block.scores == Scores() and block.qk_norm is None and block.latent is None and block.experts is None
+    turned = isinstance(rope, Rope) and rope.share == 1
+    return plain and turned and block.norms == "before" and spec.full_every is None and spec.inner == spec.width
 
 
 def _parts(block: nn.Module) -> dict[str, Tensor] | None:

@@ -12,11 +12,11 @@ from chiasm.spec import AttentionPool, Block, ClsProject
 
 
 class ClsHead(nn.Module):
-    """The class token projected without bias."""
+    """The class token projected."""
 
     def __init__(self, spec: ClsProject, width: int) -> None:
         super().__init__()
-        self.project = nn.Linear(width, spec.width, bias=False)
+        self.project = nn.Linear(width, spec.width, spec.bias)
 
     def forward(self, features_BPE: Tensor) -> Tensor:
         return self.project(features_BPE[:, 0])

@@ -1,4 +1,4 @@
-"""The causal decoder of the Llama kind: Llama, Vicuna, Mistral, Qwen2 and their like."""
+"""The causal decoder of the Llama kind: Llama, Vicuna, Mistral, Qwen, Gemma, Phi, OPT, DeepSeek and their like."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from chiasm.layers.attention import Mask, Slot, Wanted
-from chiasm.layers.block import TransformerBlock
+from chiasm.layers.block import transformer_block
 from chiasm.layers.cache import KVCache
+from chiasm.layers.embed import embedding
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
-from chiasm.sequence.masks import branched_mask, causal_mask
-from chiasm.spec import Decoder
+from chiasm.sequence.masks import branched_mask, causal_mask, near
+from chiasm.spec import Decoder, Learned, Rope
 
 
 class OneRow(Protocol):
@@ -32,9 +33,15 @@ class CausalDecoder(nn.Module):
     def __init__(self, spec: Decoder) -> None:
         super().__init__()
         self.spec = spec
-        self.embed = nn.Embedding(spec.vocab, spec.width)
-        self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
-        self.norm = norm(spec.block.norm, spec.width)
+        self.embed = embedding(spec)
+        if isinstance(spec.rope, Learned):
+            self.position = nn.Embedding(spec.rope.before + spec.rope.count, spec.width)
+        self.blocks = nn.ModuleList(transformer_block(spec.block_of(layer)) for layer in range(spec.depth))
+        self.windows = [spec.window_of(layer) for layer in range(spec.depth)]
+        self.kinds = tuple(set(self.windows))
+        # Blocks whose norms stand after the sums leave normed states.
+        self.norm = norm(spec.block.norm, spec.width) if spec.block.norms != "after" else nn.Identity()
+        self.leave = nn.Linear(spec.width, spec.inner, bias=False) if spec.inner != spec.width else nn.Identity()
         self.one_row: OneRow | None = None
 
     def forward(
@@ -46,18 +53,39 @@ class CausalDecoder(nn.Module):
         segment_BT: Tensor | None = None,
         wanted: Wanted = "all",
     ) -> Tensor:
-        by = turn(self.spec.rope, self.spec.block.head_width, where_ABT).to(hidden_BTD.dtype)
-        if segment_BT is not None:
-            mask: Mask = branched_mask(valid_BT, segment_BT)
-        elif cache is None:
-            mask = causal_mask(valid_BT, valid_BT.shape[1], self.spec.window, not bool(valid_BT.all()))
-        else:
+        hidden_BTD, by = self._placed(hidden_BTD, where_ABT)
+        if cache is not None and segment_BT is None:
             cache.advance(valid_BT)
-            seen_BT = cache.valid_BT[:, : cache.length]
-            mask = causal_mask(seen_BT, valid_BT.shape[1], self.spec.window, cache.padded)
+        masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window) for window in self.kinds}
+        mask = masks[self.windows[0]]
         if self.one_row is not None and cache is not None and hidden_BTD.shape[:2] == (1, 1) and mask == "full":
+            assert by is not None
             return self.norm(self.one_row(hidden_BTD, by, cache))
         for layer, block in enumerate(self.blocks):
             slot = None if cache is None else Slot(cache, layer)
+            mask = masks[self.windows[layer]]
             hidden_BTD = block(hidden_BTD, mask, by, slot, wanted if layer + 1 == len(self.blocks) else "all")
-        return self.norm(hidden_BTD)
+        out_BTD: Tensor = self.leave(self.norm(hidden_BTD))
+        return out_BTD
+
+    def _placed(self, hidden_BTD: Tensor, where_ABT: Tensor) -> tuple[Tensor, Turn | None]:
+        """Hidden states with their learned places added, or how far their heads are turned."""
+        match self.spec.rope:
+            case Learned(count, before):
+                # What stands past the table is a pad: rows of different lengths may be padded on the right.
+                return hidden_BTD + self.position(where_ABT[0].clamp(max=count - 1) + before), None
+            case Rope() as rope:
+                latent = self.spec.block.latent
+                width = self.spec.block.head_width if latent is None else latent.turned
+                return hidden_BTD, turn(rope, width, where_ABT).to(hidden_BTD.dtype)
+
+    @staticmethod
+    def _mask(
+        where_ABT: Tensor, valid_BT: Tensor, cache: KVCache | None, segment_BT: Tensor | None, window: int | None
+    ) -> Mask:
+        if segment_BT is not None:
+            related = branched_mask(valid_BT, segment_BT)
+            return related if window is None else related & near(where_ABT[0], window)
+        if cache is None:
+            return causal_mask(valid_BT, valid_BT.shape[1], window, not bool(valid_BT.all()))
+        return causal_mask(cache.valid_BT[:, : cache.length], valid_BT.shape[1], window, cache.padded)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from chiasm.layers import cpu
 from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import Preparable, packs, product
+from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, rotate
 from chiasm.spec import Block
 
@@ -26,7 +27,8 @@ class Spans:
 
 
 Mask = Tensor | Spans | Literal["full", "causal"]
-"""What a query may see: a tensor [B or 1, 1, T, keys] (true = seen), its own span, everything, or what is not later."""
+"""What a query may see: a tensor [B or 1, 1, T, keys] (true = seen), its own span, everything, or what is not later. A tensor
+of floats [B or 1, N or 1, T, keys] is added to the scores."""
 
 
 Wanted = Literal["all", "last"]
@@ -42,28 +44,42 @@ class Slot:
 
 
 class Attention(Preparable):
-    """softmax(q k^T / sqrt(F)) v. `prepare` joins the three projections into one product for inference."""
+    """softmax(q k^T / sqrt(F)) v, but for what the spec's `scores` and `qk_norm` say otherwise. `prepare` joins the three
+    projections into one product for inference."""
 
     def __init__(self, spec: Block) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_width = spec.heads, spec.kv_heads, spec.head_width
         across, shared = spec.heads * spec.head_width, spec.kv_heads * spec.head_width
         self.q: nn.Linear | None = nn.Linear(spec.width, across, spec.qkv_bias)
-        self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
+        self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias and spec.k_bias)
         self.v: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
+        self.q_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
+        self.k_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
+        self.louder = louder(spec)
+        self.cap = spec.scores.cap
+        self.norm = None if spec.attention_norm is None else norm(spec.attention_norm, across)
+        self.bias_k = nn.Parameter(torch.zeros(shared)) if spec.extra_key else None
+        self.bias_v = nn.Parameter(torch.zeros(shared)) if spec.extra_key else None
         self.qkv: nn.Module | None = None
         self.run: CDLL | None = None
         self.in_tiles = False
 
     def prepare(self) -> None:
         if self.q is not None and self.k is not None and self.v is not None:
-            self.run = cpu.program() if packs(self.q.weight) else None
-            self.in_tiles = self.run is not None and cpu.attends(self.run, self.head_width)
+            self.run = cpu.program() if packs(self.q.weight) and self._usual else None
+            plain = self.norm is None and self.bias_k is None
+            self.in_tiles = plain and self.run is not None and cpu.attends(self.run, self.head_width)
             self.qkv = product(self.q, self.k, self.v)
             self.q = self.k = self.v = None
         if isinstance(self.out, nn.Linear):
             self.out = product(self.out)
+
+    @property
+    def _usual(self) -> bool:
+        """Whether the compiled program computes this attention."""
+        return self.q_norm is None and self.louder is None and self.cap is None
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
@@ -75,8 +91,17 @@ class Attention(Preparable):
             q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
         if slot is not None:
             k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
-        mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
-        out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
+        if self.louder is not None:
+            q_BNTF = q_BNTF * self.louder
+        if self.bias_k is not None and self.bias_v is not None:
+            key_N1F, value_N1F = (extra.view(-1, 1, self.head_width) for extra in (self.bias_k, self.bias_v))
+            mixed_BNTF = attend_beside(q_BNTF, k_BNTF, v_BNTF, mask, key_N1F, value_N1F)
+        elif self.cap is not None:
+            mixed_BNTF = bent(q_BNTF, k_BNTF, v_BNTF, mask, self.cap)
+        else:
+            mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
+        mixed_BTD = mixed_BNTF.transpose(1, 2).flatten(2)
+        out_BTD: Tensor = self.out(mixed_BTD if self.norm is None else self.norm(mixed_BTD))
         return out_BTD
 
     def _prefill(self, run: CDLL, x_BTD: Tensor, by: Turn | None, slot: Slot | None) -> Tensor:
@@ -93,8 +118,11 @@ class Attention(Preparable):
         """Queries, keys and values as the prepared projection writes them, the first two turned in place: [B, T, heads, F]."""
         assert self.qkv is not None
         heads_BTNF: Tensor = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
-        if by is not None:
+        if by is not None and by.cos.shape[-1] == self.head_width:
             cpu.turn(run, heads_BTNF, by.cos, by.sin, self.heads + self.kv_heads)
+        elif by is not None:
+            turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
+            return torch.cat([rotate(turned, by), v], 2)
         return heads_BTNF
 
     def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,18 +133,33 @@ class Attention(Preparable):
         if self.qkv is not None:
             heads_BTNF = self.qkv(x_BTD).unflatten(-1, (-1, self.head_width))
             turned, v = heads_BTNF.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), 2)
+            if self.q_norm is not None:
+                q, k = turned.split_with_sizes((self.heads, self.kv_heads), 2)
+                return *self._normed(q, k, by), v
             q, k = (turned if by is None else rotate(turned, by)).split_with_sizes((self.heads, self.kv_heads), 2)
             return q, k, v
         assert self.q is not None and self.k is not None and self.v is not None
         q, k, v = (part(x_BTD).unflatten(-1, (-1, self.head_width)) for part in (self.q, self.k, self.v))
-        return (q, k, v) if by is None else (rotate(q, by), rotate(k, by), v)
+        return *self._normed(q, k, by), v
+
+    def _normed(self, q_BTNF: Tensor, k_BTNF: Tensor, by: Turn | None) -> tuple[Tensor, Tensor]:
+        """Queries and keys normed, then turned."""
+        if self.q_norm is not None and self.k_norm is not None:
+            q_BTNF, k_BTNF = self.q_norm(q_BTNF), self.k_norm(k_BTNF)
+        return (q_BTNF, k_BTNF) if by is None else (rotate(q_BTNF, by), rotate(k_BTNF, by))
+
+
+def louder(spec: Block) -> float | None:
+    """What queries are multiplied by, for scores that are not scaled by one over the root of the head's width."""
+    scale, usual = spec.scores.scale, spec.head_width**-0.5
+    return None if scale is None or scale == usual else scale / usual
 
 
 def attend(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask) -> Tensor:
     """Attention of queries to keys under a mask; [B, N, T, F]. Fewer key heads than query heads are shared in order."""
     if isinstance(mask, Spans):
         return _attend_spans(q_BNTF, k_BNTF, v_BNTF, mask)
-    if q_BNTF.requires_grad and q_BNTF.device.type == "cpu" and not isinstance(mask, str):
+    if q_BNTF.requires_grad and q_BNTF.device.type == "cpu" and isinstance(mask, Tensor) and mask.dtype == torch.bool:
         return _products(q_BNTF, k_BNTF, v_BNTF, mask)
     causal = mask == "causal" if isinstance(mask, str) else False
     if causal and BAND < q_BNTF.shape[2] <= WHOLE and q_BNTF.device.type == "cpu" and not torch.is_grad_enabled():
@@ -139,6 +182,34 @@ def _products(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Tensor) -> T
     scores = scores.unflatten(2, (-1, queries)).masked_fill(~mask[:, :, None], float("-inf"))
     mixed = scores.softmax(-1, torch.float32).to(v_BNTF.dtype).flatten(2, 3) @ v_BNTF
     return mixed.unflatten(2, (-1, queries)).flatten(1, 2)
+
+
+def bent(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, cap: float) -> Tensor:
+    """Attention whose scores are bent into (-cap, cap) by tanh before the mask, as plain products; [B, N, T, F].
+
+    Raises `TypeError` for spans, which no model with a cap has.
+    """
+    if isinstance(mask, Spans):
+        raise TypeError("scores with a cap among packed spans")
+    shared, queries, keys = k_BNTF.shape[1], q_BNTF.shape[2], k_BNTF.shape[2]
+    grouped = (q_BNTF * q_BNTF.shape[-1] ** -0.5).unflatten(1, (shared, -1))
+    scores = (grouped @ k_BNTF.transpose(-1, -2)[:, :, None]).div(cap).tanh().mul(cap)
+    if isinstance(mask, Tensor):
+        scores = scores.masked_fill(~mask[:, :, None], float("-inf"))
+    elif mask == "causal" and queries > 1:
+        later = torch.ones(queries, keys, dtype=torch.bool, device=scores.device).triu(keys - queries + 1)
+        scores = scores.masked_fill(later, float("-inf"))
+    mixed = scores.softmax(-1, torch.float32).to(v_BNTF.dtype) @ v_BNTF[:, :, None]
+    return mixed.flatten(1, 2)
+
+
+def attend_beside(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask, key_N1F: Tensor, value_N1F: Tensor) -> Tensor:
+    """As `attend`, each query seeing one more key and value; for whole sequences and spans."""
+    lengths = mask.lengths if isinstance(mask, Spans) else (q_BNTF.shape[2],)
+    parts = zip(*(x.split(lengths, 2) for x in (q_BNTF, k_BNTF, v_BNTF)), strict=True)
+    extra = [x.expand(len(q_BNTF), -1, -1, -1) for x in (key_N1F, value_N1F)]
+    seen = ((q, torch.cat([k, extra[0]], 2), torch.cat([v, extra[1]], 2)) for q, k, v in parts)
+    return torch.cat([F.scaled_dot_product_attention(q, k, v) for q, k, v in seen], 2)
 
 
 BAND, WHOLE = 128, 512

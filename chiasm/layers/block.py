@@ -1,14 +1,29 @@
-"""The pre-norm transformer block that encoders, text towers and decoders share."""
+"""The transformer blocks that encoders, text towers and decoders share; they differ in where their norms stand."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from chiasm.layers.across import AcrossNormAttention
 from chiasm.layers.attention import Attention, Mask, Slot, Wanted
+from chiasm.layers.experts import MixedMLP
+from chiasm.layers.latent import LatentAttention
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn
 from chiasm.spec import Block
+
+
+class LayerScale(nn.Module):
+    """x times a learned number per channel (arXiv:2103.17239)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
 
 
 class TransformerBlock(nn.Module):
@@ -17,13 +32,75 @@ class TransformerBlock(nn.Module):
     def __init__(self, spec: Block) -> None:
         super().__init__()
         self.norm1 = norm(spec.norm, spec.width)
-        self.attention = Attention(spec)
+        self.attention = attention(spec)
         self.norm2 = norm(spec.norm, spec.width)
-        self.mlp = mlp(spec)
+        self.mlp = branch(spec)
+        self.scale1 = LayerScale(spec.width) if spec.layer_scale else None
+        self.scale2 = LayerScale(spec.width) if spec.layer_scale else None
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
         mixed_BTD = self.attention(self.norm1(x_BTD), mask, by, slot, wanted)
+        mixed_BTD = mixed_BTD if self.scale1 is None else self.scale1(mixed_BTD)
         x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
-        return x_BTD + self.mlp(self.norm2(x_BTD))
+        made_BTD = self.mlp(self.norm2(x_BTD))
+        return x_BTD + (made_BTD if self.scale2 is None else self.scale2(made_BTD))
+
+
+class SandwichBlock(nn.Module):
+    """x + norm(attention(norm(x))), then x + norm(mlp(norm(x))) (Gemma 2, arXiv:2408.00118)."""
+
+    def __init__(self, spec: Block) -> None:
+        super().__init__()
+        self.norm1, self.norm1_after, self.norm2, self.norm2_after = (norm(spec.norm, spec.width) for _ in range(4))
+        self.attention = attention(spec)
+        self.mlp = branch(spec)
+
+    def forward(
+        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
+        mixed_BTD = self.norm1_after(self.attention(self.norm1(x_BTD), mask, by, slot, wanted))
+        x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
+        return x_BTD + self.norm2_after(self.mlp(self.norm2(x_BTD)))
+
+
+class PostNormBlock(nn.Module):
+    """norm(x + attention(x)), then norm(x + mlp(x)), as the first transformers had it (arXiv:1706.03762)."""
+
+    def __init__(self, spec: Block) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = (norm(spec.norm, spec.width) for _ in range(2))
+        self.attention = attention(spec)
+        self.mlp = branch(spec)
+
+    def forward(
+        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
+        mixed_BTD = self.attention(x_BTD, mask, by, slot, wanted)
+        x_BTD = self.norm1((x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD)
+        out_BTD: Tensor = self.norm2(x_BTD + self.mlp(x_BTD))
+        return out_BTD
+
+
+def transformer_block(spec: Block) -> nn.Module:
+    """The block that a spec describes."""
+    match spec.norms:
+        case "before":
+            return TransformerBlock(spec)
+        case "both":
+            return SandwichBlock(spec)
+        case "after":
+            return PostNormBlock(spec)
+
+
+def attention(spec: Block) -> nn.Module:
+    """A block's attention."""
+    if spec.latent is not None:
+        return LatentAttention(spec, spec.latent)
+    return Attention(spec) if spec.qk_across is None else AcrossNormAttention(spec, spec.qk_across)
+
+
+def branch(spec: Block) -> nn.Module:
+    """A block's MLP, or the experts that stand in its place."""
+    return mlp(spec) if spec.experts is None else MixedMLP(spec, spec.experts)

@@ -10,16 +10,25 @@ from chiasm.layers.memory import empty
 
 
 class KVCache:
-    """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length.
+    """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length. `value_width` is for
+    heads whose values are of another width.
 
     `valid_BT` marks the positions that are no pads; pads stand on the left.
     """
 
     def __init__(
-        self, layers: int, rows: int, heads: int, room: int, head_width: int, dtype: torch.dtype, device: torch.device
+        self,
+        layers: int,
+        rows: int,
+        heads: int,
+        room: int,
+        head_width: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        value_width: int | None = None,
     ) -> None:
-        shape = (layers, rows, heads, room, head_width)
-        self.keys, self.values = (empty(shape, dtype, device) for _ in range(2))
+        shape = (layers, rows, heads, room)
+        self.keys, self.values = (empty((*shape, width), dtype, device) for width in (head_width, value_width or head_width))
         self._layers = [(self.keys[layer], self.values[layer]) for layer in range(layers)]
         self.valid_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
         self.padded = False
@@ -46,7 +55,8 @@ class KVCache:
     def pick(self, rows: list[int], room: int) -> KVCache:
         """A cache of these rows, in this order, repeated where named twice, with room for `room` positions."""
         layers, _, heads, _, head_width = self.keys.shape
-        picked = KVCache(layers, len(rows), heads, room, head_width, self.keys.dtype, self.keys.device)
+        value_width = self.values.shape[-1]
+        picked = KVCache(layers, len(rows), heads, room, head_width, self.keys.dtype, self.keys.device, value_width)
         end = picked.length = self.length
         picked.keys[..., :end, :] = self.keys[:, rows, :, :end]
         picked.values[..., :end, :] = self.values[:, rows, :, :end]

@@ -67,11 +67,12 @@ def product(*layers: nn.Linear) -> nn.Module:
 
 def joined(*layers: nn.Linear) -> nn.Linear:
     """Linear layers over the same input as one whose output is theirs side by side."""
-    bias = layers[0].bias is not None
+    bias = any(layer.bias is not None for layer in layers)
     whole = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers), bias, device="meta")
     whole.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]), requires_grad=False)
     if bias:
-        whole.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]), requires_grad=False)
+        biases = [layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers]
+        whole.bias = nn.Parameter(torch.cat([bias.detach() for bias in biases]), requires_grad=False)
     return whole
 
 

@@ -9,15 +9,17 @@ from torch.nn import functional as F
 
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.linear import Packed, Preparable, packs, product
-from chiasm.spec import Activation, Block
+from chiasm.layers.norm import norm
+from chiasm.spec import Activation, Block, Norm
 
 
 class PlainMLP(Preparable):
     """down(act(up(x)))."""
 
-    def __init__(self, width: int, hidden: int, act: Activation, bias: bool) -> None:
+    def __init__(self, width: int, hidden: int, act: Activation, bias: bool, inner: Norm | None = None) -> None:
         super().__init__()
         self.act = ACTIVATIONS[act]
+        self.norm = None if inner is None else norm(inner, hidden)
         self.up: nn.Module = nn.Linear(width, hidden, bias)
         self.down: nn.Module = nn.Linear(hidden, width, bias)
 
@@ -26,19 +28,23 @@ class PlainMLP(Preparable):
             self.up, self.down = product(self.up), product(self.down)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.down(self.act(self.up(x)))
+        hidden = self.act(self.up(x))
+        out: Tensor = self.down(hidden if self.norm is None else self.norm(hidden))
         return out
 
 
 class GatedMLP(Preparable):
     """down(act(gate(x)) * up(x)) (arXiv:2002.05202). `prepare` joins gate and up for inference."""
 
-    def __init__(self, width: int, hidden: int, act: Activation, bias: bool) -> None:
+    def __init__(
+        self, width: int, hidden: int, act: Activation, bias: bool, inner: Norm | None = None, out: int | None = None
+    ) -> None:
         super().__init__()
         self.act = ACTIVATIONS[act]
+        self.norm = None if inner is None else norm(inner, hidden)
         self.gate: nn.Linear | None = nn.Linear(width, hidden, bias)
         self.up: nn.Linear | None = nn.Linear(width, hidden, bias)
-        self.down: nn.Module = nn.Linear(hidden, width, bias)
+        self.down: nn.Module = nn.Linear(hidden, out or width, bias)
         self.gated: nn.Module | None = None
 
     def prepare(self) -> None:
@@ -57,7 +63,7 @@ class GatedMLP(Preparable):
         else:
             assert self.gate is not None and self.up is not None
             hidden = self.act(self.gate(x)) * self.up(x)
-        out: Tensor = self.down(hidden)
+        out: Tensor = self.down(hidden if self.norm is None else self.norm(hidden))
         return out
 
 
@@ -88,6 +94,6 @@ def mlp(spec: Block) -> nn.Module:
     """The MLP that a block's spec describes."""
     match spec.mlp:
         case "plain":
-            return PlainMLP(spec.width, spec.mlp_width, spec.act, spec.mlp_bias)
+            return PlainMLP(spec.width, spec.mlp_width, spec.act, spec.mlp_bias, spec.mlp_norm)
         case "gated":
-            return GatedMLP(spec.width, spec.mlp_width, spec.act, spec.mlp_bias)
+            return GatedMLP(spec.width, spec.mlp_width, spec.act, spec.mlp_bias, spec.mlp_norm)

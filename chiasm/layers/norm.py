@@ -52,10 +52,30 @@ def rms_by_rows(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return torch.batch_norm(rows, None, None, zero, square, False, 0.0, eps, False).mul_(weight).view(x.shape)
 
 
+class FromOneRMSNorm(Preparable):
+    """x / rms(x) * (1 + weight) over the last axis, all of it in float32, rounded once (arXiv:2403.08295)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.zeros(width))
+        self.by: Tensor | None = None
+
+    def prepare(self) -> None:
+        self.by = 1 + self.weight.detach().float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        by = 1 + self.weight.float() if self.by is None else self.by
+        return F.rms_norm(x.float(), by.shape, by, self.eps).to(x.dtype)
+
+
 def norm(spec: Norm, width: int) -> nn.Module:
     """The norm that a spec describes, over `width` numbers."""
-    match spec.kind:
-        case "layer":
+    match spec.kind, spec.weight:
+        case "layer", "plain":
             return nn.LayerNorm(width, spec.eps)
-        case "rms":
+        case "rms", "plain":
             return RMSNorm(width, spec.eps)
+        case "rms", "from_one":
+            return FromOneRMSNorm(width, spec.eps)
+    raise ValueError(f"no norm is {spec}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chiasm.errors import BadPrompt
 from chiasm.place import Grid
 from chiasm.prompt.chat import Rendered, Span
-from chiasm.spec import Bare, Marks, RowColumn
+from chiasm.spec import Around, Bare, Edges, Marks, RowColumn, RowEnds
 
 
 def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -> str:
@@ -27,28 +27,65 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -
                 lines.append("".join(f"{edge}{name}{placeholder * grid.cells}" for name, grid in cells) + "\n")
             feed = "\n" if tiles else ""
             return "".join(lines) + f"{feed}{edge}{whole}{placeholder * last.cells}{edge}"
+        case Around(before, after):
+            return f"{before}{placeholder * count}{after}"
+        case Edges(edge):
+            return f"{edge}{placeholder * (count // len(grids))}" * len(grids) + edge
+        case RowEnds(between, last_mark):
+            (grid,) = grids
+            return between.join([placeholder * grid.w] * grid.h) + last_mark
 
 
-def around(marks: Marks) -> tuple[int, int]:
-    """How many control tokens lead the visual tokens of each view of a picture, and how many close its last one."""
+@dataclass(frozen=True)
+class Controls:
+    """How many control tokens stand before a picture's first view, before each view, after each row of visual tokens but the
+    last, and after the picture."""
+
+    opening: int = 0
+    leading: int = 0
+    row: int = 0
+    closing: int = 0
+
+
+def around(marks: Marks) -> Controls:
+    """Where the control tokens of one picture stand."""
     match marks:
         case Bare():
-            return 0, 0
+            return Controls()
         case RowColumn():
-            return 2, 1
+            return Controls(leading=2, closing=1)
+        case Around():
+            return Controls(opening=1, closing=1)
+        case Edges():
+            return Controls(leading=1, closing=1)
+        case RowEnds():
+            return Controls(row=1, closing=1)
 
 
-def controls(marks: Marks, views: int) -> int:
-    """How many control tokens stand around the visual tokens of a picture of so many views."""
-    leading, closing = around(marks)
-    return leading * views + closing
+def controls(marks: Marks, grids: Sequence[Grid]) -> int:
+    """How many control tokens stand around the visual tokens of a picture of those grids, as they leave the connector."""
+    each = around(marks)
+    rows = sum(grid.h - 1 for grid in grids)
+    return each.opening + each.leading * len(grids) + each.row * rows + each.closing
 
 
-def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rendered:
+def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:
+    """The text of a picture before what `follows` it. Neighbours share an edge, and a closing one keeps off the next word, as
+    Idefics2's processor has it."""
+    match marks:
+        case Edges(edge) if follows.startswith(placeholder):
+            return text.removesuffix(edge)
+        case Edges() if follows and not follows[0].isspace() and follows[0] != "<":
+            return f"{text} "
+        case _:
+            return text
+
+
+def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str], marks: Marks | None = None) -> Rendered:
     """A rendered conversation in which each placeholder that the template wrote has become the text of its picture.
 
-    What a person typed is left alone, placeholders included. Raises `BadPrompt` where the template's placeholders and the
-    pictures differ in number.
+    `marks` say how that text meets what stands after it. What a person typed is left alone, placeholders included. Raises
+    `BadPrompt` where the template's placeholders and the pictures differ in number.
     """
     places = _places(rendered, placeholder)
     if len(places) != len(texts):
@@ -58,7 +95,9 @@ def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str]) -> Rend
         )
         raise BadPrompt(message)
     pieces, grown, end = [], [], 0
-    for place, text in zip(places, texts, strict=True):
+    for place, written_out in zip(places, texts, strict=True):
+        follows = rendered.text[place + len(placeholder) :]
+        text = written_out if marks is None else beside(marks, written_out, follows, placeholder)
         pieces += [rendered.text[end:place], text]
         end = place + len(placeholder)
         grown.append((end, len(text) - len(placeholder)))

@@ -160,13 +160,21 @@ class Plan:
         place_T4 = np.full((len(slots_T), 4), -1, np.int64)
         here = np.flatnonzero(slots_T != NO_SLOT)
         place_T4[here] = self.laid.place_V4[slots_T[here]]
-        leading, closing = around(self.spec.sight.marks) if self.spec.sight else (0, 0)
+        if self.spec.sight is None:
+            return place_T4
+        marks = around(self.spec.sight.marks)
         views, items = place_T4[here, 0], self.laid.items()[slots_T[here]]
-        first, last = (np.diff(edges, prepend=-1) != 0 for edges in (views, items[::-1]))
+        first, opens, closes = (np.diff(edges, prepend=-1) != 0 for edges in (views, items, items[::-1]))
         for at, view in zip(here[first], views[first], strict=True):
-            place_T4[at - leading : at, 0] = view
-        for at, view in zip(here[last[::-1]], views[last[::-1]], strict=True):
-            place_T4[at + 1 : at + 1 + closing, 0] = view
+            place_T4[at - marks.leading : at, 0] = view
+        for at, view in zip(here[opens], views[opens], strict=True):
+            place_T4[at - marks.leading - marks.opening : at - marks.leading, 0] = view
+        if marks.row:
+            widths = np.array([grid.w for grid in self.laid.grids])[views]
+            for at in here[place_T4[here, 3] == widths - 1]:
+                place_T4[at + 1 : at + 1 + marks.row] = (*place_T4[at, :3], -1)
+        for at, view in zip(here[closes[::-1]], views[closes[::-1]], strict=True):
+            place_T4[at + 1 : at + 1 + marks.closing] = (view, -1, -1, -1)
         return place_T4
 
     def visual_tokens(self) -> list[int]:
@@ -196,9 +204,9 @@ class Count:
 
 def count(spec: Causal, size: Size) -> Count:
     """The tokens of one picture, from its size alone. Raises `BadPicture` for a size that the family refuses."""
-    grids, _, (visual,) = lay(spec, [size])
+    _, laid, (visual,) = lay(spec, [size])
     assert spec.sight is not None
-    return Count(visual, controls(spec.sight.marks, len(grids)))
+    return Count(visual, controls(spec.sight.marks, laid.grids))
 
 
 def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:

@@ -63,7 +63,7 @@ class Planner:
         """One conversation as ids; `texts` are what its pictures' placeholders become."""
         rendered = self.template.render(messages, add_generation_prompt=answer)
         if texts:
-            rendered = expanded(rendered, self.placeholder(), texts)
+            rendered = expanded(rendered, self.placeholder(), texts, self.spec.sight.marks if self.spec.sight else None)
         return encode(rendered, self.tokenizer)
 
     def placeholder(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, idefics3, llava, qwen, text
+from chiasm.reference import contrastive, encoders, idefics3, llava, qwen, text, tiled
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -22,17 +22,37 @@ class Reference:
 
 
 REFERENCES = {
-    "text_llama": Reference(text.llama, 2),
+    "text_llama": Reference(text.llama, 3),
     "text_mistral": Reference(text.mistral, 2),
     "text_qwen2": Reference(text.qwen2, 2),
+    "text_qwen3": Reference(text.qwen3, 2),
+    "text_gemma": Reference(text.gemma, 2),
+    "text_gemma2": Reference(text.gemma2, 2),
+    "text_phi3": Reference(text.phi3, 3),
+    "text_opt": Reference(text.opt_, 2),
+    "text_deepseek2": Reference(text.deepseek_v2, 3),
+    "text_bert": Reference(text.bert_, 2),
+    "text_nomic": Reference(text.nomic, 2),
+    "text_t5": Reference(text.t5_, 2),
     "clip": Reference(contrastive.clip, 3),
     "siglip": Reference(contrastive.siglip, 2),
+    "siglip2": Reference(contrastive.siglip2, 2),
+    "vit": Reference(encoders.vit, 2),
+    "vit_labels": Reference(encoders.vit_labels, 2),
+    "dinov2": Reference(encoders.dinov2, 3),
     "llava": Reference(llava.llava, 4),
     "llava_next": Reference(llava.llava_next, 2),
     "idefics3": Reference(idefics3.idefics3, 2),
     "smolvlm": Reference(idefics3.smolvlm, 2),
     "qwen2_vl": Reference(qwen.qwen2_vl, 2),
     "qwen2_5_vl": Reference(qwen.qwen2_5_vl, 2),
+    "internvl": Reference(tiled.internvl, 2),
+    "llava_onevision": Reference(tiled.onevision, 2),
+    "pixtral": Reference(tiled.pixtral, 2),
+    "deepseek_vl": Reference(tiled.deepseek_vl, 2),
+    "idefics2": Reference(tiled.idefics2, 3),
+    "llava_next_video": Reference(tiled.next_video, 2),
+    "video_llava": Reference(tiled.video_llava, 2),
 }
 
 
@@ -46,8 +66,34 @@ class Proof:
 
 PROOFS = {
     "smollm2": Proof(("text_llama", "text_mistral", "text_qwen2")),
+    "llama-3": Proof(("text_llama",)),
+    "mistral": Proof(("text_mistral",)),
+    "qwen2": Proof(("text_qwen2",)),
+    "qwen3": Proof(("text_qwen3",)),
+    "gemma": Proof(("text_gemma",)),
+    "gemma-2": Proof(("text_gemma2",)),
+    "phi-3": Proof(("text_phi3",)),
+    "phi-4": Proof(("text_phi3",)),
+    "phi-4-mini": Proof(("text_phi3",)),
+    "opt": Proof(("text_opt",)),
+    "internlm2": Proof(recorded=("internlm2-0",)),
+    "deepseek-v2": Proof(("text_deepseek2",)),
+    "bert": Proof(("text_bert",)),
+    "nomic-embed-text": Proof(("text_nomic",)),
+    "t5": Proof(("text_t5",)),
+    "flan-t5": Proof(("text_t5",)),
     "clip": Proof(("clip",)),
     "siglip": Proof(("siglip",)),
+    "siglip2": Proof(("siglip2",)),
+    "siglip2-fixed": Proof(("siglip",)),
+    "vit": Proof(("vit", "vit_labels")),
+    "dinov2": Proof(("dinov2",)),
+    "dinov2-registers": Proof(("dinov2",)),
+    "openclip": Proof(recorded=("open_clip-vit", "open_clip-mean")),
+    "clip-resnet": Proof(recorded=("open_clip-resnet",)),
+    "eva-clip": Proof(recorded=("eva-1", "eva-2", "open_clip-vit")),
+    "nomic-vision": Proof(recorded=("nomic_vision-0",)),
+    "imagebind": Proof(recorded=("imagebind-0",)),
     "llava-1.0": Proof(recorded=("llava_official-0",)),
     "llava-1.5": Proof(("llava",)),
     "llava-next": Proof(("llava_next",)),
@@ -55,5 +101,14 @@ PROOFS = {
     "smolvlm": Proof(("idefics3", "smolvlm")),
     "qwen2-vl": Proof(("qwen2_vl",)),
     "qwen2.5-vl": Proof(("qwen2_5_vl",)),
+    "internvl-2.5": Proof(("internvl",)),
+    "internvl-3": Proof(("internvl",)),
+    "llava-onevision": Proof(("llava_onevision",)),
+    "llava-interleave": Proof(("llava",)),
+    "pixtral": Proof(("pixtral",)),
+    "deepseek-vl": Proof(("deepseek_vl",)),
+    "idefics2": Proof(("idefics2",)),
+    "llava-next-video": Proof(("llava_next_video",)),
+    "video-llava": Proof(("video_llava",)),
 }
 """By the name of the family."""

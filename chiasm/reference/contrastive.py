@@ -1,9 +1,17 @@
-"""CLIP and SigLIP."""
+"""CLIP, SigLIP and SigLIP 2."""
 
 from __future__ import annotations
 
 from chiasm.reference.case import VOCAB, Case, Draw, padded
-from chiasm.reference.parts import clip_processor, clip_tower, library, processed, siglip_processor, siglip_tower
+from chiasm.reference.parts import (
+    clip_processor,
+    clip_tower,
+    library,
+    processed,
+    processor,
+    siglip_processor,
+    siglip_tower,
+)
 
 
 def clip(variant: int, draw: Draw) -> Case:
@@ -37,3 +45,21 @@ def siglip(variant: int, draw: Draw) -> Case:
     pictures, by = draw.pictures((40, 55), (61, 29)), siglip_processor([28, 32][variant])
     inputs = {"input_ids": draw.ids(3, 12), **processed(by, pictures, "pixel_values")}
     return Case(library().SiglipModel, config, lambda _: inputs, by, pictures, writes=False)
+
+
+def siglip2(variant: int, draw: Draw) -> Case:
+    """0: patches of 6 pixels, a table of 4 x 4; 1: of 8 pixels, 5 x 5. Each picture keeps about its own shape."""
+    text = {
+        "vocab_size": VOCAB, "hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 3, "max_position_embeddings": 12,
+    }  # fmt: skip
+    vision = {
+        "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 3,
+        "patch_size": [6, 8][variant], "num_patches": [16, 25][variant],
+    }  # fmt: skip
+    config = library().Siglip2Config(text_config=text, vision_config=vision)
+    by = processor("siglip2", "Siglip2", patch_size=[6, 8][variant], max_num_patches=[16, 20][variant])
+    pictures = draw.pictures((40, 90), (61, 29), (20, 20))
+    names = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
+    inputs = {"input_ids": draw.ids(2, 12), **processed(by, pictures, *names)}
+    return Case(library().Siglip2Model, config, lambda _: inputs, by, pictures, writes=False)

@@ -25,7 +25,7 @@ from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, raster, route
 from chiasm.prompt.plan import Clip, Item
-from chiasm.spec import Looks, Merge, Native, Resize, Step, Views
+from chiasm.spec import Bounded, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
 
 Start = Literal["raw", "tensors"]
@@ -121,20 +121,37 @@ class Given:
         if self.raw:
             seen = [torch.from_numpy(packed(look(looks, pixels, n))) for n, pixels in enumerate(self.raw)]
             return _Pictures(looks.views, [Size(p.shape[1], p.shape[0]) for p in self.raw], torch.cat(seen))
+        if "pixel_values_images" in self:
+            return self._whole(looks, self["pixel_values_images"])
         if "pixel_values" not in self:
             return None
         if "image_grid_thw" in self:
             return self._flat(looks, connector)
         if "image_sizes" in self:
             return self._tiled(looks)
+        if "spatial_shapes" in self:
+            return self._shaped(looks)
         pixels = self["pixel_values"]
+        if isinstance(looks.views, Bounded) and "pixel_attention_mask" in self:
+            return self._masked(looks)
         if pixels.ndim == 5:
             pixels = self._tiles(pixels)
+        return self._whole(looks, pixels)
+
+    def _whole(self, looks: Looks, pixels: Tensor) -> _Pictures:
+        """Views of one size, each a picture of its own."""
         if pixels.ndim != 4:
             said = f"pixel_values {tuple(pixels.shape)} with neither image_sizes nor image_grid_thw"
             raise BadCheckpoint(f"{self.path}: {said} is no form of pictures that is read")
         height, width = pixels.shape[-2:]
         return _Pictures(Resize(height, width, "squash"), [Size(width, height)] * len(pixels), cut(looks, pixels))
+
+    def _masked(self, looks: Looks) -> _Pictures:
+        """Pictures of their own sizes at the corners of equal canvases, by the mask of their pixels."""
+        masks = self["pixel_attention_mask"].flatten(0, 1).bool()
+        sizes = [(int(mask.any(1).sum()), int(mask.any(0).sum())) for mask in masks]
+        shown = zip(self["pixel_values"].flatten(0, 1), sizes, strict=True)
+        return _cornered(looks, [pixels[:, :height, :width] for pixels, (height, width) in shown if height and width])
 
     def _flat(self, looks: Looks, connector: Sequence[Step]) -> _Pictures:
         """Patches of native resolution, in the order in which they are merged."""
@@ -143,9 +160,20 @@ class Given:
         sizes: list[Item] = [Size(w * patch, h * patch) for _, h, w in grids]
         return _Pictures(exact, sizes, rastered(connector, self["pixel_values"], grids))
 
+    def _shaped(self, looks: Looks) -> _Pictures:
+        """Patches of pictures of many shapes, colours innermost, padded to as many for each."""
+        shapes, patch = self["spatial_shapes"].tolist(), looks.encoder.patch
+        parts = [patches[: h * w] for patches, (h, w) in zip(self["pixel_values"], shapes, strict=True)]
+        patches_PK = torch.cat(parts).unflatten(1, (-1, 3)).transpose(1, 2).flatten(1)
+        sizes: list[Item] = [Size(w * patch, h * patch) for h, w in shapes]
+        return _Pictures(Native(patch, least=1, most=2**62, ratio=inf), sizes, patches_PK)
+
     def _tiled(self, looks: Looks) -> _Pictures:
         """The views of each picture and its (height, width), padded to the most views of any."""
         sizes: list[Item] = [Size(width, height) for height, width in self["image_sizes"].tolist()]
+        if isinstance(looks.views, Longest):
+            shown = zip(self["pixel_values"], self["image_sizes"].tolist(), strict=True)
+            return _cornered(looks, [pixels[:, :height, :width] for pixels, (height, width) in shown])
         pixels, counts = self["pixel_values"], [len(_grids(looks.views, looks, size, 0)) for size in sizes]
         if pixels.ndim == 5:
             pixels = torch.cat([picture[:count] for picture, count in zip(pixels, counts, strict=True)])
@@ -165,9 +193,11 @@ class Given:
         return flat[(flat != 0).flatten(1).any(1)]
 
     def _clips(self, looks: Looks, connector: Sequence[Step]) -> _Pictures | None:
-        """Videos are given as patches: nothing says how their frames were chosen."""
+        """Videos are given as frames or as patches: nothing says how their frames were chosen."""
         if "pixel_values_videos" not in self:
             return None
+        if "video_grid_thw" not in self:
+            return _framed(looks, self["pixel_values_videos"])
         grids: list[list[int]] = self["video_grid_thw"].tolist()
         steps = self["second_per_grid_ts"].tolist() if "second_per_grid_ts" in self else [1.0] * len(grids)
         clips: list[Item] = [
@@ -183,11 +213,30 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return {name: files.get(name) for name in files}
 
 
-def cut(looks: Looks, pixels_PCHW: Tensor) -> Tensor:
-    """Patches of views of one size, each still picture repeated over the encoder's frames, [P, K]."""
+def _cornered(looks: Looks, pictures: Sequence[Tensor]) -> _Pictures:
+    """Pictures of sizes of their own, whole patches of them."""
+    patch = looks.encoder.patch
+    sizes: list[Item] = [Size(p.shape[2] // patch * patch, p.shape[1] // patch * patch) for p in pictures]
+    views = Native(patch, least=1, most=2**62, ratio=inf)
+    return _Pictures(views, sizes, torch.cat([cut(looks, pixels[None]) for pixels in pictures]))
+
+
+def _framed(looks: Looks, pixels_ITCHW: Tensor) -> _Pictures:
+    """Clips of equal frames, a second between them."""
+    _, steps, _, height, width = pixels_ITCHW.shape
+    h, w = height // looks.encoder.patch, width // looks.encoder.patch
+    clip = Clip(Grid(0, steps, h, w, Box(0, 0, width, height), tuple(float(step) for step in range(steps))))
+    return _Pictures(looks.views, [clip] * len(pixels_ITCHW), cut(looks, pixels_ITCHW.flatten(0, 1)))
+
+
+def cut(looks: Looks, pixels: Tensor) -> Tensor:
+    """Patches of views of one size, [P, K]: still pictures [P, C, H, W], repeated over the encoder's frames, or clips
+    [P, C, T, H, W]."""
     encoder = looks.encoder
-    whole = [side // encoder.patch * encoder.patch for side in pixels_PCHW.shape[-2:]]
-    clips = pixels_PCHW[:, None, :, : whole[0], : whole[1]].expand(-1, encoder.frames, -1, -1, -1)
+    whole = [side // encoder.patch * encoder.patch for side in pixels.shape[-2:]]
+    pixels = pixels[..., : whole[0], : whole[1]]
+    still = pixels.ndim == 4
+    clips = pixels[:, None].expand(-1, encoder.frames, -1, -1, -1) if still else pixels.transpose(1, 2)
     return torch.cat([patchify_frames(clip, encoder.patch, encoder.frames) for clip in clips])
 
 

@@ -17,10 +17,12 @@ from chiasm.reference.parts import library
 from chiasm.weights.write import write_json, write_safetensors
 
 NEW_TOKENS = 4
-MAIN = ("logits", "logits_per_image")
+MAIN = ("logits", "logits_per_image", "last_hidden_state")
 """The output that must be matched: the first of these that a reference has."""
 
-DERIVED = ("pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "mm_token_type_ids")
+DERIVED = (
+    "pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "mm_token_type_ids", "spatial_shapes",
+)  # fmt: skip
 """Inputs that follow from the pictures, and that a proof therefore computes for itself."""
 
 
@@ -61,11 +63,15 @@ def record(case: Case, seed: int, out: Path, facts: Mapping[str, Any]) -> None:
         "transformers": library().__version__,
         "fwd_kw": dict(case.options),
         "main": main,
-        "generate": {"new_tokens": NEW_TOKENS, "returns": "prompt+new", "ignore_eos": True} if case.writes else None,
+        "generate": {"new_tokens": NEW_TOKENS, "returns": _returns(model), "ignore_eos": True} if case.writes else None,
         "derived": sorted(key for key in inputs if key in DERIVED) if case.pictures else [],
         "pad_zeroed": padded,
     }
     write_json(out / "meta.json", meta)
+
+
+def _returns(model: Any) -> str:
+    return "start+new" if model.config.is_encoder_decoder else "prompt+new"
 
 
 def redraw(model: torch.nn.Module, seed: int) -> None:
@@ -91,7 +97,8 @@ def outputs(model: Any, case: Case, inputs: dict[str, Any]) -> dict[str, Tensor]
             model.generation_config.eos_token_id = None
             model.generation_config.pad_token_id = 0
             limits = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
-            found["generated"] = model.generate(**inputs, **limits)
+            prompt = {name: tensor for name, tensor in inputs.items() if name != "decoder_input_ids"}
+            found["generated"] = model.generate(**prompt, **limits)
     return {key: tensor.clone() for key, tensor in found.items()}
 
 

@@ -22,17 +22,63 @@ def library() -> ModuleType:
     return loaded
 
 
+CONFIGS = {
+    "llama": "LlamaConfig", "mistral": "MistralConfig", "qwen2": "Qwen2Config", "qwen3": "Qwen3Config",
+    "gemma": "GemmaConfig", "gemma2": "Gemma2Config", "phi3": "Phi3Config", "deepseek_v2": "DeepseekV2Config",
+}  # fmt: skip
+
+# Heads are wider than hidden / heads on purpose: a reader that divides instead of reading is found out.
+OWN: dict[str, dict[str, Any]] = {
+    "mistral": {"head_dim": 12, "sliding_window": None},
+    "gemma": {"head_dim": 12},
+    "gemma2": {
+        "head_dim": 12, "query_pre_attn_scalar": 10, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0,
+    },
+    "phi3": {"original_max_position_embeddings": 256},
+    "deepseek_v2": {
+        "num_key_value_heads": 4, "kv_lora_rank": 16, "q_lora_rank": None, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4,
+        "v_head_dim": 10, "first_k_dense_replace": 1, "n_routed_experts": 4, "n_shared_experts": 2, "num_experts_per_tok": 2,
+        "moe_intermediate_size": 24, "n_group": 2, "topk_group": 1, "norm_topk_prob": False,
+    },
+}  # fmt: skip
+
+
 def decoder(kind: str, **changes: Any) -> Any:
-    """The config of a decoder of two layers: "llama", "mistral" or "qwen2"."""
-    names = {"llama": "LlamaConfig", "mistral": "MistralConfig", "qwen2": "Qwen2Config"}
-    # Mistral's heads are wider than hidden / heads on purpose: a reader that divides instead of reading is found out.
-    own = {"head_dim": 12, "sliding_window": None} if kind == "mistral" else {}
+    """The config of a decoder of two layers, of one of the `CONFIGS`."""
     shared = {
         "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "pad_token_id": PAD,
         "bos_token_id": BOS, "eos_token_id": EOS,
     }  # fmt: skip
-    return getattr(library(), names[kind])(**{**shared, **own, **changes})
+    return getattr(library(), CONFIGS[kind])(**{**shared, **OWN.get(kind, {}), **changes})
+
+
+def opt(**changes: Any) -> Any:
+    """The config of an OPT of two layers, its embedding as wide as its blocks."""
+    sizes = {
+        "vocab_size": VOCAB, "hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "max_position_embeddings": 128, "pad_token_id": PAD, "bos_token_id": BOS,
+        "eos_token_id": EOS,
+    }  # fmt: skip
+    return library().OPTConfig(**{**sizes, **changes})
+
+
+def bert(kind: str, heads: int) -> Any:
+    """The config of a text encoder of two layers: "BertConfig" or "NomicBertConfig"."""
+    sizes = {
+        "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": heads, "max_position_embeddings": 512, "pad_token_id": PAD,
+    }  # fmt: skip
+    return getattr(library(), kind)(**sizes)
+
+
+def t5(**changes: Any) -> Any:
+    """The config of a T5 of two layers a side, few buckets for its distances."""
+    sizes = {
+        "vocab_size": VOCAB, "d_model": 32, "d_kv": 12, "d_ff": 48, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
+        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20, "decoder_start_token_id": 0,
+    }  # fmt: skip
+    return library().T5Config(**{**sizes, **changes})
 
 
 def clip_tower(**changes: Any) -> Any:

@@ -24,6 +24,11 @@ def causal_mask(valid_BT: Tensor, queries: int, window: int | None, padded: bool
     return ((seen & valid_BT[:, None]) | (places == asks))[:, None]
 
 
+def near(where_BT: Tensor, window: int) -> Tensor:
+    """Which keys stand no further back than a window, by position: [B, 1, T, T]."""
+    return (where_BT[:, :, None] - where_BT[:, None] < window)[:, None]
+
+
 def _later(total: int, queries: int, device: torch.device) -> Tensor:
     places = torch.arange(total, device=device)
     return (places <= places[total - queries :, None])[None, None]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chiasm.errors import UserError
 from chiasm.language.decoder import CausalDecoder
 from chiasm.layers.attention import Attention
 from chiasm.layers.linear import joined
@@ -56,7 +57,12 @@ class LoRALinear(nn.Module):
 
 
 def adapt(decoder: CausalDecoder, rank: int, alpha: float) -> None:
-    """Puts adapters beside all linear layers of a decoder's blocks, in place; the layers themselves are frozen."""
+    """Puts adapters beside all linear layers of a decoder's blocks, in place; the layers themselves are frozen.
+
+    Raises `UserError` for blocks with latent attention or experts, whose layers have other shapes than one a block.
+    """
+    if decoder.spec.block.latent is not None or decoder.spec.block.experts is not None:
+        raise UserError("adapters beside latent attention or experts are not supported: choose a decoder without them")
     for module in decoder.modules():
         match module:
             case Attention(q=nn.Linear() as q, k=nn.Linear() as k, v=nn.Linear() as v, out=nn.Linear() as out):

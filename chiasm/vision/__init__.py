@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from chiasm.spec import ConvViT, Encoder, ViT
+from chiasm.spec import ByKind, ConvViT, Encoder, ResNet, ViT
+from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
+from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.vit import VisionTransformer
 
 
-def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer:
+def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers:
     """The modules that an encoder's spec describes."""
     match spec:
         case ViT():
             return VisionTransformer(spec)
         case ConvViT():
             return ConvTransformer(spec)
+        case ResNet():
+            return ResidualNetwork(spec)
+        case ByKind():
+            return TwoTowers(spec)

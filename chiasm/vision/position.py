@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Resample = Literal["bicubic", "bicubic_smooth", "bilinear_smooth", "ratio"]
 
-def resized(table: Tensor, side: int, height: int, width: int) -> Tensor:
-    """A `side` x `side` table [cells, E] as `height` x `width` cells, bicubic without anti-aliasing, computed in float32."""
+
+def resized(table: Tensor, side: int, height: int, width: int, resample: Resample = "bicubic") -> Tensor:
+    """A `side` x `side` table [cells, E] as `height` x `width` cells, computed in float32; `resample` as in `spec.Table`."""
     if (height, width) == (side, side):
         return table
     square = table.float().unflatten(0, (side, side)).permute(2, 0, 1)[None]
-    stretched = F.interpolate(square, (height, width), mode="bicubic", align_corners=False)
+    match resample:
+        case "bicubic":
+            stretched = F.interpolate(square, (height, width), mode="bicubic")
+        case "bicubic_smooth":
+            stretched = F.interpolate(square, (height, width), mode="bicubic", antialias=True)
+        case "bilinear_smooth":
+            stretched = F.interpolate(square, (height, width), mode="bilinear", antialias=True)
+        case "ratio":
+            stretched = F.interpolate(square, scale_factor=math.sqrt(height * width / side**2), mode="bicubic")
     return stretched[0].flatten(1).T.to(table.dtype)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from chiasm.layers.attention import Spans
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.norm import norm
-from chiasm.layers.rope import Turn, axial_turn
+from chiasm.layers.rope import Turn, axial_turn, still
 from chiasm.place import Grid, Laid, encoded, raster
 from chiasm.spec import Axial, Buckets, Table, ViT
 from chiasm.vision.position import bucketed, resized
@@ -45,8 +45,12 @@ class VisionTransformer(nn.Module):
         self.stem = Stem((width, spec.channels, *depth, spec.patch, spec.patch), spec.stem_bias)
         if spec.cls != "none":
             self.cls = nn.Parameter(torch.zeros(width))
+        if spec.registers:
+            self.registers = nn.Parameter(torch.zeros(spec.registers, width))
+        if spec.mask_token:
+            self.mask_token = nn.Parameter(torch.zeros(width))
         match spec.position:
-            case Table(side):
+            case Table(side=side):
                 self.position = nn.Embedding(side * side + (spec.cls != "none"), width)
             case Buckets(side):
                 self.position = nn.Embedding(side * side, width)
@@ -86,10 +90,10 @@ class VisionTransformer(nn.Module):
         spec = self.spec
         x_PE = self.stem(patches_PK)
         match spec.position:
-            case Table(side):
+            case Table(side, resample):
                 first = 1 if spec.cls != "none" else 0
                 table = self.position.weight
-                places = [resized(table[first:], side, g.h, g.w).repeat(g.t, 1) for g in grids]
+                places = [resized(table[first:], side, g.h, g.w, resample).repeat(g.t, 1) for g in grids]
                 x_PE = x_PE + torch.cat(places)
             case Buckets(side):
                 cells = torch.cat([bucketed(side, g.h, g.w).repeat(g.t) for g in grids])
@@ -98,28 +102,34 @@ class VisionTransformer(nn.Module):
                 pass
         if spec.cls != "none":
             cls = self.cls + self.position.weight[0] if isinstance(spec.position, Table) else self.cls
-            parts = x_PE.split([g.cells for g in grids])
-            x_PE = torch.cat([row for part in parts for row in (cls[None], part)])
+            first_VE = torch.cat([cls[None], self.registers]) if spec.registers else cls[None]
+            parts = x_PE.split([g.h * g.w for g in grids for _ in range(g.t)])
+            x_PE = torch.cat([row for part in parts for row in (first_VE, part)])
         return self.pre_norm(x_PE) if spec.pre_norm else x_PE
 
     def _arrange(self, grids: Sequence[Grid]) -> tuple[Tensor | None, Spans, Spans | None]:
         """The order in which tokens are packed (none: as they come), the spans of whole views and of windows."""
-        extra = 0 if self.spec.cls == "none" else 1
-        spans = Spans(tuple(g.h * g.w + extra for g in grids for _ in range(g.t)))
+        spans = Spans(tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t)))
         if self.spec.windows is None:
             return None, spans, None
         order, lengths = windowed(raster(grids), self.spec.windows.side)
         return torch.from_numpy(order), spans, Spans(lengths)
 
     def _turn(self, grids: Sequence[Grid], order: Tensor | None, dtype: torch.dtype, device: torch.device) -> Turn | None:
-        if not isinstance(self.spec.position, Axial):
+        spec = self.spec.position if isinstance(self.spec.position, Axial) else self.spec.turn
+        if spec is None:
             return None
         where_P2 = torch.from_numpy(raster(grids).place_V4[:, 2:])
         where_P2 = where_P2 if order is None else where_P2[order]
-        return axial_turn(self.spec.position.theta, self.spec.block.head_width, where_P2.to(device)).to(dtype)
+        if spec.side is not None:
+            sides = torch.tensor([(g.h, g.w) for g in grids]).repeat_interleave(torch.tensor([g.cells for g in grids]), 0)
+            where_P2 = where_P2.float() / sides * spec.side
+        by = axial_turn(spec, self.spec.block.head_width, where_P2.to(device)).to(dtype)
+        return still(by, self.spec.extra, [g.h * g.w for g in grids for _ in range(g.t)]) if self.spec.extra else by
 
     def _without_cls(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
-        return torch.cat([part[1:] for part in features_PE.split([1 + g.cells for g in grids])])
+        extra = self.spec.extra
+        return torch.cat([part[extra:] for part in features_PE.split([extra + g.h * g.w for g in grids for _ in range(g.t)])])
 
     def laid(self, grids: Sequence[Grid]) -> Laid:
         """The places of what `forward` returns."""

@@ -20,6 +20,9 @@ from chiasm.errors import BadCheckpoint
 if TYPE_CHECKING:
     import torch
 
+CONFIGS = ("config.json", "open_clip_config.json")
+"""What describes a model in its folder; the first that is there is read."""
+
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 HEADER_LIMIT = 100_000_000
@@ -134,7 +137,7 @@ class TensorFiles:
         """The weights of a model folder; raises `BadCheckpoint` where it is no such folder or its parts disagree."""
         if not folder.is_dir():
             raise BadCheckpoint(f"{folder} is not a folder; a folder with config.json and *.safetensors was expected.")
-        if not (folder / "config.json").is_file():
+        if not any((folder / name).is_file() for name in CONFIGS):
             raise BadCheckpoint(f"{folder} has no config.json, so it is not a model folder.")
         if (folder / SINGLE).is_file():
             return cls([folder / SINGLE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,22 +11,39 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from chiasm.layout import Fused, Ignored, Name, Respelt, Rule
+from chiasm.layout import Form, Fused, Ignored, Name, Reshaped, Respelt, Rule
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One of our tensors as a part of one of theirs: `part` of `shares` along the first axis; the whole if there is one."""
+    """One of our tensors as a part of one of theirs: `part` of `shares` along the first axis, of each of its `groups`; the
+    whole if there is one."""
 
     theirs: str
     part: int = 0
     shares: tuple[int, ...] = (1,)
+    form: Form | None = None
+    groups: int = 1
 
     def cut(self, whole: Tensor) -> Tensor:
-        if len(self.shares) == 1:
-            return whole
-        unit = whole.shape[0] // sum(self.shares)
-        return whole.split([share * unit for share in self.shares])[self.part]
+        if len(self.shares) > 1:
+            runs = whole.unflatten(0, (self.groups, -1))
+            unit = runs.shape[1] // sum(self.shares)
+            whole = runs.split([share * unit for share in self.shares], 1)[self.part].flatten(0, 1)
+        return whole if self.form is None else formed(whole, self.form)
+
+
+def formed(theirs: Tensor, form: Form) -> Tensor:
+    """Their tensor in our shape. Raises `RuntimeError` where the numbers do not fill the axes."""
+    return theirs.reshape(form.split).permute(form.order).reshape(form.ours)
+
+
+def unformed(ours: Tensor, form: Form) -> Tensor:
+    """The inverse of `formed`."""
+    known = [size for size in form.split if size != -1]
+    split = [ours.numel() // math.prod(known) if size == -1 else size for size in form.split]
+    back = sorted(range(len(form.order)), key=form.order.__getitem__)
+    return ours.reshape([split[axis] for axis in form.order]).permute(back).reshape(form.theirs)
 
 
 def respelt(names: Iterable[str], rules: tuple[Rule, ...]) -> dict[str, str]:
@@ -51,9 +69,13 @@ def pieces(names: Iterable[str], rules: tuple[Rule, ...]) -> tuple[dict[str, Pie
                 case Name(theirs, ours) if (fill := _matches(theirs, name)) is not None:
                     found[_filled(ours, fill)] = Piece(name)
                     break
-                case Fused(theirs, parts, shares) if (fill := _matches(theirs, name)) is not None:
+                case Reshaped(theirs, ours, form) if (fill := _matches(theirs, name)) is not None:
+                    found[_filled(ours, fill)] = Piece(name, form=form)
+                    break
+                case Fused(theirs, parts, shares, forms, groups) if (fill := _matches(theirs, name)) is not None:
                     for number, ours in enumerate(parts):
-                        found[_filled(ours, fill)] = Piece(name, number, shares)
+                        shaped = forms[number] if forms else None
+                        found[_filled(ours, fill)] = Piece(name, number, shares, shaped, groups)
                     break
                 case Ignored(theirs) if _matches(theirs, name) is not None:
                     break
@@ -67,26 +89,29 @@ def published(tensors: Mapping[str, Tensor], rules: tuple[Rule, ...]) -> dict[st
     theirs: dict[str, Tensor] = {}
     gathered: dict[str, dict[int, Tensor]] = {}
     for name, tensor in tensors.items():
-        target, part, of = _back(name, rules)
+        target, part, of, form, groups = _back(name, rules)
+        tensor = tensor if form is None else unformed(tensor, form)
         if of == 1:
             theirs[target] = tensor
             continue
         parts = gathered.setdefault(target, {})
-        parts[part] = tensor
+        parts[part] = tensor.unflatten(0, (groups, -1))
         if len(parts) == of:
-            theirs[target] = torch.cat([parts[number] for number in range(of)])
+            theirs[target] = torch.cat([parts[number] for number in range(of)], 1).flatten(0, 1)
     return theirs
 
 
-def _back(name: str, rules: tuple[Rule, ...]) -> tuple[str, int, int]:
+def _back(name: str, rules: tuple[Rule, ...]) -> tuple[str, int, int, Form | None, int]:
     for rule in rules:
         match rule:
             case Name(theirs, ours) if (fill := _matches(ours, name)) is not None:
-                return _filled(theirs, fill), 0, 1
-            case Fused(theirs, parts, _):
+                return _filled(theirs, fill), 0, 1, None, 1
+            case Reshaped(theirs, ours, form) if (fill := _matches(ours, name)) is not None:
+                return _filled(theirs, fill), 0, 1, form, 1
+            case Fused(theirs, parts, _, forms, groups):
                 for number, ours in enumerate(parts):
                     if (fill := _matches(ours, name)) is not None:
-                        return _filled(theirs, fill), number, len(parts)
+                        return _filled(theirs, fill), number, len(parts), forms[number] if forms else None, groups
     raise KeyError(f"no rule of the layout names {name!r}")
 
 

@@ -13,13 +13,13 @@ from torch import nn
 
 from chiasm import registry
 from chiasm import spec as specs
-from chiasm.errors import BadCheckpoint
-from chiasm.layout import Config, Reading, Rule, under
+from chiasm.errors import BadCheckpoint, BadConfig
+from chiasm.layout import Config, Form, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
-from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.files import CONFIGS, TensorFiles, read_json
 from chiasm.weights.folders import model_folder
-from chiasm.weights.keys import Piece, pieces, respelt
+from chiasm.weights.keys import Piece, formed, pieces, respelt
 from chiasm.weights.lora import merge
 from chiasm.weights.sources import parse
 
@@ -47,16 +47,19 @@ def describe(folder: Path) -> Described:
 
     Fields that nobody honours are warned about by name.
     """
-    if not (folder / "config.json").is_file():
+    file = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
+    if file is None:
         kind = "has no config.json, so it is not a model folder" if folder.is_dir() else "is not a folder"
         raise BadCheckpoint(f"{folder} {kind}: name a folder with config.json and *.safetensors in it")
-    data = read_json(folder / "config.json")
-    model_type = data.get("model_type")
+    data = read_json(file)
+    model_type = registry.signed(data) or data.get("model_type")
     if not isinstance(model_type, str):
-        raise BadCheckpoint(f"{folder / 'config.json'} has no model_type: it does not say which architecture it is")
+        raise BadCheckpoint(f"{file} has no model_type: it does not say which architecture it is")
     pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
-    config = Config(data, str(folder / "config.json"), registry.layout, pixels)
+    config = Config(data, str(file), registry.layout, pixels)
     reading = whole(registry.layout(model_type, config.path).read(config))
+    if isinstance(reading.spec, specs.ViT | specs.TextTower):
+        raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
     for name in config.unknown() + pixels.unknown():
         log.warning("unknown field, not honoured: %s", name)
     base = describe(model_folder(parse(data["base"]))) if "base" in data else None
@@ -74,10 +77,15 @@ def preprocessor(folder: Path) -> dict[str, Any]:
 
 
 def whole(reading: Reading) -> Reading:
-    """A decoder read by itself is a model of text alone, its names under the usual prefix."""
+    """A decoder read by itself is a model of text alone, its names under the usual prefix; so are text encoders."""
+    if isinstance(reading.spec, specs.Bidirectional):
+        return Reading(specs.EncodeText(reading.spec), under("", "text.", reading.keys))
+    if isinstance(reading.spec, specs.EncoderDecoder):
+        rules = (*under("", "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
+        return Reading(specs.Seq2Seq(reading.spec), rules)
     if not isinstance(reading.spec, specs.Decoder):
         return reading
-    rules = (*under("model.", "language.", reading.keys), *head_keys("lm_head.weight", reading.spec.tied))
+    rules = (*under("model.", "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
     return Reading(specs.Causal(reading.spec), rules)
 
 
@@ -107,12 +115,21 @@ class Place:
     @property
     def shape(self) -> tuple[int, ...]:
         shape = tuple(self.files[self.source].shape)
-        if len(self.piece.shares) == 1:
-            return shape
-        return (shape[0] * self.piece.shares[self.piece.part] // sum(self.piece.shares), *shape[1:])
+        if len(self.piece.shares) > 1:
+            shape = (shape[0] * self.piece.shares[self.piece.part] // sum(self.piece.shares), *shape[1:])
+        form = self.piece.form
+        return shape if form is None else shaped(shape, form)
 
     def read(self) -> torch.Tensor:
         return self.piece.cut(self.files.get(self.source))
+
+
+def shaped(theirs: tuple[int, ...], form: Form) -> tuple[int, ...]:
+    """The shape in which a tensor of theirs arrives; its own where the form does not fit it, so that both are named."""
+    try:
+        return tuple(formed(torch.empty(theirs, device="meta"), form).shape)
+    except RuntimeError:
+        return theirs
 
 
 def fill(

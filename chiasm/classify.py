@@ -1,0 +1,68 @@
+"""Zero-shot classification: the class whose description is nearest to the picture (CLIP, arXiv:2103.00020, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chiasm.assistant import Assistant
+from chiasm.errors import UserError
+from chiasm.retrieve import Index
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TEMPLATES = ("a photo of a {}.",)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A class and the cosine of its vector with the picture's."""
+
+    name: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Names with one unit vector each, [classes, width]: made once, used for any number of pictures."""
+
+    names: tuple[str, ...]
+    vectors_CD: Tensor
+
+    def guess(self, assistant: Assistant, pictures: Sequence[object], most: int | None = None) -> list[list[Guess]]:
+        """The classes of each picture, the likeliest first: all of them, or the first `most`.
+
+        Raises `Unsupported` where the model makes no vectors.
+        """
+        if not pictures:
+            return []
+        found = Index(self.names, self.vectors_CD).nearest(assistant.embed(pictures), most or len(self.names))
+        return [[Guess(self.names[hit.number], hit.cosine) for hit in hits] for hits in found]
+
+
+def classes(assistant: Assistant, names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Classes:
+    """Classes from their names, each put into every template in the place of `{}`; the vectors of one class are averaged and
+    the mean brought to length one (an ensemble of prompts).
+
+    Raises `UserError` for no name, a name twice or a template without its place, `Unsupported` where the model makes no
+    vectors of texts.
+    """
+    from torch.nn import functional as F
+
+    _sensible(names, templates)
+    prompts = [template.replace("{}", name) for name in names for template in templates]
+    vectors_CTD = assistant.embed(prompts).unflatten(0, (len(names), len(templates)))
+    return Classes(tuple(names), F.normalize(vectors_CTD.mean(1), dim=-1))
+
+
+def _sensible(names: Sequence[str], templates: Sequence[str]) -> None:
+    if not names or not templates:
+        raise UserError("classification needs at least one class and one template")
+    twice = next((name for name in names if list(names).count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"the class {twice!r} is named twice: give each once")
+    placeless = next((template for template in templates if template.count("{}") != 1), None)
+    if placeless is not None:
+        raise UserError(f"the template {placeless!r} must have one {{}} where the class's name goes")

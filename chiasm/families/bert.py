@@ -1,0 +1,80 @@
+"""BERT (arXiv:1810.04805): a text encoder with norms after the sums and learned places."""
+
+from typing import Any
+
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule
+from chiasm.spec import Bidirectional, Block, EncodeText, Family, Learned, Norm
+
+LAYERS = (
+    ("attention.self.query.*", "attention.q.*"),
+    ("attention.self.key.*", "attention.k.*"),
+    ("attention.self.value.*", "attention.v.*"),
+    ("attention.output.dense.*", "attention.out.*"),
+    ("intermediate.dense.*", "mlp.up.*"),
+    ("output.dense.*", "mlp.down.*"),
+)
+
+KEYS: tuple[Rule, ...] = (
+    Respelt("bert.", ""),
+    Ignored("cls.**"),
+    Ignored("embeddings.position_ids"),
+    # The first files call a norm's weight gamma and its bias beta.
+    *(
+        Name(f"{theirs}LayerNorm.{old}", f"{ours}.{new}")
+        for new, old in (("weight", "weight"), ("bias", "bias"), ("weight", "gamma"), ("bias", "beta"))
+        for theirs, ours in (
+            ("embeddings.", "embed_norm"),
+            ("encoder.layer.*.attention.output.", "blocks.*.norm1"),
+            ("encoder.layer.*.output.", "blocks.*.norm2"),
+        )
+    ),
+    Name("embeddings.word_embeddings.weight", "embed.weight"),
+    Name("embeddings.position_embeddings.weight", "position.weight"),
+    Name("embeddings.token_type_embeddings.weight", "kind.weight"),
+    *(Name(f"encoder.layer.*.{theirs}", f"blocks.*.{ours}") for theirs, ours in LAYERS),
+    Name("pooler.dense.*", "pool.*"),
+)
+
+
+def read(c: Config) -> Reading:
+    c.only("position_embedding_type", "absolute")
+    c.only("is_decoder", False)
+    c.inert("classifier_dropout", "gradient_checkpointing", "tie_word_embeddings")
+    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
+    block = Block(
+        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", 1e-12)),
+        c.act("hidden_act", "gelu"), norms="after",
+    )  # fmt: skip
+    positions = c.get("max_position_embeddings", 512)
+    spec = Bidirectional(
+        block, c.get("num_hidden_layers", 12), c.get("vocab_size", 30522), Learned(positions), c.get("type_vocab_size", 2),
+        positions, pool="tanh",
+    )  # fmt: skip
+    return Reading(spec, KEYS)
+
+
+LAYOUTS = (Layout("bert", read),)
+
+
+def block(width: int, heads: int) -> Block:
+    return Block(width, heads, 4 * width, heads, width // heads, Norm("layer", 1e-12), "gelu", norms="after")
+
+
+LARGE: dict[str, Any] = {"text.block": block(1024, 16), "text.depth": 24}
+
+FAMILIES = (
+    Family(
+        name="bert",
+        title="BERT",
+        paper="1810.04805",
+        year=2018,
+        layout="bert",
+        model=EncodeText(Bidirectional(block(768, 12), 12, 30522, Learned(512), 2, 512, pool="tanh")),
+        sizes={
+            "base-uncased": {},
+            "base-cased": {"text.vocab": 28996},
+            "large-uncased": LARGE,
+        },
+        reference="BertModel",
+    ),
+)

@@ -1,0 +1,58 @@
+"""Gemma (arXiv:2403.08295): wide heads, norms stored around one, embeddings times the root of their width."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chiasm.layout import Config, Layout, Reading
+from chiasm.readers import decoder
+from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope
+
+
+def gemma_like(c: Config, defaults: Mapping[str, Any]) -> Reading:
+    """What both versions share; `defaults` are the published class's own.
+
+    Published files say `hidden_act` "gelu" and mean its tanh form; newer ones say it in `hidden_activation`.
+    """
+    shared = {"head_dim": 256, "vocab_size": 256000, "tie_word_embeddings": True}
+    c.data = {**shared, **defaults, **c.data}
+    act = c.first("hidden_activation", "hidden_act", default="gelu_pytorch_tanh")
+    c.data = {**c.data, "hidden_act": "gelu_pytorch_tanh" if act == "gelu" else act}
+    c.only("use_bidirectional_attention", False)
+    bias = c.get("attention_bias", False)
+    reading = decoder(c, context=8192, eps=1e-6, qkv_bias=bias, out_bias=bias)
+    norm = replace(reading.spec.block.norm, weight="from_one")
+    spec = replace(reading.spec, block=replace(reading.spec.block, norm=norm), embed_scale="root_width")
+    return Reading(spec, reading.keys)
+
+
+def read(c: Config) -> Reading:
+    sizes = {
+        "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28, "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+    }  # fmt: skip
+    return gemma_like(c, sizes)
+
+
+LAYOUTS = (Layout("gemma", read),)
+
+
+def block(width: int, heads: int, kv_heads: int, mlp_width: int) -> Block:
+    return Block(
+        width, heads, mlp_width, kv_heads, 256, Norm("rms", 1e-6, "from_one"), "gelu_tanh", "gated",
+        qkv_bias=False, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+
+
+FAMILIES = (
+    Family(
+        name="gemma",
+        title="Gemma",
+        paper="2403.08295",
+        year=2024,
+        layout="gemma",
+        model=Causal(Decoder(block(2048, 8, 1, 16384), 18, 256000, Rope(10000.0), 8192, tied=True, embed_scale="root_width")),
+        sizes={"2b": {}, "7b": {"decoder.block": block(3072, 16, 16, 24576), "decoder.depth": 28}},
+        reference="GemmaForCausalLM",
+    ),
+)

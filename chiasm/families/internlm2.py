@@ -1,0 +1,59 @@
+"""InternLM2 and 2.5 (arXiv:2403.17297): Llama with queries, keys and values in one tensor, by groups of heads that share keys,
+and a base that grows with the length."""
+
+from typing import Any
+
+from chiasm.families.llama import llama_like
+from chiasm.layout import Config, Fused, Ignored, Layout, Name, Reading
+from chiasm.readers import decoder
+from chiasm.spec import Causal, Decoder, DynamicNtk, Family, Rope
+
+KEYS = (
+    Name("tok_embeddings.weight", "embed.weight"),
+    Name("layers.*.attention_norm.*", "blocks.*.norm1.*"),
+    Name("layers.*.ffn_norm.*", "blocks.*.norm2.*"),
+    Name("layers.*.attention.wo.*", "blocks.*.attention.out.*"),
+    Name("layers.*.feed_forward.w1.*", "blocks.*.mlp.gate.*"),
+    Name("layers.*.feed_forward.w3.*", "blocks.*.mlp.up.*"),
+    Name("layers.*.feed_forward.w2.*", "blocks.*.mlp.down.*"),
+    Name("norm.weight", "norm.weight"),
+    Ignored("layers.*.attention.rotary_emb.inv_freq"),
+)
+
+
+def read(c: Config) -> Reading:
+    c.inert("attn_implementation")
+    c.data = {"vocab_size": 103168, **c.data}
+    bias = c.get("bias", True)
+    spec = decoder(c, context=2048, eps=1e-6, qkv_bias=bias, out_bias=bias).spec
+    shared, each = spec.block.kv_heads, spec.block.heads // spec.block.kv_heads
+    parts = tuple(f"blocks.*.attention.{part}.*" for part in "qkv")
+    fused = Fused("layers.*.attention.wqkv.*", parts, (each, 1, 1), groups=shared)
+    return Reading(spec, (*KEYS, fused), head="output.weight")
+
+
+LAYOUTS = (Layout("internlm2", read),)
+
+
+def rope(factor: float) -> Rope:
+    return Rope(1e6, DynamicNtk(factor, 32768))
+
+
+def size(width: int, heads: int, mlp_width: int, depth: int, factor: float) -> dict[str, Any]:
+    block = llama_like(width, heads, 8, mlp_width, eps=1e-5)
+    return {"decoder.block": block, "decoder.depth": depth, "decoder.rope": rope(factor)}
+
+
+FAMILIES = (
+    Family(
+        name="internlm2",
+        title="InternLM2",
+        paper="2403.17297",
+        year=2024,
+        layout="internlm2",
+        model=Causal(Decoder(llama_like(2048, 16, 8, 8192, eps=1e-5), 24, 92544, rope(2.0), 8 * 32768)),
+        sizes={"1.8b": {}, "7b": size(4096, 32, 14336, 32, 2.0), "20b": size(6144, 48, 16384, 48, 3.0)},
+        reference="internlm2-0",
+        proof="recorded",
+    ),
+)

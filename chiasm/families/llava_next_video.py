@@ -1,0 +1,97 @@
+"""LLaVA-NeXT-Video: LLaVA-NeXT that also reads clips, whose frames are pooled before the projector (arXiv:2407.07895)."""
+
+from dataclasses import replace
+
+from chiasm.layout import Config, Layout, Name, Reading, Rule
+from chiasm.readers import CLIP_MEAN, CLIP_STD
+from chiasm.spec import (
+    Block,
+    Causal,
+    Decoder,
+    Family,
+    JoinTiles,
+    Mlp,
+    Norm,
+    Pinpoints,
+    Pixels,
+    PoolClips,
+    Rope,
+    Sight,
+    Splice,
+    Table,
+    ViT,
+)
+
+
+def read(c: Config) -> Reading:
+    c.inert("video_seq_length")
+    c.only("spatial_pool_mode", "average", "max")
+    pool = PoolClips(c.get("spatial_pool_stride", 2), "max" if c.get("spatial_pool_mode", "average") == "max" else "average")
+    video = c.first("video_token_index", "video_token_id", default=32000)
+    c.data = {"image_token_index": 32001, **c.data}
+    still = c.flat("llava_next")
+    seen = still.spec.sight
+    sight = replace(seen, connector=(pool, *seen.connector), fusion=Splice(seen.fusion.image, video))
+    return Reading(Causal(still.spec.decoder, sight), tuple(map(later, still.keys)))
+
+
+def later(rule: Rule) -> Rule:
+    """A connector's key, its step moved by the pooling before it."""
+    if not isinstance(rule, Name) or not rule.ours.startswith(STEPS):
+        return rule
+    number, _, rest = rule.ours.removeprefix(STEPS).partition(".")
+    return Name(rule.theirs, f"{STEPS}{int(number) + 1}.{rest}")
+
+
+STEPS = "connect.steps."
+
+
+LAYOUTS = (Layout("llava_next_video", read),)
+
+VICUNA = (
+    "{% for message in messages %}"
+    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
+    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def llama(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, theta: float) -> Decoder:
+    block = Block(
+        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
+        qkv_bias=False, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+    return Decoder(block, depth, vocab, Rope(theta), 4096)
+
+
+EYE = ViT(
+    Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-5), "quick_gelu"), 24, 14, Table(24),
+    stem_bias=False, cls="drop", pre_norm=True, post_norm="idle", taps=(-2,),
+)  # fmt: skip
+POINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
+
+
+def next_video(text: Decoder, image: int, video: int) -> Causal:
+    steps = (PoolClips(2, "average"), Mlp(text.width, text.width), JoinTiles())
+    return Causal(text, Sight(Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), EYE, steps, Splice(image, video)))
+
+
+YI_34B = next_video(llama(7168, 60, 56, 8, 20480, 64064, 5000000.0), 64001, 64000)
+
+FAMILIES = (
+    Family(
+        name="llava-next-video",
+        title="LLaVA-NeXT-Video",
+        paper="2407.07895",
+        year=2024,
+        layout="llava_next_video",
+        model=next_video(llama(4096, 32, 32, 32, 11008, 32064, 10000.0), 32001, 32000),
+        sizes={"7b": {}, "34b": {"decoder": YI_34B.decoder, "sight": YI_34B.sight}},
+        reference="LlavaNextVideoForConditionalGeneration",
+        chat=VICUNA,
+    ),
+)

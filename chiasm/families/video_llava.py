@@ -1,0 +1,102 @@
+"""Video-LLaVA (arXiv:2311.10122): a tower for pictures, one for clips, one projector; frames keep their class token."""
+
+from dataclasses import replace
+
+from chiasm.families.llava import keys as llava_keys
+from chiasm.families.llava import mlp, tapped
+from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, under
+from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
+from chiasm.spec import (
+    Block,
+    ByKind,
+    Causal,
+    Decoder,
+    Family,
+    Mlp,
+    Norm,
+    Pixels,
+    Resize,
+    Rope,
+    Sight,
+    Splice,
+    Table,
+    ViT,
+)
+
+CLIP_L_224 = {
+    "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 224,
+    "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 32000, "projection_dim": 768,
+}  # fmt: skip
+"""The towers that a config means where it names none."""
+
+
+def read(c: Config) -> Reading:
+    c.data = {"vision_config": CLIP_L_224, "text_config": {"model_type": "llama"}, **c.data}
+    vision, text = c.part("vision_config", "clip_vision_model"), c.part("text_config", "llama")
+    c.inert("image_seq_length", "video_seq_length", "ignore_index", "vocab_size")
+    c.nested[0].inert("vocab_size")
+    decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
+    eye = tapped(c, vision.spec)
+    image = c.first("image_token_index", "image_token_id", default=32000)
+    fusion = Splice(image, c.first("video_token_index", "video_token_id", default=32001))
+    towers = ByKind(eye, replace(eye, cls="keep"))
+    sight = Sight(crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD), towers, (mlp(c, decoder.width),), fusion)
+    keys = (
+        Respelt("model.image_tower.", "image_tower."),
+        Respelt("model.video_tower.", "video_tower."),
+        Respelt("image_tower.vision_model.", "image_tower."),
+        Respelt("video_tower.vision_model.", "video_tower."),
+        *under("image_tower.", "vision.pictures.", vision.keys),
+        *under("video_tower.", "vision.clips.", vision.keys),
+        Ignored("*_tower.head.*"),
+        *llava_keys(Reading(eye, ()), text, decoder),
+    )
+    return Reading(Causal(decoder, sight), keys)
+
+
+LAYOUTS = (Layout("video_llava", read),)
+
+VICUNA = (
+    "{% for message in messages %}"
+    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
+    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def llama(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, theta: float) -> Decoder:
+    block = Block(
+        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
+        qkv_bias=False, out_bias=False, mlp_bias=False,
+    )  # fmt: skip
+    return Decoder(block, depth, vocab, Rope(theta), 4096)
+
+
+EYE = ViT(
+    Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-5), "quick_gelu"), 24, 14, Table(16),
+    stem_bias=False, cls="drop", pre_norm=True, post_norm="idle", taps=(-2,),
+)  # fmt: skip
+
+FAMILIES = (
+    Family(
+        name="video-llava",
+        title="Video-LLaVA",
+        paper="2311.10122",
+        year=2023,
+        layout="video_llava",
+        model=Causal(
+            llama(4096, 32, 32, 32, 11008, 32064, 10000.0),
+            Sight(
+                Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), ByKind(EYE, replace(EYE, cls="keep")),
+                (Mlp(4096, 4096),), Splice(32000, 32001),
+            ),
+        ),
+        sizes={"7b": {}},
+        reference="VideoLlavaForConditionalGeneration",
+        chat=VICUNA,
+    ),
+)  # fmt: skip

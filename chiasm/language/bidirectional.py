@@ -1,0 +1,58 @@
+"""Text encoders whose tokens see the whole row: BERT and its like."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from chiasm.errors import Overflow
+from chiasm.layers.attention import Mask
+from chiasm.layers.block import transformer_block
+from chiasm.layers.norm import norm
+from chiasm.layers.rope import Turn, turn
+from chiasm.spec import Bidirectional, Learned, Rope
+
+
+class BidirectionalEncoder(nn.Module):
+    """Ids to a state for each token, [B, T, D] (arXiv:1810.04805). Places are counted from each row's first position, so pads
+    belong on the right; rows longer than the context raise `Overflow`."""
+
+    def __init__(self, spec: Bidirectional) -> None:
+        super().__init__()
+        self.spec = spec
+        width = spec.block.width
+        self.embed = nn.Embedding(spec.vocab, width)
+        self.kind = nn.Embedding(spec.kinds, width)
+        if isinstance(spec.place, Learned):
+            self.position = nn.Embedding(spec.place.before + spec.place.count, width)
+        self.embed_norm = norm(spec.block.norm, width)
+        self.blocks = nn.ModuleList(transformer_block(spec.block) for _ in range(spec.depth))
+        if spec.pool == "tanh":
+            self.pool = nn.Linear(width, width)
+
+    def forward(self, ids_BT: Tensor, valid_BT: Tensor, kinds_BT: Tensor | None = None) -> Tensor:
+        length = ids_BT.shape[1]
+        if length > self.spec.context:
+            message = f"{length} tokens of text, {self.spec.context} at most: shorten it by {length - self.spec.context}"
+            raise Overflow(message)
+        kinds_BT = torch.zeros_like(ids_BT) if kinds_BT is None else kinds_BT
+        hidden_BTD, by = self._placed(self.embed(ids_BT) + self.kind(kinds_BT))
+        hidden_BTD = self.embed_norm(hidden_BTD)
+        padded = not bool(valid_BT.all())
+        mask: Mask = valid_BT[:, None, None].expand(-1, 1, length, -1) if padded else "full"
+        for block in self.blocks:
+            hidden_BTD = block(hidden_BTD, mask, by)
+        return hidden_BTD
+
+    def pooled(self, states_BTD: Tensor) -> Tensor:
+        """One vector a row, [B, D]: tanh of the first token's state through a linear layer."""
+        return torch.tanh(self.pool(states_BTD[:, 0]))
+
+    def _placed(self, hidden_BTD: Tensor) -> tuple[Tensor, Turn | None]:
+        where_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
+        match self.spec.place:
+            case Learned(before=before):
+                return hidden_BTD + self.position(where_T + before), None
+            case Rope() as rope:
+                by = turn(rope, self.spec.block.head_width, where_T[None, None].expand(1, len(hidden_BTD), -1))
+                return hidden_BTD, by.to(hidden_BTD.dtype)

@@ -1,0 +1,44 @@
+"""Attention of one sequence to another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from chiasm.layers.attention import Mask, attend, louder
+from chiasm.spec import Block
+
+
+class Held(NamedTuple):
+    """Another sequence's keys and values, computed once: [B, N, S, F] both."""
+
+    k_BNSF: Tensor
+    v_BNSF: Tensor
+
+
+class CrossAttention(nn.Module):
+    """softmax(q k^T s) v, queries from one sequence, keys and values from another of the same width."""
+
+    def __init__(self, spec: Block) -> None:
+        super().__init__()
+        self.head_width = spec.head_width
+        across, shared = spec.heads * spec.head_width, spec.kv_heads * spec.head_width
+        self.q = nn.Linear(spec.width, across, spec.qkv_bias)
+        self.k = nn.Linear(spec.width, shared, spec.qkv_bias)
+        self.v = nn.Linear(spec.width, shared, spec.qkv_bias)
+        self.out = nn.Linear(across, spec.width, spec.out_bias)
+        self.louder = louder(spec)
+
+    def hold(self, states_BSD: Tensor) -> Held:
+        """The other sequence as this layer sees it."""
+        return Held(self._heads(self.k(states_BSD)), self._heads(self.v(states_BSD)))
+
+    def forward(self, x_BTD: Tensor, held: Held, mask: Mask) -> Tensor:
+        q_BNTF = self._heads(self.q(x_BTD))
+        mixed_BNTF = attend(q_BNTF if self.louder is None else q_BNTF * self.louder, *held, mask)
+        out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
+        return out_BTD
+
+    def _heads(self, x_BTD: Tensor) -> Tensor:
+        return x_BTD.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
