@@ -16,7 +16,7 @@ from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
 from chiasm.layers import cpu
-from chiasm.layers.attention import attend
+from chiasm.layers.attention import Attention, attend
 from chiasm.layers.linear import Packed, packs
 from chiasm.layers.norm import rms_by_rows
 from chiasm.layers.rope import rotate, turn
@@ -342,6 +342,26 @@ def test_causal_attention_in_bands_is_causal_attention(length):
     whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     with torch.inference_mode():
         torch.testing.assert_close(attend(q, k, v, "causal"), whole)
+
+
+@pytest.mark.parametrize("wanted", ["all", "last"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_prompt_read_by_the_program_is_one_read_by_the_modules(wanted, cached, program, monkeypatch):
+    block = replace(BLOCK, width=128, mlp_width=96, heads=4, kv_heads=2, head_width=32)
+    plan = Plan.from_ids(replace(LLAMA, decoder=replace(LLAMA.decoder, block=block)), [[*range(3, 43)]])
+    states, tiles = {}, []
+    for setting in ("1", "0"):
+        monkeypatch.setenv("CHIASM_COMPILE", setting)
+        torch.manual_seed(7)
+        model = Causal(plan.spec).to(torch.bfloat16).eval()
+        prepare(model)
+        tiles += [part.in_tiles for part in model.modules() if isinstance(part, Attention)]
+        cache = model.room(1, 64) if cached else None
+        with torch.inference_mode():
+            states[setting] = model(plan.batch(), cache, wanted).float()
+    if not any(tiles):
+        pytest.skip("no matrix units in this machine")
+    torch.testing.assert_close(states["1"], states["0"], rtol=2**-5, atol=2**-4)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 40])

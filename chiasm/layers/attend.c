@@ -6,6 +6,7 @@
 #include <math.h>
 #include <omp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint16_t bf16;
@@ -32,10 +33,20 @@ int64_t attends(int64_t n) {
 
 static int64_t padded(int64_t length) { return (length + BLOCK - 1) / BLOCK * BLOCK; }
 
-/* Bytes of scratch that `attend_causal` needs. */
-int64_t attend_room(int64_t length, int64_t kv_heads, int64_t n, int64_t threads) {
-    const int64_t all = padded(length);
-    return 64 + kv_heads * all * n * 4 + threads * BLOCK * (all * 6 + n * 6);
+/* Numbers from one row of scores to the next: with a power of two between them, rows would push each other out of the cache. */
+static int64_t apart(int64_t all) { return all + BLOCK; }
+
+/* Room for `bytes` that stays this thread's own, so that it is touched first only once. None if memory ends. */
+static char *scratch(int64_t bytes) {
+    static _Thread_local char *kept;
+    static _Thread_local int64_t size;
+    if (bytes > size) {
+        free(kept);
+        size = (bytes + 4095) / 4096 * 4096;
+        kept = aligned_alloc(64, size);
+        if (!kept) size = 0;
+    }
+    return kept;
 }
 
 /* 16 keys of n numbers, key by key, to tiles of 16 pairs of features by 16 keys. */
@@ -114,20 +125,20 @@ static float weigh(const float *scores, bf16 *weights, int64_t seen, int64_t all
 
 /* 32 queries of one head from `first` on. */
 static void attend_block(const bf16 *q, int64_t row, const uint32_t *keys, const uint32_t *values, bf16 *out, int64_t out_row,
-                         int64_t first, int64_t length, int64_t n, char *scratch, int64_t all) {
-    float *scores = (float *)scratch, *mixed = scores + BLOCK * all, scale = 1.0f / sqrtf((float)n), share[BLOCK];
-    bf16 *weights = (bf16 *)(mixed + BLOCK * n), *asked = weights + BLOCK * all;
+                         int64_t first, int64_t length, int64_t n, char *own, int64_t line) {
+    float *scores = (float *)own, *mixed = scores + BLOCK * line, scale = 1.0f / sqrtf((float)n), share[BLOCK];
+    bf16 *weights = (bf16 *)(mixed + BLOCK * n), *asked = weights + BLOCK * line;
     const int64_t real = length - first < BLOCK ? length - first : BLOCK, end = first + BLOCK;
     memset(asked, 0, BLOCK * n * sizeof(bf16));
     for (int64_t i = 0; i < real; i++) memcpy(asked + i * n, q + (first + i) * row, n * sizeof(bf16));
     for (int64_t t = 0; t < end; t += BLOCK)
-        products(asked, n * 2, keys + t * n / 2, EDGE * n / 2, TILE, n / 32, scores + t, all);
+        products(asked, n * 2, keys + t * n / 2, EDGE * n / 2, TILE, n / 32, scores + t, line);
     for (int64_t i = 0; i < BLOCK; i++) {
         const int64_t seen = i < real ? first + i + 1 : 1;
-        share[i] = weigh(scores + i * all, weights + i * all, seen, end, scale);
+        share[i] = weigh(scores + i * line, weights + i * line, seen, end, scale);
     }
     for (int64_t i = 0; i < n; i += BLOCK)
-        products(weights, all * 2, values + i / EDGE * TILE, TILE, n / EDGE * TILE, end / BLOCK, mixed + i, n);
+        products(weights, line * 2, values + i / EDGE * TILE, TILE, n / EDGE * TILE, end / BLOCK, mixed + i, n);
     for (int64_t i = 0; i < real; i++)
         for (int64_t j = 0; j < n; j += EDGE) {
             const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(mixed + i * n + j), _mm512_set1_ps(share[i]));
@@ -136,12 +147,14 @@ static void attend_block(const bf16 *q, int64_t row, const uint32_t *keys, const
 }
 
 /* `out` [length, heads, n] from queries [length, heads, n], keys and values [length, kv_heads, n], whose rows are `row` numbers
-   apart; n is a multiple of 32 up to 256. `scratch` has `attend_room` bytes. */
-void attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, int64_t length, int64_t heads, int64_t kv_heads,
-                   int64_t n, int64_t row, char *scratch, int64_t threads) {
-    const int64_t all = padded(length), blocks = all / BLOCK, head = all * n / 2, each = BLOCK * (all * 6 + n * 6);
-    uint32_t *keys = (uint32_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63), *values = keys + kv_heads * head;
+   apart; n is a multiple of 32 up to 256. Returns 0 if memory ends. */
+int64_t attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, int64_t length, int64_t heads, int64_t kv_heads,
+                      int64_t n, int64_t row, int64_t threads) {
+    const int64_t all = padded(length), blocks = all / BLOCK, head = all * n / 2, line = apart(all);
+    const int64_t each = BLOCK * (line * 6 + n * 6);
+    uint32_t *keys = (uint32_t *)scratch(kv_heads * head * 8 + threads * each), *values = keys + kv_heads * head;
     char *own = (char *)(values + kv_heads * head);
+    if (!keys) return 0;
     const Config config = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
 #pragma omp parallel num_threads(threads)
     {
@@ -160,10 +173,11 @@ void attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, int64
             for (int64_t h = 0; h < heads; h++) {
                 const int64_t g = h / (heads / kv_heads);
                 attend_block(q + h * n, row, keys + g * head, values + g * head, out + h * n, heads * n, b * BLOCK, length, n,
-                             own + omp_get_thread_num() * each, all);
+                             own + omp_get_thread_num() * each, line);
             }
         _tile_release();
     }
+    return 1;
 }
 #else
 int64_t attends(int64_t n) { return 0 * n; }

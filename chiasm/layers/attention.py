@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from chiasm.layers import cpu
 from chiasm.layers.cache import KVCache
-from chiasm.layers.linear import Preparable, packs, product
+from chiasm.layers.linear import Preparable, added, packs, product
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, rotate
 from chiasm.spec import Block
@@ -82,10 +82,16 @@ class Attention(Preparable):
         return self.q_norm is None and self.louder is None and self.cap is None
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self,
+        x_BTD: Tensor,
+        mask: Mask,
+        by: Turn | None = None,
+        slot: Slot | None = None,
+        wanted: Wanted = "all",
+        onto_BTD: Tensor | None = None,
     ) -> Tensor:
         if self.run is not None and self.in_tiles and isinstance(mask, str) and mask == "causal" and wanted == "all":
-            return self._prefill(self.run, x_BTD, by, slot)
+            return self._leave(self._prefill(self.run, x_BTD, by, slot), onto_BTD)
         q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in self._heads(x_BTD, by))
         if wanted == "last":
             q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
@@ -101,18 +107,20 @@ class Attention(Preparable):
         else:
             mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
         mixed_BTD = mixed_BNTF.transpose(1, 2).flatten(2)
-        out_BTD: Tensor = self.out(mixed_BTD if self.norm is None else self.norm(mixed_BTD))
+        return self._leave(mixed_BTD if self.norm is None else self.norm(mixed_BTD), onto_BTD)
+
+    def _leave(self, mixed_BTD: Tensor, onto_BTD: Tensor | None) -> Tensor:
+        """Through the last product, onto the residual where there is one."""
+        out_BTD: Tensor = self.out(mixed_BTD) if onto_BTD is None else added(self.out, mixed_BTD, onto_BTD)
         return out_BTD
 
     def _prefill(self, run: CDLL, x_BTD: Tensor, by: Turn | None, slot: Slot | None) -> Tensor:
-        """A whole prompt in the CPU's matrix units, read where the joint projection wrote it."""
+        """A whole prompt mixed in the CPU's matrix units, read where the joint projection wrote it."""
         heads_BTNF = self._joint(run, x_BTD, by)
         if slot is not None:
             k_BNTF, v_BNTF = heads_BTNF[:, :, self.heads :].transpose(1, 2).split(self.kv_heads, 1)
             slot.cache.write(slot.layer, k_BNTF, v_BNTF)
-        mixed_BTNF = cpu.attend_causal(run, heads_BTNF, self.heads, self.kv_heads)
-        out_BTD: Tensor = self.out(mixed_BTNF.flatten(2))
-        return out_BTD
+        return cpu.attend_causal(run, heads_BTNF, self.heads, self.kv_heads).flatten(2)
 
     def _joint(self, run: CDLL, x_BTD: Tensor, by: Turn | None) -> Tensor:
         """Queries, keys and values as the prepared projection writes them, the first two turned in place: [B, T, heads, F]."""

@@ -41,11 +41,13 @@ class TransformerBlock(nn.Module):
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
-        mixed_BTD = self.attention(self.norm1(x_BTD), mask, by, slot, wanted)
-        mixed_BTD = mixed_BTD if self.scale1 is None else self.scale1(mixed_BTD)
-        x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
-        made_BTD = self.mlp(self.norm2(x_BTD))
-        return x_BTD + (made_BTD if self.scale2 is None else self.scale2(made_BTD))
+        kept_BTD = x_BTD if wanted == "all" else x_BTD[:, -1:]
+        if self.scale1 is None or self.scale2 is None:
+            x_BTD = self.attention(self.norm1(x_BTD), mask, by, slot, wanted, kept_BTD)
+            out_BTD: Tensor = self.mlp(self.norm2(x_BTD), x_BTD)
+            return out_BTD
+        x_BTD = kept_BTD + self.scale1(self.attention(self.norm1(x_BTD), mask, by, slot, wanted))
+        return x_BTD + self.scale2(self.mlp(self.norm2(x_BTD)))
 
 
 class SandwichBlock(nn.Module):

@@ -40,6 +40,14 @@ static inline float rounded(float v) { return wide(narrow(v)); }
 #include <immintrin.h>
 
 static inline __m512bh pairs(const bf16 *at) { return (__m512bh)_mm512_loadu_si512(at); }
+
+static inline __m512 wide16(const bf16 *at) {
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)at)), 16);
+}
+
+static inline __m256i narrow16(__m512 v) { return (__m256i)_mm512_cvtneps_pbh(v); }
+
+static inline __m512 rounded16(__m512 v) { return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow16(v)), 16); }
 #endif
 
 static float dot(const bf16 *w, const bf16 *x, int64_t n) {
@@ -72,11 +80,29 @@ static void rms_norm(const float *x, const bf16 *weight, float eps, bf16 *y, int
     float square = 0;
     for (int64_t i = 0; i < n; i++) square += x[i] * x[i];
     const float scale = 1.0f / sqrtf(square / n + eps);
-    for (int64_t i = 0; i < n; i++) y[i] = narrow(rounded(x[i] * scale) * wide(weight[i]));
+    int64_t i = 0;
+#ifdef __AVX512BF16__
+    const __m512 scales = _mm512_set1_ps(scale);
+    for (; i + 16 <= n; i += 16) {
+        const __m512 even = rounded16(_mm512_mul_ps(_mm512_loadu_ps(x + i), scales));
+        _mm256_storeu_si256((__m256i *)(y + i), narrow16(_mm512_mul_ps(even, wide16(weight + i))));
+    }
+#endif
+    for (; i < n; i++) y[i] = narrow(rounded(x[i] * scale) * wide(weight[i]));
 }
 
 static void turn(const float *x, const float *cos, const float *sin, bf16 *y, int64_t n) {
     const int64_t half = n / 2;
+#ifdef __AVX512BF16__
+    if (half % 16 == 0) {
+        for (int64_t i = 0; i < n; i += 16) {
+            const __m512 other = _mm512_loadu_ps(x + (i < half ? i + half : i - half));
+            const __m512 kept = rounded16(_mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(cos + i)));
+            _mm256_storeu_si256((__m256i *)(y + i), narrow16(_mm512_fmadd_ps(other, _mm512_loadu_ps(sin + i), kept)));
+        }
+        return;
+    }
+#endif
     for (int64_t i = 0; i < half; i++) y[i] = narrow(rounded(x[i] * cos[i]) + x[i + half] * sin[i]);
     for (int64_t i = half; i < n; i++) y[i] = narrow(rounded(x[i] * cos[i]) + x[i - half] * sin[i]);
 }

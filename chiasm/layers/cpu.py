@@ -63,12 +63,13 @@ def attend_causal(run: ctypes.CDLL, heads_BTNF: Tensor, queries: int, shared: in
     """Causal attention among the positions of each row, [B, T, queries, F]: `heads_BTNF` holds queries, keys and values."""
     batch, length, heads, width = heads_BTNF.shape
     out = torch.empty(batch, length, queries, width, dtype=heads_BTNF.dtype)
-    sizes = Int(length), Int(queries), Int(shared), Int(width)
-    room = run.attend_room(Int(length), Int(shared), Int(width), _threads())
-    scratch = torch.empty(room, dtype=torch.uint8)
+    sizes = map(Int, (length, queries, shared, width, heads * width))
+    rest = (*sizes, _threads())
+    starts = [first * width * heads_BTNF.element_size() for first in (0, queries, queries + shared)]
     for row, mixed in zip(heads_BTNF, out, strict=True):
-        parts = (at(row[0, first]) for first in (0, queries, queries + shared))
-        run.attend_causal(*parts, at(mixed), *sizes, Int(heads * width), at(scratch), _threads())
+        parts = (ctypes.c_void_p(row.data_ptr() + start) for start in starts)
+        if not run.attend_causal(*parts, at(mixed), *rest):
+            raise MemoryError(f"no memory for the attention of {length} positions")
     return out
 
 
@@ -92,7 +93,7 @@ def _compiled() -> ctypes.CDLL | None:
                 subprocess.run(command, check=True, capture_output=True, timeout=60)
                 made.replace(place)
         run = ctypes.CDLL(str(place))
-        run.attends.restype = run.attend_room.restype = Int
+        run.attends.restype = run.attend_causal.restype = Int
         return run
     except (OSError, subprocess.SubprocessError) as e:
         log.info("nothing is compiled on this machine: %s", e)

@@ -22,7 +22,7 @@ class MixedMLP(nn.Module):
         self.experts = nn.ModuleList(GatedMLP(block.width, spec.width, block.act, block.mlp_bias) for _ in range(spec.count))
         self.shared = GatedMLP(block.width, spec.shared, block.act, block.mlp_bias) if spec.shared else None
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
+    def forward(self, x_BTD: Tensor, onto_BTD: Tensor | None = None) -> Tensor:
         tokens_VD = x_BTD.flatten(0, -2)
         weight_VK, chosen_VK = self.route(tokens_VD)
         mixed_VD = torch.zeros_like(tokens_VD) if self.shared is None else self.shared(tokens_VD)
@@ -30,7 +30,8 @@ class MixedMLP(nn.Module):
             token, place = (chosen_VK == number).nonzero(as_tuple=True)
             made = self.experts[number](tokens_VD[token]) * weight_VK[token, place, None].to(tokens_VD.dtype)
             mixed_VD = mixed_VD.index_add(0, token, made)
-        return mixed_VD.view_as(x_BTD)
+        mixed_BTD = mixed_VD.view_as(x_BTD)
+        return mixed_BTD if onto_BTD is None else onto_BTD + mixed_BTD
 
     def route(self, tokens_VD: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and numbers of each token's experts, [V, active] both; in float32, whatever the model computes in."""

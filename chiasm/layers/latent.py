@@ -34,7 +34,13 @@ class LatentAttention(nn.Module):
         self.louder = louder(block)
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self,
+        x_BTD: Tensor,
+        mask: Mask,
+        by: Turn | None = None,
+        slot: Slot | None = None,
+        wanted: Wanted = "all",
+        onto_BTD: Tensor | None = None,
     ) -> Tensor:
         assert by is not None
         q_BTNF = self._queries(x_BTD).unflatten(-1, (self.heads, -1))
@@ -51,7 +57,7 @@ class LatentAttention(nn.Module):
             k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
         mixed_BNTF = attend(q_BNTF if self.louder is None else q_BNTF * self.louder, k_BNTF, v_BNTF, mask)
         out_BTD: Tensor = self.out(mixed_BNTF.transpose(1, 2).flatten(2))
-        return out_BTD
+        return out_BTD if onto_BTD is None else onto_BTD + out_BTD
 
     def _queries(self, x_BTD: Tensor) -> Tensor:
         if self.spec.queries is None:

@@ -42,6 +42,11 @@ class Packed(nn.Module):
         """silu(x W^T + b), rounded once."""
         return self._product(x, "swish")
 
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """x W^T + b + other, rounded once."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, "add")
+        return out
+
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """(x W^T + b) * other, rounded once."""
         out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, "mul")
@@ -50,6 +55,12 @@ class Packed(nn.Module):
     def _product(self, x: Tensor, after: str) -> Tensor:
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, after, [], "")
         return out
+
+
+def added(layer: nn.Module, x: Tensor, onto: Tensor) -> Tensor:
+    """onto + layer(x), a packed layer's without another pass."""
+    out: Tensor = layer.plus(x, onto) if isinstance(layer, Packed) else onto + layer(x)
+    return out
 
 
 def packs(weight: Tensor) -> bool:

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.layers.act import ACTIVATIONS
-from chiasm.layers.linear import Packed, Preparable, packs, product
+from chiasm.layers.linear import Packed, Preparable, added, packs, product
 from chiasm.layers.norm import norm
 from chiasm.spec import Activation, Block, Norm
 
 
 class PlainMLP(Preparable):
-    """down(act(up(x)))."""
+    """down(act(up(x))), added to `onto` where that is given."""
 
     def __init__(self, width: int, hidden: int, act: Activation, bias: bool, inner: Norm | None = None) -> None:
         super().__init__()
@@ -27,14 +27,16 @@ class PlainMLP(Preparable):
         if isinstance(self.up, nn.Linear) and isinstance(self.down, nn.Linear):
             self.up, self.down = product(self.up), product(self.down)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
         hidden = self.act(self.up(x))
-        out: Tensor = self.down(hidden if self.norm is None else self.norm(hidden))
+        hidden = hidden if self.norm is None else self.norm(hidden)
+        out: Tensor = self.down(hidden) if onto is None else added(self.down, hidden, onto)
         return out
 
 
 class GatedMLP(Preparable):
-    """down(act(gate(x)) * up(x)) (arXiv:2002.05202). `prepare` joins gate and up for inference."""
+    """down(act(gate(x)) * up(x)) (arXiv:2002.05202), added to `onto` where that is given. `prepare` joins gate and up for
+    inference."""
 
     def __init__(
         self, width: int, hidden: int, act: Activation, bias: bool, inner: Norm | None = None, out: int | None = None
@@ -57,13 +59,14 @@ class GatedMLP(Preparable):
         self.down = product(self.down)
         self.gate = self.up = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
         if self.gated is not None:
             hidden = self.gated(x)
         else:
             assert self.gate is not None and self.up is not None
             hidden = self.act(self.gate(x)) * self.up(x)
-        out: Tensor = self.down(hidden if self.norm is None else self.norm(hidden))
+        hidden = hidden if self.norm is None else self.norm(hidden)
+        out: Tensor = self.down(hidden) if onto is None else added(self.down, hidden, onto)
         return out
 
 
