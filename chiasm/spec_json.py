@@ -1,4 +1,4 @@
-"""Any value of spec.py as JSON and back: how a composed model describes itself in its own folder."""
+"""Any value of `spec` as JSON and back: how a composed model describes itself in its own folder."""
 
 from __future__ import annotations
 

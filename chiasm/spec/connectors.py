@@ -1,0 +1,71 @@
+"""Steps from what an encoder gives to visual tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chiasm.spec.block import Activation, Block, Norm
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """`depth` linear layers to `width`, an activation between them; `hidden` is the width in between."""
+
+    width: int
+    hidden: int
+    depth: int = 2
+    act: Activation = "gelu"
+    bias: bool = True
+    gated: bool = False
+    """Two layers and a gate: down(act(gate(x)) * up(x))."""
+
+
+@dataclass(frozen=True)
+class Normed:
+    """A norm over each token."""
+
+    norm: Norm
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Neighbours of a `side` x `side` square joined by width, row by row: pixel shuffle, patch merging."""
+
+    side: int = 2
+
+
+@dataclass(frozen=True)
+class JoinTiles:
+    """LLaVA-NeXT's assembly: the tiles after the first view become one grid. `keeps` is what of it goes on: "picture", its
+    padding cut away by the picture's own shape, a learned newline after every row; "canvas", all of it, no newlines.
+
+    `most`: a picture of clearly more tokens than so many tiles have is shrunk to about that, bilinearly (LLaVA-OneVision,
+    arXiv:2408.03326). `clips`: as they are, or closed by one newline.
+    """
+
+    keeps: Literal["picture", "canvas"] = "picture"
+    most: int | None = None
+    clips: Literal["as_they_are", "closed"] = "as_they_are"
+
+
+@dataclass(frozen=True)
+class PoolClips:
+    """Every frame of a clip made smaller by `side` in both directions; pictures pass. "average" and "max" leave out what is no
+    whole square; "bilinear" rounds the number of cells up."""
+
+    side: int = 2
+    how: Literal["average", "max", "bilinear"] = "average"
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """A view's tokens read by `queries` learned ones in `depth` blocks, whose keys are the tokens and the queries themselves
+    (a perceiver, arXiv:2103.03206, as Idefics2 has it, arXiv:2405.02246); a norm at the end."""
+
+    block: Block
+    depth: int
+    queries: int
+
+
+Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler

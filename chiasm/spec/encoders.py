@@ -1,0 +1,147 @@
+"""Encoders of pictures, and the places of their patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chiasm.spec.block import Block
+
+
+@dataclass(frozen=True)
+class Table:
+    """A learned vector per cell of a square grid, resized to grids of another shape. `smooth` resampling is anti-aliased;
+    `ratio` is bicubic by the ratio of the sides' areas, which rounds otherwise than the sides themselves do."""
+
+    side: int
+    resample: Literal["bicubic", "bicubic_smooth", "bilinear_smooth", "ratio"] = "bicubic"
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """A learned table that is looked up by the fraction of the picture where a patch stands (NaViT, arXiv:2307.06304)."""
+
+    side: int
+
+
+@dataclass(frozen=True)
+class Axial:
+    """Rotary positions in two dimensions: half of each head turns with the row, half with the column.
+
+    `columns`: the same frequencies as rows have, or those that lie between them (Pixtral, arXiv:2410.07073).
+    """
+
+    theta: float = 10000.0
+    side: int | None = None
+    """Where grids are stretched to this many steps a side, so that every resolution turns alike (arXiv:2303.11331)."""
+    columns: Literal["same", "between"] = "same"
+
+
+Position = Table | Buckets | Axial
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Attention inside squares of `side` patches, but over the whole grid in the blocks named `full`."""
+
+    side: int
+    full: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ViT:
+    """A vision transformer (arXiv:2010.11929). Patches are `patch` x `patch` pixels and `frames` frames deep.
+
+    `taps` are indices of hidden states as the field counts them: 0 is what enters the first block, -1 what leaves the last;
+    several taps are joined by width. `post_norm`: absent, present but not applied to the taps, or applied.
+    """
+
+    block: Block
+    depth: int
+    patch: int
+    position: Position
+    frames: int = 1
+    channels: int = 3
+    stem_bias: bool = True
+    cls: Literal["none", "drop", "keep"] = "none"
+    pre_norm: bool = False
+    post_norm: Literal["none", "idle", "applied"] = "none"
+    taps: tuple[int, ...] = (-1,)
+    windows: Windows | None = None
+    registers: int = 0
+    """Learned tokens without a place that follow the class token (arXiv:2309.16588); dropped and kept with it."""
+    turn: Axial | None = None
+    """Rotary positions beside those of a table; class token and registers do not turn."""
+    mask_token: bool = False
+    """A learned vector that stood for hidden patches in training; here it is carried and never used."""
+
+    @property
+    def extra(self) -> int:
+        """Tokens before each grid's cells inside the encoder."""
+        return 0 if self.cls == "none" else 1 + self.registers
+
+    @property
+    def width(self) -> int:
+        return self.block.width * len(self.taps)
+
+
+@dataclass(frozen=True)
+class ConvViT:
+    """A pyramid of dense 3x3 convolutions, then transformer blocks over one token per `patch` pixels.
+
+    `widths` are channels at strides 4, 8 and 16, `convs` residual blocks (two convolutions each) at strides 8 and 16; the
+    learned places are a square of `side`. `gives` are the features that leave, joined by width: what the transformer made of
+    a token's square, and the maps at stride 8 inside it, where small print is sharpest.
+    """
+
+    widths: tuple[int, int, int]
+    convs: tuple[int, int]
+    block: Block
+    depth: int
+    side: int
+    patch: int = 32
+    frames: int = 1
+    gives: tuple[Literal["tokens", "local"], ...] = ("tokens",)
+
+    @property
+    def width(self) -> int:
+        widths = {"tokens": self.block.width, "local": self.widths[1] * (self.patch // 8) ** 2}
+        return sum(widths[part] for part in self.gives)
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """CLIP's residual network (arXiv:2103.00020): `stem` channels at stride 4, then stages of `blocks` bottlenecks, each
+    stage but the first twice as wide at twice the stride."""
+
+    stem: int
+    blocks: tuple[int, int, int, int]
+    patch: int = 32
+    frames: int = 1
+
+    @property
+    def width(self) -> int:
+        return self.stem * 32
+
+
+@dataclass(frozen=True)
+class ByKind:
+    """Pictures through one tower, clips through another one of the same patches and width (Video-LLaVA, arXiv:2311.10122)."""
+
+    pictures: ViT
+    clips: ViT
+
+    @property
+    def patch(self) -> int:
+        return self.pictures.patch
+
+    @property
+    def frames(self) -> int:
+        return self.pictures.frames
+
+    @property
+    def width(self) -> int:
+        return self.pictures.width
+
+
+Encoder = ViT | ConvViT | ResNet | ByKind

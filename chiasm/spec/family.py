@@ -1,0 +1,75 @@
+"""Families: published designs, named."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chiasm.spec.language import Declares
+from chiasm.spec.models import Bind, Causal, Encode, EncodeText, Match, Model, Seq2Seq
+
+Proof = Literal["exact", "recorded", "reduction"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A published design, named. `sizes` are overrides of the model's fields by dotted path, the first being the model itself.
+
+    `layout` names the reader of its folders, `proof` how parity is shown, `reference` the class that it was proved against,
+    `ran` whether it ever ran on real weights here, `tiny` the reference cases that prove it.
+    """
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    layout: str
+    model: Model
+    sizes: dict[str, dict[str, Any]]
+    reference: str
+    proof: Proof = "exact"
+    ran: bool = False
+    chat: str | None = None
+    published: dict[str, int] = field(default_factory=dict)
+    """Parameter counts of published sizes, facts with their source beside the fixture."""
+
+    def at(self, size: str) -> Model:
+        """The model of one published size."""
+        return override(self.model, self.sizes[size])
+
+    @property
+    def kind(self) -> str:
+        match self.model:
+            case Match() | Bind():
+                return "contrastive"
+            case Encode():
+                return "encoder"
+            case EncodeText():
+                return "text encoder"
+            case Seq2Seq():
+                return "seq2seq"
+            case Causal(sight=None):
+                return "text"
+            case Causal():
+                return "prefix"
+
+
+def override(value: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a frozen value with fields replaced by dotted path; raises `KeyError` for a field that does not exist."""
+    for path, new in changes.items():
+        head, _, rest = path.partition(".")
+        if head not in {f.name for f in dataclasses.fields(value)}:
+            raise KeyError(f"{type(value).__name__} has no field {head!r}")
+        inner = override(getattr(value, head), {rest: new}) if rest else new
+        value = dataclasses.replace(value, **{head: inner})
+    return value
+
+
+def breaks(value: Any) -> dict[str, str]:
+    """The invariants that a model's parts declare to break, each with its reason."""
+    if not dataclasses.is_dataclass(value):
+        return {}
+    own: dict[str, str] = dict(value.breaks) if isinstance(value, Declares) else {}
+    inner = (breaks(getattr(value, f.name)) for f in dataclasses.fields(value))
+    return {name: reason for found in (own, *inner) for name, reason in found.items()}

@@ -1,0 +1,164 @@
+"""Whole models: what sees, what reads and writes, and how they meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from chiasm.spec.block import Block
+from chiasm.spec.connectors import Step
+from chiasm.spec.encoders import Encoder, ViT
+from chiasm.spec.language import Bidirectional, Decoder, EncoderDecoder, TextTower
+from chiasm.spec.pools import ClsProject, Pool
+from chiasm.spec.views import Pixels, Views
+
+
+@dataclass(frozen=True)
+class Splice:
+    """Visual tokens take the places of placeholder ids in the sequence.
+
+    `time`: how many steps of the time axis one second of video takes (M-RoPE); none: one step a frame pair.
+    """
+
+    image: int
+    video: int | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One placeholder becomes as many as the picture has visual tokens."""
+
+
+@dataclass(frozen=True)
+class RowColumn:
+    """Idefics3's marks: every tile led by `edge` and its row and column, a line feed after each row of tiles, the global view
+    led by `whole`, one `edge` at the end."""
+
+    edge: str
+    tile: str
+    whole: str
+
+
+@dataclass(frozen=True)
+class Around:
+    """One mark before all of a picture's visual tokens and one after (InternVL)."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The same mark before every view of a picture and after its last one (Idefics2)."""
+
+    edge: str
+
+
+@dataclass(frozen=True)
+class RowEnds:
+    """A mark after each row of visual tokens, another one after the last (Pixtral, arXiv:2410.07073)."""
+
+    between: str
+    last: str
+
+
+Marks = Bare | RowColumn | Around | Edges | RowEnds
+
+
+class Looks(Protocol):
+    """Whatever turns pictures into patches: the seeing half of a writing model, or a model that compares."""
+
+    @property
+    def views(self) -> Views: ...
+    @property
+    def pixels(self) -> Pixels: ...
+    @property
+    def encoder(self) -> Encoder: ...
+
+
+@dataclass(frozen=True)
+class Causal:
+    """A decoder that writes text; with `sight`, one that sees."""
+
+    decoder: Decoder
+    sight: Sight | None = None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The seeing half: from pixels to visual tokens of the decoder's width, and where they go."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    connector: tuple[Step, ...]
+    fusion: Splice
+    marks: Marks = Bare()
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two towers in one space. `logits`: scaled cosine, with a learned bias for the sigmoid loss."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    pool: Pool
+    text: TextTower
+    logits: Literal["softmax", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class Encode:
+    """An encoder by itself: features of a picture's cells, and one vector a picture."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A transformer over what is no picture for eyes: sound as a spectrogram, depth, heat, motion (ImageBind).
+
+    A strided convolution of `kernel` over [channels, height, width] makes `places` tokens, normed, each with a learned place.
+    """
+
+    name: str
+    block: Block
+    depth: int
+    channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    places: int
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Pictures, texts and signals in one space (arXiv:2305.05665); all vectors but the pictures' are scaled."""
+
+    views: Views
+    pixels: Pixels
+    encoder: ViT
+    pool: ClsProject
+    text: TextTower
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True)
+class EncodeText:
+    """A text encoder by itself: a state for each token."""
+
+    text: Bidirectional
+
+
+@dataclass(frozen=True)
+class Seq2Seq:
+    """A model that writes a target after reading a source."""
+
+    language: EncoderDecoder
+
+
+Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq

@@ -1,0 +1,112 @@
+"""From a picture to views of it: how it is resized, padded and cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How resampled uint8 pixels become numbers: (x * scale - mean) / std per channel."""
+
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    scale: float = 1 / 255
+    resample: Resample = "bicubic"
+
+
+@dataclass(frozen=True)
+class Resize:
+    """One view of a fixed size. `crop`: shortest edge to the size, then the centre; `squash`: both edges at once;
+    `pad`: to a square in the colour of the mean first, then as `crop`."""
+
+    height: int
+    width: int
+    fit: Literal["crop", "squash", "pad"] = "crop"
+    shortest: int | None = None
+    """Where the crop follows a resize of the shortest edge to another number of pixels than `height`."""
+    centre: Literal["low", "even"] = "low"
+    """Where a crop with an odd margin begins: at the lower half pixel, or at the even one (torchvision's way)."""
+
+
+@dataclass(frozen=True)
+class Pinpoints:
+    """LLaVA-NeXT's any resolution: the whole picture squashed to one tile, then the best of `grids` (height, width), the
+    picture resized into it, padded with zeros, cut into tiles row by row."""
+
+    tile: int
+    grids: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Idefics3's tiling (arXiv:2408.12637): longest edge scaled to `longest`, both edges raised to multiples of `tile`,
+    tiles row by row, then the whole picture squashed to one tile; at most one tile means that view alone."""
+
+    longest: int
+    tile: int
+    split: bool = True
+
+
+@dataclass(frozen=True)
+class Native:
+    """Qwen2-VL's native resolution (arXiv:2409.12191): both edges rounded to multiples of `factor`, the number of pixels
+    held between `least` and `most`; a ratio of edges above `ratio` is refused."""
+
+    factor: int
+    least: int
+    most: int
+    ratio: float = 200.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """SigLIP 2's NaFlex (arXiv:2502.14786): the largest picture of about its own shape, both edges raised to multiples of
+    `patch`, that has at most `most` patches."""
+
+    patch: int
+    most: int
+
+
+@dataclass(frozen=True)
+class DynamicTiles:
+    """InternVL's tiling (arXiv:2404.16821): of all grids of `least` to `most` tiles the one whose shape is nearest to the
+    picture's, the picture squashed into it and cut; where there are several tiles, the whole squashed to one comes last."""
+
+    tile: int
+    most: int
+    least: int = 1
+
+
+@dataclass(frozen=True)
+class Longest:
+    """Pixtral's variable resolution (arXiv:2410.07073): neither edge above `longest`, then both raised to multiples of
+    `factor`; small pictures keep their size but for that."""
+
+    longest: int
+    factor: int
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Idefics2's variable resolution (arXiv:2405.02246): the longest edge cut to `longest` by the ratio, then no edge below
+    `shortest`; the rest of the last patch is not seen. `split`: the four quarters first, each as a picture of its own."""
+
+    shortest: int
+    longest: int
+    split: bool = False
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """DeepSeek-VL's one view (arXiv:2403.05525): the longest edge scaled to `side`, neither below `least`, then padded to a
+    square in the colour of the mean."""
+
+    side: int
+    least: int = 14
+
+
+Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox
