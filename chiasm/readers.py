@@ -1,6 +1,6 @@
 """Readers of fields that several families share: transformer blocks, rotary positions, pixels, and their usual keys.
 
-Data vocabulary like spec.py and layout.py: families import these three and nothing else.
+Data vocabulary like `spec` and `layout`: families import these three and nothing else.
 """
 
 from __future__ import annotations
