@@ -68,7 +68,7 @@ class VisionTransformer(nn.Module):
         if self.spec.post_norm == "applied":
             tapped = [self.post_norm(state) for state in tapped]
         features_PE = torch.cat(tapped, -1)
-        return self._without_cls(features_PE, grids) if self.spec.cls == "drop" else features_PE
+        return self._cells_alone(features_PE, grids) if self.spec.cls == "drop" else features_PE
 
     def states(self, patches_PK: Tensor, grids: Sequence[Grid]) -> dict[int, Tensor]:
         """The tapped hidden states, each [P, E] with class tokens in place; blocks after the last tap do not run."""
@@ -127,7 +127,7 @@ class VisionTransformer(nn.Module):
         by = axial_turn(spec, self.spec.block.head_width, where_P2.to(device)).to(dtype)
         return still(by, self.spec.extra, [g.h * g.w for g in grids for _ in range(g.t)]) if self.spec.extra else by
 
-    def _without_cls(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
+    def _cells_alone(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
         extra = self.spec.extra
         return torch.cat([part[extra:] for part in features_PE.split([extra + g.h * g.w for g in grids for _ in range(g.t)])])
 
