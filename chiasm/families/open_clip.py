@@ -266,7 +266,7 @@ FAMILIES = (
             "eva02-l14": eva("eva02_large_patch14_clip_224", 768, 768),
             "eva01-g14": eva("eva_giant_patch14_clip_224", 768, 1024),
         },
-        reference="open_clip.CustomTextCLIP",
-        proof="recorded",
+        reference="timm.Eva and a text tower of open_clip, each recorded apart",
+        proof="reduction",
     ),
 )
