@@ -38,7 +38,7 @@ class Classes:
         """
         if not pictures:
             return []
-        found = Index(self.names, self.vectors_CD).nearest(assistant.embed(pictures), most or len(self.names))
+        found = Index(self.names, self.vectors_CD).nearest(assistant.embed(pictures), len(self.names) if most is None else most)
         return [[Guess(self.names[hit.number], hit.cosine) for hit in hits] for hits in found]
 
 

@@ -15,7 +15,7 @@ app = App(
     usage="Usage: chiasm train [OPTIONS] RECIPE [KEY=VALUE...]",
     help_epilogue="""Example:
   chiasm train recipes/default.py --out runs/default
-  chiasm train recipes/default.py stages.1.minutes=10 --out runs/short""",
+  chiasm train recipes/default.py stages.0.minutes=10 --out runs/short""",
 )
 
 
@@ -43,7 +43,7 @@ def parse(changes: tuple[str, ...]) -> dict[str, str]:
     for word in changes:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise UserError(f"{word!r} changes nothing: write key=value, such as stages.1.minutes=10")
+            raise UserError(f"{word!r} changes nothing: write key=value, such as stages.0.minutes=10")
         if key in found:
             raise UserError(f"{key} is given twice ({found[key]} and {value}): keep one")
         found[key] = value

@@ -1,29 +1,8 @@
 """Gemma (arXiv:2403.08295): wide heads, norms stored around one, embeddings times the root of their width."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
 from chiasm.layout import Config, Layout, Reading
-from chiasm.readers import decoder
 from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope
-
-
-def gemma_like(c: Config, defaults: Mapping[str, Any]) -> Reading:
-    """What both versions share; `defaults` are the published class's own.
-
-    Published files say `hidden_act` "gelu" and mean its tanh form; newer ones say it in `hidden_activation`.
-    """
-    shared = {"head_dim": 256, "vocab_size": 256000, "tie_word_embeddings": True}
-    c.data = {**shared, **defaults, **c.data}
-    act = c.first("hidden_activation", "hidden_act", default="gelu_pytorch_tanh")
-    c.data = {**c.data, "hidden_act": "gelu_pytorch_tanh" if act == "gelu" else act}
-    c.only("use_bidirectional_attention", False)
-    bias = c.get("attention_bias", False)
-    reading = decoder(c, context=8192, eps=1e-6, qkv_bias=bias, out_bias=bias)
-    norm = replace(reading.spec.block.norm, weight="from_one")
-    spec = replace(reading.spec, block=replace(reading.spec.block, norm=norm), embed_scale="root_width")
-    return Reading(spec, reading.keys)
+from chiasm.towers.decoders import gemma_like
 
 
 def read(c: Config) -> Reading:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from chiasm.errors import BadConfig
-from chiasm.families.gemma import gemma_like
 from chiasm.layout import Config, Layout, Name, Reading
 from chiasm.readers import DECODER_KEYS
 from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope, Scores
+from chiasm.towers.decoders import gemma_like
 
 AROUND = (
     Name("layers.*.post_attention_layernorm.*", "blocks.*.norm1_after.*"),

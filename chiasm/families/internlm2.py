@@ -3,10 +3,10 @@ and a base that grows with the length."""
 
 from typing import Any
 
-from chiasm.families.llama import llama_like
 from chiasm.layout import Config, Fused, Ignored, Layout, Name, Reading
 from chiasm.readers import decoder
 from chiasm.spec import Causal, Decoder, DynamicNtk, Family, Rope
+from chiasm.towers.decoders import llama_like
 
 KEYS = (
     Name("tok_embeddings.weight", "embed.weight"),

@@ -3,6 +3,7 @@
 from chiasm.layout import Config, Layout, Reading
 from chiasm.readers import decoder, sliding_window
 from chiasm.spec import Block, Causal, Decoder, Family, Llama3Scaling, Norm, Rope
+from chiasm.towers.decoders import llama_like
 
 
 def read_llama(c: Config) -> Reading:
@@ -22,14 +23,6 @@ def read_qwen2(c: Config) -> Reading:
     c.inert("sliding_window", "layer_types")
     c.data = {"vocab_size": 151936, "intermediate_size": 22016, "num_key_value_heads": 32, **c.data}
     return decoder(c, context=32768, eps=1e-6, qkv_bias=True)
-
-
-def llama_like(width: int, heads: int, kv_heads: int, mlp_width: int, *, eps: float = 1e-6, qkv_bias: bool = False) -> Block:
-    """The block that most decoders of text are made of."""
-    return Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", eps), "silu", "gated",
-        qkv_bias=qkv_bias, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
 
 
 LAYOUTS = (Layout("llama", read_llama), Layout("mistral", read_mistral), Layout("qwen2", read_qwen2))

@@ -5,25 +5,21 @@ setting too.
 """
 
 from dataclasses import replace
-from typing import Any, Literal
 
 from chiasm.errors import BadConfig
-from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Rule, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, VIT_KEYS, crop_resize, head_keys, pixels, squash, vit_block
 from chiasm.spec import (
     Bare,
-    Block,
     Causal,
     Decoder,
     Family,
     JoinTiles,
     Longest,
     Mlp,
-    Norm,
     Pinpoints,
     Pixels,
     Resize,
-    Rope,
     RowEnds,
     Sight,
     Splice,
@@ -31,24 +27,14 @@ from chiasm.spec import (
     Table,
     ViT,
 )
+from chiasm.towers.decoders import llama, llama_like
+from chiasm.towers.llava import VICUNA, clip_large, keys, mlp, tapped
 
 CLIP_L_336 = {
     "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 336,
     "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 32000, "projection_dim": 768,
 }  # fmt: skip
 """The tower that a LLaVA config means where it names none."""
-
-
-def taps(value: Any) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-def tapped(c: Config, tower: ViT) -> ViT:
-    """A tower as LLaVA reads it: chosen hidden states, the class token dropped or kept, no norm after."""
-    c.only("vision_feature_select_strategy", "default", "full")
-    keep: Literal["keep", "drop"] = "keep" if c.get("vision_feature_select_strategy", "default") == "full" else "drop"
-    layers = taps(c.get("vision_feature_layer", -2))
-    return replace(tower, taps=layers, cls="none" if tower.cls == "none" else keep)
 
 
 def see(c: Config) -> tuple[Reading, ViT, Reading, Decoder]:
@@ -59,28 +45,6 @@ def see(c: Config) -> tuple[Reading, ViT, Reading, Decoder]:
     c.nested[0].inert("vocab_size")
     decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
     return vision, tapped(c, vision.spec), text, decoder
-
-
-def mlp(c: Config, width: int) -> Mlp:
-    bias = c.get("multimodal_projector_bias", True)
-    return Mlp(width, width, depth=2, act=c.act("projector_hidden_act", "gelu"), bias=bias)
-
-
-def keys(vision: Reading, text: Reading, decoder: Decoder) -> tuple[Rule, ...]:
-    return (
-        Respelt("model.vision_tower.", "vision_tower."),
-        Respelt("vision_tower.vision_model.", "vision_tower."),
-        Respelt("model.multi_modal_projector.", "multi_modal_projector."),
-        Respelt("model.image_newline", "image_newline"),
-        Respelt("model.language_model.", "language_model.model."),
-        Respelt("lm_head.", "language_model.lm_head."),
-        *under("vision_tower.", "vision.", vision.keys),
-        *under("language_model.model.", "language.", text.keys),
-        *head_keys("language_model.lm_head.weight", decoder.tied),
-        Name("multi_modal_projector.linear_1.*", "connect.steps.0.layers.0.*"),
-        Name("multi_modal_projector.linear_2.*", "connect.steps.0.layers.1.*"),
-        Ignored("vision_tower.head.*"),
-    )
 
 
 def read(c: Config) -> Reading:
@@ -177,46 +141,10 @@ def _original_views(c: Config, side: int) -> tuple[Resize | Pinpoints, tuple[Ste
 
 LAYOUTS = (Layout("llava", read), Layout("llava_llama", read_original))
 
-VICUNA = (
-    "{% for message in messages %}"
-    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
-    "{% else %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}"
-    "{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
-)
-
-
-def clip_block(width: int, heads: int, mlp_width: int) -> Block:
-    return Block(width, heads, mlp_width, heads, width // heads, Norm("layer", 1e-5), "quick_gelu")
-
-
-def llama_block(width: int, heads: int, mlp_width: int) -> Block:
-    return Block(
-        width, heads, mlp_width, heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-
-
-EYE = ViT(
-    clip_block(1024, 16, 4096),
-    24,
-    14,
-    Table(24),
-    stem_bias=False,
-    cls="drop",
-    pre_norm=True,
-    post_norm="idle",
-    taps=(-2,),
-)
-VICUNA_7B = Decoder(llama_block(4096, 32, 11008), 32, 32064, Rope(10000.0), 4096)
+VICUNA_7B = llama(4096, 32, 32, 32, 11008, 32064)
 LOOK = Pixels(CLIP_MEAN, CLIP_STD)
 SIZE_13B = {
-    "decoder.block": llama_block(5120, 40, 13824), "decoder.depth": 40,
+    "decoder.block": llama_like(5120, 40, 40, 13824, eps=1e-5), "decoder.depth": 40,
     "sight.connector": (Mlp(5120, 5120),),
 }  # fmt: skip
 
@@ -230,13 +158,13 @@ FAMILIES = (
         model=Causal(
             replace(VICUNA_7B, vocab=32000, context=2048),
             Sight(
-                Resize(224, 224, "crop"), LOOK, replace(EYE, position=Table(16)), (Mlp(4096, 4096, depth=1),), Splice(-200)
+                Resize(224, 224, "crop"), LOOK, clip_large(224), (Mlp(4096, 4096, depth=1),), Splice(-200)
             ),
         ),
         sizes={
             "7b": {},
             "13b": {
-                "decoder.block": llama_block(5120, 40, 13824), "decoder.depth": 40,
+                "decoder.block": llama_like(5120, 40, 40, 13824, eps=1e-5), "decoder.depth": 40,
                 "sight.connector": (Mlp(5120, 5120, depth=1),),
             },
         },
@@ -250,7 +178,7 @@ FAMILIES = (
         paper="2310.03744",
         year=2023,
         layout="llava",
-        model=Causal(VICUNA_7B, Sight(Resize(336, 336, "crop"), LOOK, EYE, (Mlp(4096, 4096),), Splice(32000))),
+        model=Causal(VICUNA_7B, Sight(Resize(336, 336, "crop"), LOOK, clip_large(336), (Mlp(4096, 4096),), Splice(32000))),
         sizes={"7b": {}, "13b": SIZE_13B},
         reference="LlavaForConditionalGeneration",
         chat=VICUNA,

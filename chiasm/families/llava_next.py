@@ -18,9 +18,8 @@ from chiasm.spec import (
     Rope,
     Sight,
     Splice,
-    Table,
-    ViT,
 )
+from chiasm.towers.llava import clip_large
 
 POINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 
@@ -58,11 +57,6 @@ MISTRAL_7B = Decoder(
     32, 32064, Rope(1000000.0), 32768,
 )  # fmt: skip
 
-EYE = ViT(
-    Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-5), "quick_gelu"), 24, 14, Table(24),
-    stem_bias=False, cls="drop", pre_norm=True, post_norm="idle", taps=(-2,),
-)  # fmt: skip
-
 FAMILIES = (
     Family(
         name="llava-next",
@@ -72,7 +66,13 @@ FAMILIES = (
         layout="llava_next",
         model=Causal(
             MISTRAL_7B,
-            Sight(Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), EYE, (Mlp(4096, 4096), JoinTiles()), Splice(32000)),
+            Sight(
+                Pinpoints(336, POINTS),
+                Pixels(CLIP_MEAN, CLIP_STD),
+                clip_large(336),
+                (Mlp(4096, 4096), JoinTiles()),
+                Splice(32000),
+            ),
         ),
         sizes={"mistral-7b": {}},
         reference="LlavaNextForConditionalGeneration",

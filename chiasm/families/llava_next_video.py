@@ -5,22 +5,19 @@ from dataclasses import replace
 from chiasm.layout import Config, Layout, Name, Reading, Rule
 from chiasm.readers import CLIP_MEAN, CLIP_STD
 from chiasm.spec import (
-    Block,
     Causal,
     Decoder,
     Family,
     JoinTiles,
     Mlp,
-    Norm,
     Pinpoints,
     Pixels,
     PoolClips,
-    Rope,
     Sight,
     Splice,
-    Table,
-    ViT,
 )
+from chiasm.towers.decoders import llama
+from chiasm.towers.llava import VICUNA, clip_large
 
 
 def read(c: Config) -> Reading:
@@ -48,36 +45,14 @@ STEPS = "connect.steps."
 
 LAYOUTS = (Layout("llava_next_video", read),)
 
-VICUNA = (
-    "{% for message in messages %}"
-    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
-    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
-)
-
-
-def llama(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, theta: float) -> Decoder:
-    block = Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-    return Decoder(block, depth, vocab, Rope(theta), 4096)
-
-
-EYE = ViT(
-    Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-5), "quick_gelu"), 24, 14, Table(24),
-    stem_bias=False, cls="drop", pre_norm=True, post_norm="idle", taps=(-2,),
-)  # fmt: skip
 POINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 
 
 def next_video(text: Decoder, image: int, video: int) -> Causal:
     steps = (PoolClips(2, "average"), Mlp(text.width, text.width), JoinTiles())
-    return Causal(text, Sight(Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), EYE, steps, Splice(image, video)))
+    return Causal(
+        text, Sight(Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), clip_large(336), steps, Splice(image, video))
+    )
 
 
 YI_34B = next_video(llama(7168, 60, 56, 8, 20480, 64064, 5000000.0), 64001, 64000)

@@ -3,27 +3,22 @@
 from dataclasses import replace
 
 from chiasm.errors import BadConfig
-from chiasm.families.llava import keys as llava_keys
-from chiasm.families.llava import mlp, tapped
 from chiasm.layout import Config, Layout, Name, Reading
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, edges, pixels
 from chiasm.spec import (
-    Block,
     Causal,
     Decoder,
     Family,
     JoinTiles,
     Mlp,
-    Norm,
     Pinpoints,
     Pixels,
     PoolClips,
-    Rope,
     Sight,
     Splice,
-    Table,
-    ViT,
 )
+from chiasm.towers.decoders import qwen2
+from chiasm.towers.llava import CHATML, SIGLIP, keys, mlp, tapped
 
 SIDES = tuple(384 * number for number in range(1, 7))
 POINTS = tuple((high, wide) for high in SIDES for wide in SIDES)
@@ -65,35 +60,15 @@ def read(c: Config) -> Reading:
         Splice(image, video),
     )
     newline = Name("image_newline", "connect.steps.2.newline")
-    return Reading(Causal(decoder, sight), (newline, *llava_keys(vision, text, decoder)))
+    return Reading(Causal(decoder, sight), (newline, *keys(vision, text, decoder)))
 
 
 LAYOUTS = (Layout("llava_onevision", read),)
 
-CHAT = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}{% endfor %}"
-    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}{{ '<|im_end|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
-
-def qwen2(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, tied: bool = False) -> Decoder:
-    block = Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-6), "silu", "gated", out_bias=False, mlp_bias=False
-    )
-    return Decoder(block, depth, vocab, Rope(1000000.0), 32768, tied)
-
-
-EYE = ViT(Block(1152, 16, 4304, 16, 72, Norm("layer", 1e-6), "gelu_tanh"), 26, 14, Table(27), post_norm="idle")
-
 
 def onevision(text: Decoder) -> Causal:
     steps = (Mlp(text.width, text.width), PoolClips(2, "bilinear"), JoinTiles(most=9, clips="closed"))
-    return Causal(text, Sight(Pinpoints(384, POINTS), Pixels(HALF, HALF), EYE, steps, Splice(151646, 151647)))
+    return Causal(text, Sight(Pinpoints(384, POINTS), Pixels(HALF, HALF), SIGLIP, steps, Splice(151646, 151647)))
 
 
 SMALLEST, MIDDLE = onevision(qwen2(896, 24, 14, 2, 4864, 152000, True)), onevision(qwen2(3584, 28, 28, 4, 18944, 152128))
@@ -113,6 +88,6 @@ FAMILIES = (
             "72b": {"decoder": LARGEST.decoder, "sight": LARGEST.sight},
         },
         reference="LlavaOnevisionForConditionalGeneration",
-        chat=CHAT,
+        chat=CHATML,
     ),
 )

@@ -1,8 +1,8 @@
 """Mistral 7B (arXiv:2310.06825): Llama with shared keys and at first a sliding window. Its reader stands in llama.py."""
 
-from chiasm.families.llama import llama_like
 from chiasm.layout import Layout
 from chiasm.spec import Causal, Decoder, Family, Rope
+from chiasm.towers.decoders import llama_like
 
 LAYOUTS: tuple[Layout, ...] = ()
 

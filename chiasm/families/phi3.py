@@ -1,10 +1,10 @@
 """Phi-3, Phi-3.5 (arXiv:2404.14219) and Phi-4 (arXiv:2412.08905, mini: arXiv:2503.01743): Llama with fused projections, its
 longer contexts by frequencies of their own, in the mini of Phi-4 three quarters of each head turned."""
 
-from chiasm.families.llama import llama_like
 from chiasm.layout import Config, Fused, Layout, Name, Reading
 from chiasm.readers import DECODER_KEYS, decoder, longrope_louder
 from chiasm.spec import Causal, Decoder, Family, LongRope, Rope
+from chiasm.towers.decoders import llama_like
 
 APART = tuple(f"layers.*.self_attn.{part}_proj.*" for part in "qkv") + tuple(f"layers.*.mlp.{p}_proj.*" for p in ("gate", "up"))
 """Keys of Llama's that are one tensor here."""

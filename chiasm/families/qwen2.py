@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from chiasm.families.llama import llama_like
 from chiasm.layout import Layout
 from chiasm.spec import Causal, Decoder, Family, Rope
+from chiasm.towers.decoders import llama_like
 
 LAYOUTS: tuple[Layout, ...] = ()
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from chiasm.families.llama import llama_like
 from chiasm.layout import Config, Layout, Name, Reading
 from chiasm.readers import decoder
 from chiasm.spec import Causal, Decoder, Family, Norm, Rope
+from chiasm.towers.decoders import llama_like
 
 
 def read(c: Config) -> Reading:

@@ -2,26 +2,21 @@
 
 from dataclasses import replace
 
-from chiasm.families.llava import keys as llava_keys
-from chiasm.families.llava import mlp, tapped
 from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
 from chiasm.spec import (
-    Block,
     ByKind,
     Causal,
-    Decoder,
     Family,
     Mlp,
-    Norm,
     Pixels,
     Resize,
-    Rope,
     Sight,
     Splice,
-    Table,
-    ViT,
 )
+from chiasm.towers.decoders import llama
+from chiasm.towers.llava import VICUNA, clip_large, mlp, tapped
+from chiasm.towers.llava import keys as llava_keys
 
 CLIP_L_224 = {
     "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 224,
@@ -56,30 +51,7 @@ def read(c: Config) -> Reading:
 
 LAYOUTS = (Layout("video_llava", read),)
 
-VICUNA = (
-    "{% for message in messages %}"
-    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
-    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
-)
-
-
-def llama(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, theta: float) -> Decoder:
-    block = Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-5), "silu", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-    return Decoder(block, depth, vocab, Rope(theta), 4096)
-
-
-EYE = ViT(
-    Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-5), "quick_gelu"), 24, 14, Table(16),
-    stem_bias=False, cls="drop", pre_norm=True, post_norm="idle", taps=(-2,),
-)  # fmt: skip
+EYE = clip_large(224)
 
 FAMILIES = (
     Family(

@@ -1,5 +1,5 @@
-/* What torch has no quick kernel for on a CPU (`attend.c` has more): norms and turns of rows; and `one_row`, a new token of one row through all
-   blocks of a Llama-like decoder by one team of threads.
+/* What torch has no quick kernel for on a CPU: norms and turns of rows; and `one_row`, a new token of one row through all
+   blocks of a Llama-like decoder by one team of threads. Attention of whole prompts is in `attend.c`.
 
    Everything is bf16 and is rounded where the modules round it: after each product, norm, turn, activation and sum.
    `one_row` saves the launching of some twenty kernels a block: the weights then come as fast as the memory gives them. */

@@ -19,7 +19,7 @@ from chiasm.weights.write import write_json
 def run(recipe_path: Path, overrides: Mapping[str, str], out: Path, *, resume: bool = True) -> Path:
     """Trains what a recipe file describes and returns the folder of the trained model.
 
-    `overrides` map dotted paths to values in JSON, such as `stages.1.minutes` to `10`. The resolved recipe is
+    `overrides` map dotted paths to values in JSON, such as `stages.0.minutes` to `10`. The resolved recipe is
     saved as `out`/recipe.json. A run that is there already is resumed, unless its recipe differs or `resume` is false,
     which raises `UserError`.
     """
