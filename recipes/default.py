@@ -2,9 +2,9 @@
 
     chiasm train recipes/default.py --out runs/default
 
-Stage 0 schools the eye alone on rendered pictures with exact truth; stage 1 teaches the connector, then the eye with it, to name
-what stands where in the language model's own vocabulary; stage 2 trains connector, eye and low-rank adapters in the language
-model on questions and answers.
+Stage 0 schools the eye alone on rendered pictures with exact truth; stage 1 teaches the connector, then the eye with it, to
+name what stands where in the language model's own vocabulary; stage 2 trains connector, eye and low-rank adapters in the
+language model on questions and answers.
 """
 
 from chiasm.spec import Pixels, Resize
