@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import platform
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -417,3 +419,12 @@ def test_the_prepared_form_in_bf16_is_as_close_to_float32_as_the_plain_one(kind)
         got = model.logits(model(half))[batch.valid_BT].float()
         errors.append(((got - want).norm() / want.norm()).item())
     assert errors[1] < 1.25 * errors[0] < 0.2
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="its flags are of x86-64 processors")
+def test_a_processor_without_matrix_units_has_the_whole_program(program, tmp_path):
+    plain = [*(flag for flag in cpu.FLAGS if not flag.startswith("-march")), "-march=x86-64-v2"]
+    cpu.build(shutil.which("cc") or shutil.which("gcc"), plain, tmp_path / "plain.so")
+    run = cpu.opened(tmp_path / "plain.so")
+    assert not cpu.attends(run, 64)
+    assert run.rms_norm_rows and run.turn_rows

@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -89,15 +90,25 @@ def _compiled() -> ctypes.CDLL | None:
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
                 made = Path(scratch) / place.name
-                command = [compiler, *FLAGS, "-o", str(made), *map(str, SOURCES), "-lm"]
-                subprocess.run(command, check=True, capture_output=True, timeout=60)
+                build(compiler, FLAGS, made)
                 made.replace(place)
-        run = ctypes.CDLL(str(place))
-        run.attends.restype = run.attend_causal.restype = Int
-        return run
+        return opened(place)
     except (OSError, subprocess.SubprocessError) as e:
         log.info("nothing is compiled on this machine: %s", e)
         return None
+
+
+def build(compiler: str, flags: Sequence[str], out: Path) -> None:
+    """Compiles the program for a machine that `flags` describe. Raises `subprocess.SubprocessError` where that fails."""
+    command = [compiler, *flags, "-o", str(out), *map(str, SOURCES), "-lm"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def opened(program: Path) -> ctypes.CDLL:
+    """A compiled program with the types of what its functions return."""
+    run = ctypes.CDLL(str(program))
+    run.attends.restype = run.attend_causal.restype = Int
+    return run
 
 
 def _processor() -> str:
