@@ -1,0 +1,142 @@
+"""Proofs against references: a folder in, a verdict out, everything through the path that users take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chiasm import registry
+from chiasm.check.causal import causal, causal_expanded
+from chiasm.check.encoders import bind, encode, encode_text, match
+from chiasm.check.seq2seq import seq2seq
+from chiasm.errors import UnknownModel
+from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Seq2Seq
+from chiasm.reference.dialects import DIALECTS, PLAIN
+from chiasm.reference.given import Given, Start, tensors
+from chiasm.weights.files import read_json
+from chiasm.weights.read import describe, load_model
+from chiasm.weights.write import write_safetensors
+
+TOLERANCE = 2e-5
+"""Of |got - expected| / (1 + |expected|), in float32: four times the reference's noise, a hundredth of a real bug."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one folder proved. `worst` is the largest relative difference by tensor; `start` is where it began."""
+
+    folder: str
+    start: Start
+    passed: bool
+    worst: dict[str, float]
+    note: str
+
+    def line(self) -> str:
+        mark = "ok  " if self.passed else "FAIL"
+        figures = ", ".join(f"{name} {value:.1e}" for name, value in self.worst.items()) or "nothing compared"
+        return f"{mark} {self.folder:24} {self.start:8} {figures}{f' ({self.note})' if self.note else ''}"
+
+
+def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -> Verdict:
+    """Proves one reference folder in float32: computes its outputs from its raw pictures where it has any, compares
+    with expected.safetensors where present, and writes what it computed to `out`/<name>.safetensors.
+
+    Raises `BadCheckpoint` for a folder that is not one.
+    """
+    described = describe(folder)
+    dialect = DIALECTS.get(described.model_type, PLAIN)
+    given = dialect.heard(Given.read(folder))
+    meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
+    with torch.inference_mode():
+        model = load_model(described, torch.float32)
+        got = dialect.said(compute(model, given, meta, described.config))
+    if out is not None:
+        write_safetensors(out / f"{folder.resolve().name}.safetensors", got)
+    name = folder.resolve().name
+    if not (folder / "expected.safetensors").is_file():
+        return Verdict(name, given.start, True, {}, "computed only: there is no expected.safetensors")
+    worst, missing = compare(tensors(folder / "expected.safetensors"), got, given, meta)
+    passed = not missing and bool(worst) and max(worst.values()) <= tolerance
+    return Verdict(name, given.start, passed, worst, f"missing: {', '.join(missing)}" if missing else "")
+
+
+def check_family(
+    name: str, seeds: Sequence[int] = (0,), geometries: Sequence[int | None] = (None,), out: Path | None = None
+) -> Iterator[Verdict]:
+    """Proves a family against its references: every case is rebuilt by `transformers` for each seed and redrawing of
+    picture sizes, every recorded folder is read as it is.
+
+    Raises `UnknownModel` for a family that is not known or has no reference here, `MissingExtra` without
+    `transformers`.
+    """
+    from chiasm.reference.cases import PROOFS, RECORDED, REFERENCES
+    from chiasm.reference.make import build
+
+    family = registry.family(name)
+    if family.name not in PROOFS:
+        raise UnknownModel(f"nothing here proves {name!r}: give folders of references to check instead of its name")
+    proof = PROOFS[family.name]
+    for recorded in proof.recorded:
+        yield check(RECORDED / recorded, out)
+    with TemporaryDirectory() as scratch:
+        for case in proof.rebuilt:
+            for variant in range(REFERENCES[case].variants):
+                for seed in seeds:
+                    for geometry in geometries:
+                        redrawn = "" if geometry is None else f"-g{geometry}"
+                        folder = Path(scratch) / f"{case}-{variant}-s{seed}{redrawn}"
+                        build(case, variant, seed, geometry, folder)
+                        yield check(folder, out)
+
+
+def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
+    """Every output that the contract asks for, under the reference's names."""
+    match model:
+        case Match():
+            return match(model, given)
+        case Encode():
+            return encode(model, given)
+        case Bind():
+            return bind(model, given)
+        case EncodeText():
+            return encode_text(model, given)
+        case Seq2Seq():
+            return seq2seq(model, given, meta)
+        case Causal() if meta.get("frame") == "expanded":
+            return causal_expanded(model, given, config)
+        case Causal():
+            return causal(model, given, meta)
+
+
+def compare(
+    expected: dict[str, Tensor], got: dict[str, Tensor], given: Given, meta: dict[str, Any]
+) -> tuple[dict[str, float], list[str]]:
+    """The largest |got - expected| / (1 + |expected|) of every tensor that both have, pads left out (infinite where
+    shapes differ or numbers are none); and the required ones that are missing."""
+    main = meta.get("main") or []
+    needed = [*([main] if isinstance(main, str) else main), *(["generated"] if "generated" in expected else [])]
+    worst = {}
+    for name in sorted((expected.keys() & got.keys()) - given.tensors.keys()):
+        want, have = expected[name].double(), got[name].double()
+        if want.shape != have.shape:
+            worst[name] = float("inf")
+            continue
+        difference = (want - have).abs() / (1 + want.abs())
+        if name in meta.get("pad_zeroed", []):
+            difference = difference[given.valid_BT]
+        if name in meta.get("pad_zeroed_expanded", []):
+            difference = difference[expected["expanded_attention_mask"].bool()]
+        worst[name] = float(difference.nan_to_num(nan=float("inf")).max()) if difference.numel() else 0.0
+    return worst, [name for name in needed if name not in got]
+
+
+def to_json(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts as JSON, for machines."""
+    return json.dumps([asdict(verdict) for verdict in verdicts])

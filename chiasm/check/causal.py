@@ -1,0 +1,85 @@
+"""Outputs of writing models under the references' names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chiasm.connect.steps import Visual
+from chiasm.generate.engine import greedy
+from chiasm.geometry import Size
+from chiasm.model import Batch, Causal, prepare
+from chiasm.model import Sight as Seen
+from chiasm.prompt.plan import Plan, lay
+from chiasm.reference.given import Given
+from chiasm.reference.spliced import Frame, spliced, taken
+from chiasm.spec import ByKind, DynamicTiles
+
+
+def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    plan, patches = _planned(model, given, given.rows)
+    got, batch = _read(model, plan, patches)
+    got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
+    if meta.get("generate"):
+        prepare(model)
+        new = greedy(model, batch, meta["generate"]["new_tokens"])
+        got["generated"] = torch.cat([given["input_ids"], new], 1)
+    return got
+
+
+def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
+    sight = model.spec.sight
+    if sight is None:
+        rows = given.rows
+    else:
+        given = taken(given, sight.fusion.image)
+        shown = given.shown(sight, sight.connector)
+        counts = [] if shown is None else lay(model.spec, shown.items)[2]
+        rows = spliced(given.rows, sight.fusion.image, counts)
+    plan, patches = _planned(model, given, rows)
+    got, batch = _read(model, plan, patches)
+    got["logits"] = framed(got["logits"], batch.valid_BT, Frame.of(config).valid_BT([len(row) for row in rows]))
+    return got
+
+
+def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
+    sight = model.spec.sight
+    shown = None if sight is None else given.shown(sight, sight.connector)
+    if sight is None or shown is None:
+        return Plan.from_ids(model.spec, rows), None
+    spec = replace(model.spec, sight=replace(sight, views=shown.views))
+    return Plan.from_ids(spec, rows, shown.items), shown.patches_PK
+
+
+def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[str, Tensor], Batch]:
+    batch = plan.batch(patches_PK)
+    visual = model.see(batch.sight) if isinstance(batch.sight, Seen) else batch.sight
+    got = {"logits": model.logits(model.read(batch, visual))}
+    if visual is not None:
+        got |= _visual(model, plan, visual)
+    return got, batch
+
+
+def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
+    """What the references call image_hidden_states: the visual tokens of pictures; of some, view by view."""
+    still = torch.tensor([isinstance(item, Size) for item in plan.items])[torch.from_numpy(visual.laid.items())]
+    tokens_VD = visual.tokens_VD[still]
+    if not len(tokens_VD):
+        return {}
+    sight = model.spec.sight
+    if sight is not None and (isinstance(sight.views, DynamicTiles) or isinstance(sight.encoder, ByKind)):
+        tokens_VD = tokens_VD.unflatten(0, (sum(not grid.moves for grid in visual.laid.grids), -1))
+    return {"image_hidden_states": tokens_VD}
+
+
+def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:
+    """Values of real positions, moved from our left-padded frame into the reference's own, zeros at its pads. Where the
+    reference cut a row short its first positions are kept: none of them has seen the rest."""
+    moved = values_BT.new_zeros((*theirs_BT.shape, *values_BT.shape[2:]))
+    for row, (ours_T, theirs_T) in enumerate(zip(ours_BT, theirs_BT, strict=True)):
+        moved[row, theirs_T] = values_BT[row, ours_T][: int(theirs_T.sum())]
+    return moved

@@ -1,0 +1,77 @@
+"""Where blocks meet, and nowhere else: each file is one kind of model, and here every kind is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from chiasm import spec as specs
+from chiasm.layers.linear import Preparable
+from chiasm.model.batch import Batch, Sight
+from chiasm.model.bind import Bind
+from chiasm.model.causal import Causal
+from chiasm.model.encode import Encode, EncodeText
+from chiasm.model.match import Match
+from chiasm.model.seq2seq import Seq2Seq
+
+__all__ = [
+    "AnyModel", "Batch", "Bind", "Causal", "Encode", "EncodeText", "Match", "Seq2Seq", "Sight", "assemble", "blank",
+    "parameters", "prepare",
+]  # fmt: skip
+
+AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq
+
+
+def assemble(spec: specs.Model) -> AnyModel:
+    """The modules of a spec, freshly initialised."""
+    match spec:
+        case specs.Causal():
+            return Causal(spec)
+        case specs.Match():
+            return Match(spec)
+        case specs.Encode():
+            return Encode(spec)
+        case specs.Bind():
+            return Bind(spec)
+        case specs.EncodeText():
+            return EncodeText(spec)
+        case specs.Seq2Seq():
+            return Seq2Seq(spec)
+
+
+INITIALISERS = (
+    *(function for name, function in vars(nn.init).items() if name.endswith("_") and callable(function)),
+    *(Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_),
+)
+
+
+class _Untouched(TorchFunctionMode):
+    """Skips initialisers. On the meta device they compute nothing, and the first one imports torch's compiler, which takes
+    longer than reading a small model."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in INITIALISERS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def blank(spec: specs.Model) -> AnyModel:
+    """The modules of a spec on the meta device: shapes without numbers."""
+    with torch.device("meta"), _Untouched():
+        return assemble(spec)
+
+
+def prepare(model: nn.Module) -> None:
+    """Gives every layer its form for inference, for good: the parts can no longer be trained, saved apart, or moved."""
+    for module in list(model.modules()):
+        if isinstance(module, Preparable):
+            module.prepare()
+
+
+def parameters(spec: specs.Model) -> int:
+    """How many parameters a spec has, tied ones once, measured statistics not; nothing is allocated."""
+    return sum(p.numel() for p in blank(spec).parameters() if p.requires_grad)

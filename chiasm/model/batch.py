@@ -1,0 +1,74 @@
+"""What a model is given: a plan's tensors, and what is to be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chiasm.connect.steps import Visual
+from chiasm.place import Grid, Laid
+from chiasm.shapes import check
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the encoder is given: packed patches, their grids, and the items' upright (width, height) in pixels."""
+
+    patches_PK: Tensor
+    grids: tuple[Grid, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A plan's tensors. `slot_BT` is the visual token of each position or -1, `valid_BT` false at pads,
+    `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows
+    with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `sight` is what is to be
+    seen, or visual tokens that were seen before."""
+
+    ids_BT: Tensor
+    slot_BT: Tensor
+    where_ABT: Tensor
+    valid_BT: Tensor
+    next_B: Tensor
+    supervise_BT: Tensor
+    segment_BT: Tensor | None = None
+    sight: Sight | Visual | None = None
+
+    def __post_init__(self) -> None:
+        check(
+            ids_BT=self.ids_BT,
+            slot_BT=self.slot_BT,
+            where_ABT=self.where_ABT,
+            valid_BT=self.valid_BT,
+            next_B=self.next_B,
+            supervise_BT=self.supervise_BT,
+        )
+
+    def to(self, device: torch.device | str) -> Batch:
+        match self.sight:
+            case Sight():
+                sight: Sight | Visual | None = replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
+            case Visual():
+                sight = replace(self.sight, tokens_VD=self.sight.tokens_VD.to(device))
+            case None:
+                sight = None
+        return Batch(
+            ids_BT=self.ids_BT.to(device),
+            slot_BT=self.slot_BT.to(device),
+            where_ABT=self.where_ABT.to(device),
+            valid_BT=self.valid_BT.to(device),
+            next_B=self.next_B.to(device),
+            supervise_BT=self.supervise_BT.to(device),
+            segment_BT=None if self.segment_BT is None else self.segment_BT.to(device),
+            sight=sight,
+        )
+
+
+def lengths(laid: Laid) -> list[int]:
+    """How many tokens each grid has."""
+    counts: list[int] = np.bincount(laid.place_V4[:, 0], minlength=len(laid.grids)).tolist()
+    return counts
