@@ -233,6 +233,14 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 
 @dataclass(frozen=True)
+class Adapters:
+    """Low-rank adapters that a folder holds beside its weights: what they add counts `alpha` / `rank` times."""
+
+    rank: int
+    alpha: float
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
     what a folder of this decoder alone calls its head."""
@@ -240,6 +248,7 @@ class Reading:
     spec: Any
     keys: tuple[Rule, ...]
     head: str = "lm_head.weight"
+    adapters: Adapters | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,21 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import BadPicture
-from chiasm.resample import Floats, bilinear, squares
-from chiasm.spec import ByKind, Encoder, JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step, ViT
+from chiasm.resample import Floats, bilinear, bins, squares
+from chiasm.spec import (
+    ByKind,
+    Encoder,
+    JoinTiles,
+    Merge,
+    Mlp,
+    Normed,
+    PoolClips,
+    PoolTime,
+    Resampler,
+    Step,
+    TwoMeans,
+    ViT,
+)
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -152,6 +165,10 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _pool_clips(step, laid)
         case Resampler():
             return _resample(step.queries, laid)
+        case PoolTime():
+            return _pool_time(step, laid)
+        case TwoMeans():
+            return _two_means(step, laid)
 
 
 def leaves(step: Step, width: int) -> int:
@@ -161,7 +178,7 @@ def leaves(step: Step, width: int) -> int:
             return step.width
         case Merge(side):
             return width * side * side
-        case Normed() | JoinTiles() | PoolClips():
+        case Normed() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans():
             return width
         case Resampler():
             return step.block.width
@@ -237,6 +254,61 @@ def _resample(queries: int, laid: Laid) -> Route:
     place_V4 = np.full((len(index_VM), 4), WHOLE, np.int64)
     place_V4[:, 0] = np.repeat(np.arange(len(cells)), queries)
     return Route(index_VM, Laid(place_V4, laid.grids))
+
+
+def _pool_time(step: PoolTime, laid: Laid) -> Route:
+    """Every grid becomes one of the step's own shape."""
+    if not laid.grids:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    indices, weights, places, grids = [], [], [], []
+    for number, (grid, cells) in enumerate(zip(laid.grids, _cells(laid), strict=True)):
+        if grid.t > step.frames:
+            raise BadPicture(f"a clip of {grid.t} frames, and this model reads {step.frames} at most: take fewer of them")
+        times = step.frames // grid.t + 1 if grid.t < step.frames else 1
+        shown = np.repeat(np.arange(grid.t), times)[: step.frames]
+        (t, by_t), (y, by_y), (x, by_x) = (
+            bins(*axis) for axis in ((step.frames, step.steps), (grid.h, step.rows), (grid.w, step.columns))
+        )
+        ty = shown[t][:, None, :, None] * grid.h + y[None, :, None]
+        tyx = ty[:, :, None, :, :, None] * grid.w + x[None, None, :, None, None]
+        share = by_t[:, None, None, :, None, None] * by_y[None, :, None, None, :, None] * by_x[None, None, :, None, None]
+        small = replace(grid, t=step.steps, h=step.rows, w=step.columns, times=_times(grid, shown[t[:, 0]]))
+        indices.append(cells[tyx.reshape(small.cells, -1)])
+        weights.append(share.reshape(small.cells, -1))
+        place_V4 = raster([small]).place_V4
+        place_V4[:, 0] = number
+        places.append(place_V4)
+        grids.append(small)
+    index_VM, weight_VM = _widened(indices, 0), _widened(weights, 0)
+    return Route(index_VM, Laid(np.concatenate(places), tuple(grids)), weight_VM)
+
+
+def _times(grid: Grid, frames: Ints) -> tuple[float, ...]:
+    """When these frames of a clip were; nothing for a picture."""
+    return tuple(grid.times[frame] for frame in frames.tolist()) if grid.moves else ()
+
+
+def _widened(parts: Sequence[np.ndarray[Any, Any]], filler: int) -> Any:
+    """Arrays of unequal width, one under the other, the narrow ones filled up."""
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=filler) for part in parts])
+
+
+def _two_means(step: TwoMeans, laid: Laid) -> Route:
+    """Rows of fewer tokens than the longest one end in NEWLINE; those of frames that a clip lacks are nothing else."""
+    if not laid.grids:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    indices, places = [], []
+    for number, (grid, cells) in enumerate(zip(laid.grids, _cells(laid), strict=True)):
+        frames = cells.reshape(grid.t, grid.h * grid.w)
+        absent = np.full((max(step.steps - grid.t, 0), 1), NEWLINE, np.int64)
+        indices += [frames, absent, frames.T]
+        place_V4 = np.full((len(frames) + len(absent) + frames.shape[1], 4), WHOLE, np.int64)
+        place_V4[:, 0] = number
+        place_V4[: grid.t, 1] = np.arange(grid.t)
+        place_V4[-frames.shape[1] :, 2:] = np.indices((grid.h, grid.w), np.int64).reshape(2, -1).T
+        places.append(place_V4)
+    return Route(_widened(indices, NEWLINE), Laid(np.concatenate(places), laid.grids))
 
 
 def _cells(laid: Laid) -> list[Ints]:

@@ -19,6 +19,17 @@ def bilinear(rows: int, columns: int, to_rows: int, to_columns: int) -> tuple[In
     return np.stack(corners, 1), np.stack(weights, 1).astype(np.float32)
 
 
+def bins(cells: int, to: int) -> tuple[Ints, Floats]:
+    """(index, weight), each [to, M]: the neighbours that one axis is averaged over. Bins begin and end at whole cells and
+    share those that an edge would cut; short ones are filled up with a cell that weighs nothing."""
+    new = np.arange(to, dtype=np.int64)
+    start, end = new * cells // to, -(-(new + 1) * cells // to)
+    offsets = np.arange((end - start).max(), dtype=np.int64)
+    inside = offsets < (end - start)[:, None]
+    index = np.where(inside, start[:, None] + offsets, start[:, None])
+    return index, (inside / (end - start)[:, None]).astype(np.float32)
+
+
 def squares(rows: int, columns: int, side: int) -> Ints:
     """index_VM of every whole square of `side` cells a side, in raster order; what is left at the far edges belongs to none."""
     high, wide = rows // side, columns // side

@@ -16,6 +16,7 @@ from chiasm.spec import (
     ByKind,
     Causal,
     ClsProject,
+    Connect,
     Decoder,
     DynamicNtk,
     DynamicTiles,
@@ -40,6 +41,7 @@ from chiasm.spec import (
     Native,
     Pinpoints,
     Pool,
+    PoolTime,
     Relative,
     Resampler,
     Resize,
@@ -53,6 +55,7 @@ from chiasm.spec import (
     Table,
     Tanh,
     TileGrid,
+    TwoMeans,
     Views,
     ViT,
     Windows,
@@ -94,6 +97,8 @@ def shrunk(model: Model) -> Model:
         case EncodeText(text):
             place = _rope(text.place)
             return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
+        case Connect():
+            return model
         case Seq2Seq(language):
             small = replace(language, block=_block(language.block), source=2, target=3, vocab=VOCAB, relative=Relative(8, 20))
             return Seq2Seq(small)
@@ -194,6 +199,10 @@ def _step(step: Step, joined: int, width: int) -> Step:
             return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
         case Resampler():
             return replace(step, block=_block(step.block), depth=2, queries=3)
+        case PoolTime():
+            return PoolTime(3, 3, 2, 2)
+        case TwoMeans():
+            return TwoMeans(4)
         case JoinTiles(most=int()):
             return replace(step, most=2)
         case _:

@@ -19,7 +19,10 @@ from chiasm.weights.read import describe
 
 CONFIGS = Path(__file__).parent / "data" / "configs"
 SOURCES: dict[str, dict[str, Any]] = json.loads((CONFIGS / "sources.json").read_text())
-NO_CONFIG = {"llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead"}
+NO_CONFIG = {
+    "llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead",
+    "video-chatgpt": "published as a projector beside another model's folder; proved by a recorded folder instead",
+}
 NO_CLASS = ("openclip", "clip-resnet", "eva-clip", "nomic-vision", "imagebind")
 """Families that `transformers` has no class for; `sources.json` holds a digest of the names and shapes of the tensors that
 their own classes have, where those were run."""

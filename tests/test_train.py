@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from chiasm.errors import UserError
 from chiasm.geometry import Size
+from chiasm.layout import Adapters
 from chiasm.model import Causal, assemble, prepare
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.plan import Plan
@@ -238,7 +239,7 @@ def test_merged_adapters_are_the_adapters() -> None:
     with torch.no_grad():
         for _, parameter in lora.parameters(model.language):
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    merge(plain, {f"language.{n}": p.detach() for n, p in lora.stored(model.language)}, {"rank": 3, "alpha": 6.0})
+    merge(plain, {f"language.{n}": p.detach() for n, p in lora.stored(model.language)}, Adapters(3, 6.0))
     ids, watched = row([7, 8, 9, 10])
     batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(0)))
     with torch.no_grad():

@@ -29,9 +29,12 @@ from chiasm.spec import (
     Mlp,
     Normed,
     PoolClips,
+    PoolTime,
+    Precomputed,
     Resampler,
     Sight,
     Step,
+    TwoMeans,
     ViT,
     Windows,
 )
@@ -86,6 +89,8 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             towers = ((pictures, [g for g in grids if not g.moves]), (clips, [g for g in grids if g.moves]))
             (a, b), (c, d) = (_vit(*tower) for tower in towers)
             seen = a + c, b + d
+        case Precomputed():
+            seen = 0, 0
     return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
 
 
@@ -175,7 +180,7 @@ def _step(step: Step, tokens: int, width: int) -> int:
                 return 2 * tokens * step.hidden * (2 * width + step.width)
             widths = [width, *[step.hidden] * (step.depth - 1), step.width]
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
-        case Normed() | Merge() | JoinTiles() | PoolClips():
+        case Normed() | Merge() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans():
             return 0
         case Resampler(block, depth, queries):
             # Queries of one view: their own products and those of the keys that they read, the view's tokens among them.

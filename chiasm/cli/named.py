@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chiasm import registry
 from chiasm.cli.near import suggesting
 from chiasm.errors import UserError
-from chiasm.spec import Causal, EncodeText, Match, Model, Seq2Seq
+from chiasm.spec import Bind, Causal, Connect, Encode, EncodeText, Match, Model, Seq2Seq
 
 if TYPE_CHECKING:
     from chiasm.prompt.planner import Planner
@@ -55,6 +55,10 @@ def writes(name: str, model: Model) -> Causal:
             return model
         case Match():
             does = "compares pictures with texts"
+        case Encode() | Bind():
+            does = "makes vectors of what it is shown"
+        case Connect():
+            does = "is a connector by itself"
         case EncodeText():
             does = "encodes texts"
         case Seq2Seq():

@@ -15,7 +15,7 @@ from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import norm
 from chiasm.place import NEWLINE, Laid, leaves, route
 from chiasm.shapes import check
-from chiasm.spec import JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step
+from chiasm.spec import JoinTiles, Merge, Mlp, Normed, PoolClips, PoolTime, Resampler, Step, TwoMeans
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,25 @@ class PoolStep(nn.Module):
         return x_VD[index_VM].amax(1) if self.highest else blended(x_VD, index_VM, weight_VM)
 
 
+class BlendStep(nn.Module):
+    """Each route's tokens added up in its shares."""
+
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        return blended(x_VD, index_VM, weight_VM)
+
+
+class MeansStep(nn.Module):
+    """The mean of each route's tokens, in half precision; zeros where it has none."""
+
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        lengths = (index_VM >= 0).sum(1)
+        out_VD = x_VD.new_zeros(len(index_VM), x_VD.shape[1])
+        for length in filter(None, lengths.unique().tolist()):
+            rows = lengths == length
+            out_VD[rows] = x_VD[index_VM[rows, :length]].mean(1)
+        return out_VD.half().to(x_VD.dtype)
+
+
 def blended(x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
     """Each route's tokens added up in its shares; a route without shares has one token."""
     if weight_VM is None:
@@ -106,6 +125,10 @@ class Connector(nn.Module):
                     modules.append(PoolStep(step))
                 case Resampler():
                     modules.append(ResamplerStep(step))
+                case PoolTime():
+                    modules.append(BlendStep())
+                case TwoMeans():
+                    modules.append(MeansStep())
             width = leaves(step, width)
         self.steps = nn.ModuleList(modules)
         self.width = width

@@ -13,16 +13,17 @@ from chiasm.layers.linear import Preparable
 from chiasm.model.batch import Batch, Sight
 from chiasm.model.bind import Bind
 from chiasm.model.causal import Causal
+from chiasm.model.connect import Connect
 from chiasm.model.encode import Encode, EncodeText
 from chiasm.model.match import Match
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
-    "AnyModel", "Batch", "Bind", "Causal", "Encode", "EncodeText", "Match", "Seq2Seq", "Sight", "assemble", "blank",
+    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "Match", "Seq2Seq", "Sight", "assemble", "blank",
     "parameters", "prepare",
 ]  # fmt: skip
 
-AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq
+AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -40,6 +41,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return EncodeText(spec)
         case specs.Seq2Seq():
             return Seq2Seq(spec)
+        case specs.Connect():
+            return Connect(spec)
 
 
 INITIALISERS = (

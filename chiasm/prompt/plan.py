@@ -76,9 +76,9 @@ class Plan:
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
 
-        Pictures fill the image placeholders and clips the video placeholders; a row takes items until its placeholders are
-        full and must end on an item's end. Raises `BadPrompt` naming the row, both counts and the items, and `Overflow`
-        where a row is longer than the model's context.
+        Pictures fill the image placeholders and clips the video placeholders, or both the same; a row takes items until its
+        placeholders are full and must end on an item's end. Raises `BadPrompt` naming the row, both counts and the items, and
+        `Overflow` where a row is longer than the model's context.
         """
         grids, laid, counts = lay(spec, items)
         slots = _slots(spec, [np.asarray(row, np.int64) for row in rows], items, counts, names)
@@ -225,7 +225,8 @@ def _slots(spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[i
         return slots
     starts = np.cumsum([0, *counts])
     fusion = spec.sight.fusion
-    kinds = [(fusion.image, Size)] if fusion.video is None else [(fusion.image, Size), (fusion.video, Clip)]
+    apart = [(fusion.image, (Size,)), (fusion.video, (Clip,))]
+    kinds = [(fusion.image, (Size, Clip))] if fusion.video is None else apart
     for placeholder, kind in kinds:
         queue = [number for number, item in enumerate(items) if isinstance(item, kind)]
         for number, row in enumerate(rows):

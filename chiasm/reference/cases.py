@@ -95,6 +95,8 @@ PROOFS = {
     "nomic-vision": Proof(recorded=("nomic_vision-0",)),
     "imagebind": Proof(recorded=("imagebind-0",)),
     "llava-1.0": Proof(recorded=("llava_official-0",)),
+    "video-chatgpt": Proof(recorded=("video_chatgpt-0",)),
+    "pllava": Proof(("llava",), recorded=("pllava_pool-0", "pllava_pool-1")),
     "llava-1.5": Proof(("llava",)),
     "llava-next": Proof(("llava_next",)),
     "idefics3": Proof(("idefics3",)),

@@ -6,6 +6,7 @@ them are never read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -194,6 +195,8 @@ class Given:
 
     def _clips(self, looks: Looks, connector: Sequence[Step]) -> _Pictures | None:
         """Videos are given as frames or as patches: nothing says how their frames were chosen."""
+        if "frame_features" in self:
+            return _featured(looks, self["frame_features"])
         if "pixel_values_videos" not in self:
             return None
         if "video_grid_thw" not in self:
@@ -227,6 +230,14 @@ def _framed(looks: Looks, pixels_ITCHW: Tensor) -> _Pictures:
     h, w = height // looks.encoder.patch, width // looks.encoder.patch
     clip = Clip(Grid(0, steps, h, w, Box(0, 0, width, height), tuple(float(step) for step in range(steps))))
     return _Pictures(looks.views, [clip] * len(pixels_ITCHW), cut(looks, pixels_ITCHW.flatten(0, 1)))
+
+
+def _featured(looks: Looks, features_TPE: Tensor) -> _Pictures:
+    """One clip of square frames, as the features of an encoder elsewhere."""
+    steps, cells, _ = features_TPE.shape
+    side = math.isqrt(cells)
+    clip = Clip(Grid(0, steps, side, side, Box(0, 0, side, side), tuple(float(step) for step in range(steps))))
+    return _Pictures(looks.views, [clip], features_TPE.flatten(0, 1))
 
 
 def cut(looks: Looks, pixels: Tensor) -> Tensor:

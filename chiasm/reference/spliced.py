@@ -47,6 +47,8 @@ def taken(given: Given, placeholder: int) -> Given:
 
 
 def spliced(rows: Sequence[Sequence[int]], placeholder: int, counts: Sequence[int]) -> list[list[int]]:
-    """One placeholder a picture becomes as many as the picture has visual tokens."""
+    """One placeholder a picture becomes as many as the picture has visual tokens; all of them may stand there already."""
+    if sum(row.count(placeholder) for row in rows) == sum(counts):
+        return [list(row) for row in rows]
     queue = iter(counts)
     return [[token for t in row for token in ([t] * next(queue) if t == placeholder else [t])] for row in rows]

@@ -8,8 +8,8 @@ decoder (`Causal`), or of two towers that meet (`Match`). Widths are in numbers,
 from __future__ import annotations
 
 from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
-from chiasm.spec.connectors import JoinTiles, Merge, Mlp, Normed, PoolClips, Resampler, Step
-from chiasm.spec.encoders import Axial, Buckets, ByKind, ConvViT, Encoder, Position, ResNet, Table, ViT, Windows
+from chiasm.spec.connectors import JoinTiles, Merge, Mlp, Normed, PoolClips, PoolTime, Resampler, Step, TwoMeans
+from chiasm.spec.encoders import Axial, Buckets, ByKind, ConvViT, Encoder, Position, Precomputed, ResNet, Table, ViT, Windows
 from chiasm.spec.family import Family, Proof, breaks, override
 from chiasm.spec.language import (
     Bidirectional,
@@ -33,6 +33,7 @@ from chiasm.spec.models import (
     Bare,
     Bind,
     Causal,
+    Connect,
     Edges,
     Encode,
     EncodeText,
@@ -79,6 +80,7 @@ __all__ = [
     "ByKind",
     "Causal",
     "ClsProject",
+    "Connect",
     "ConvViT",
     "Declares",
     "Decoder",
@@ -116,7 +118,9 @@ __all__ = [
     "Plain",
     "Pool",
     "PoolClips",
+    "PoolTime",
     "Position",
+    "Precomputed",
     "Proof",
     "Relative",
     "ResNet",
@@ -137,6 +141,7 @@ __all__ = [
     "Tanh",
     "TextTower",
     "TileGrid",
+    "TwoMeans",
     "ViT",
     "Views",
     "Windows",

@@ -68,4 +68,23 @@ class Resampler:
     queries: int
 
 
-Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler
+@dataclass(frozen=True)
+class PoolTime:
+    """A clip of `frames` averaged to `steps` grids of `rows` x `columns`, over neighbours that are shared where the numbers do
+    not divide (PLLaVA, arXiv:2404.16994). A clip of fewer frames, a picture too, shows each of them several times."""
+
+    frames: int
+    steps: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class TwoMeans:
+    """A clip as the mean of each frame, zeros up to `steps` of them, then the mean of each cell over all frames, rounded to
+    half precision (Video-ChatGPT, arXiv:2306.05424)."""
+
+    steps: int
+
+
+Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans

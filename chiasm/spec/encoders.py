@@ -144,4 +144,13 @@ class ByKind:
         return self.pictures.width
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind
+@dataclass(frozen=True)
+class Precomputed:
+    """Another folder's encoder: what is handed over as patches are its features of `width` numbers already."""
+
+    width: int
+    patch: int = 14
+    frames: int = 1
+
+
+Encoder = ViT | ConvViT | ResNet | ByKind | Precomputed

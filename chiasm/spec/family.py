@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chiasm.spec.language import Declares
-from chiasm.spec.models import Bind, Causal, Encode, EncodeText, Match, Model, Seq2Seq
+from chiasm.spec.models import Bind, Causal, Connect, Encode, EncodeText, Match, Model, Seq2Seq
 
 Proof = Literal["exact", "recorded", "reduction"]
 
@@ -45,6 +45,8 @@ class Family:
                 return "contrastive"
             case Encode():
                 return "encoder"
+            case Connect():
+                return "connector"
             case EncodeText():
                 return "text encoder"
             case Seq2Seq():

@@ -17,7 +17,8 @@ from chiasm.spec.views import Pixels, Views
 class Splice:
     """Visual tokens take the places of placeholder ids in the sequence.
 
-    `time`: how many steps of the time axis one second of video takes (M-RoPE); none: one step a frame pair.
+    `video`: the placeholder of clips; none: pictures' own. `time`: how many steps of the time axis one second of video takes
+    (M-RoPE); none: one step a frame pair.
     """
 
     image: int
@@ -148,6 +149,15 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class Connect:
+    """A connector by itself: features of views of `cells` (rows, columns), `width` wide, to visual tokens."""
+
+    width: int
+    cells: tuple[int, int]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
 class EncodeText:
     """A text encoder by itself: a state for each token."""
 
@@ -161,4 +171,4 @@ class Seq2Seq:
     language: EncoderDecoder
 
 
-Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq
+Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect

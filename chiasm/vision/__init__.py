@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from chiasm.spec import ByKind, ConvViT, Encoder, ResNet, ViT
+from chiasm.spec import ByKind, ConvViT, Encoder, Precomputed, ResNet, ViT
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
+from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.vit import VisionTransformer
 
 
-def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers:
+def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers | Features:
     """The modules that an encoder's spec describes."""
     match spec:
         case ViT():
@@ -20,3 +21,5 @@ def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetw
             return ResidualNetwork(spec)
         case ByKind():
             return TwoTowers(spec)
+        case Precomputed():
+            return Features(spec)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 
+from chiasm.layout import Adapters
 
-def merge(model: nn.Module, tensors: dict[str, Tensor], settings: dict[str, Any]) -> None:
+
+def merge(model: nn.Module, tensors: dict[str, Tensor], settings: Adapters) -> None:
     """Adds adapters `<layer>.a` [rank, in] and `<layer>.b` [out, rank] to their layers' weights, times alpha / rank, in
     float32, rounding once."""
-    scale = settings["alpha"] / settings["rank"]
+    scale = settings.alpha / settings.rank
     for name in [name.removesuffix(".a") for name in tensors if name.endswith(".a")]:
         layer = model.get_submodule(name)
         assert isinstance(layer, nn.Linear)

@@ -14,7 +14,7 @@ from torch import nn
 from chiasm import registry
 from chiasm import spec as specs
 from chiasm.errors import BadCheckpoint, BadConfig
-from chiasm.layout import Config, Form, Reading, Rule, under
+from chiasm.layout import Adapters, Config, Form, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
 from chiasm.weights.files import CONFIGS, TensorFiles, read_json
@@ -40,6 +40,7 @@ class Described:
     model_type: str
     config: dict[str, Any]
     base: Described | None = None
+    adapters: Adapters | None = None
 
 
 def describe(folder: Path) -> Described:
@@ -63,7 +64,7 @@ def describe(folder: Path) -> Described:
     for name in config.unknown() + pixels.unknown():
         log.warning("unknown field, not honoured: %s", name)
     base = describe(model_folder(parse(data["base"]))) if "base" in data else None
-    return Described(folder, reading.spec, reading.keys, model_type, data, base)
+    return Described(folder, reading.spec, reading.keys, model_type, data, base, reading.adapters)
 
 
 def preprocessor(folder: Path) -> dict[str, Any]:
@@ -98,9 +99,15 @@ def load_model(described: Described, dtype: torch.dtype, device: torch.device | 
     if described.base is not None:
         found = located(TensorFiles.open(described.base.folder), described.base.keys) | found
     fill(model, found, described.folder, dtype, device)
-    if adapters:
+    if adapters and described.adapters is None:
+        message = (
+            f"{described.folder} holds low-rank adapters, and config.json does not say how much they count: add "
+            '"lora": {"rank": ..., "alpha": ...} to it, or merge them into the weights'
+        )
+        raise BadCheckpoint(message)
+    if described.adapters is not None:
         tensors = {name.removeprefix(ADAPTERS): place.read() for name, place in adapters.items()}
-        merge(model, tensors, described.config["lora"])
+        merge(model, tensors, described.adapters)
     return model.eval()
 
 
