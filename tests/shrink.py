@@ -104,7 +104,8 @@ def shrunk(model: Model) -> Model:
             return Seq2Seq(small)
         case Causal():
             decoder = _decoder(model.decoder)
-            return Causal(decoder, None if model.sight is None else _sight(model.sight, decoder.width))
+            sight = None if model.sight is None else _sight(model.sight, decoder.width)
+            return replace(model, decoder=decoder, sight=sight)
 
 
 def _pool(pool: Pool) -> Pool:

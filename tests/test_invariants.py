@@ -62,16 +62,18 @@ def asked(spec: CausalSpec) -> Asked:
     return Asked(rows, [[], [0, 1], [2]])
 
 
-def planned(model: Causal, rows: list[list[int]], shown: list[int]) -> tuple[Plan, Tensor | None]:
-    plan = Plan.from_ids(model.spec, rows, [Size(*SIZES[number]) for number in shown])
+def planned(
+    model: Causal, rows: list[list[int]], shown: list[int], prompts: list[int] | None = None
+) -> tuple[Plan, Tensor | None]:
+    plan = Plan.from_ids(model.spec, rows, [Size(*SIZES[number]) for number in shown], prompts=prompts)
     if model.spec.sight is None or not shown:
         return plan, None
     return plan, seen(model.spec.sight, [pictures()[number] for number in shown]).patches_PK
 
 
-def logits(model: Causal, rows: list[list[int]], shown: list[int]) -> list[Tensor]:
+def logits(model: Causal, rows: list[list[int]], shown: list[int], prompts: list[int] | None = None) -> list[Tensor]:
     """Of each row's own positions."""
-    plan, patches = planned(model, rows, shown)
+    plan, patches = planned(model, rows, shown, prompts)
     batch = plan.batch(patches)
     found = model.logits(model(batch))
     return [row[valid] for row, valid in zip(found, batch.valid_BT, strict=True)]
@@ -129,7 +131,7 @@ def cached_is_uncached(model: AnyModel) -> None:
     assert isinstance(model, Causal)
     case = asked(model.spec)
     shown = [number for some in case.shows for number in some]
-    whole = logits(model, case.rows, shown)
+    whole = logits(model, case.rows, shown, [len(row) - 3 for row in case.rows])
     tail = torch.tensor([row[-3:] for row in case.rows])
     plan, patches = planned(model, [row[:-3] for row in case.rows], shown)
     batch = plan.batch(patches)

@@ -20,7 +20,7 @@ from chiasm.registry import families
 COMPARING, ENCODING, READING = ("clip", "siglip", "siglip2"), ("vit", "dinov2"), ("text_bert", "text_nomic")
 SEEING = (
     *COMPARING, *ENCODING, "vit_labels", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "internvl",
-    "llava_onevision", "pixtral", "deepseek_vl", "idefics2",
+    "llava_onevision", "pixtral", "deepseek_vl", "idefics2", "paligemma",
 )  # fmt: skip
 ALSO_SEEING = (("llava_next_video", 1),)
 """Other variants that are shown pictures: these families' clips are given as tensors."""

@@ -17,7 +17,8 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, DynamicTiles
+from chiasm.spec import ByKind, DynamicTiles, Resize
+from chiasm.spec import Causal as Spec
 
 
 def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
@@ -49,10 +50,11 @@ def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict
 def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
     sight = model.spec.sight
     shown = None if sight is None else given.shown(sight, sight.connector)
+    prompts = given.prompts
     if sight is None or shown is None:
-        return Plan.from_ids(model.spec, rows), None
+        return Plan.from_ids(model.spec, rows, prompts=prompts), None
     spec = replace(model.spec, sight=replace(sight, views=shown.views))
-    return Plan.from_ids(spec, rows, shown.items), shown.patches_PK
+    return Plan.from_ids(spec, rows, shown.items, prompts=prompts), shown.patches_PK
 
 
 def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[str, Tensor], Batch]:
@@ -70,10 +72,16 @@ def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
     tokens_VD = visual.tokens_VD[still]
     if not len(tokens_VD):
         return {}
-    sight = model.spec.sight
-    if sight is not None and (isinstance(sight.views, DynamicTiles) or isinstance(sight.encoder, ByKind)):
+    if _by_view(model.spec):
         tokens_VD = tokens_VD.unflatten(0, (sum(not grid.moves for grid in visual.laid.grids), -1))
     return {"image_hidden_states": tokens_VD}
+
+
+def _by_view(spec: Spec) -> bool:
+    """Whether the reference keeps the tokens of views apart."""
+    assert spec.sight is not None
+    whole = isinstance(spec.sight.views, Resize) and spec.prompt == "full"
+    return whole or isinstance(spec.sight.views, DynamicTiles) or isinstance(spec.sight.encoder, ByKind)
 
 
 def framed(values_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:

@@ -72,6 +72,7 @@ def _joined(row: Row, endings: Sequence[Sequence[int]]) -> Row:
         row.next + max(lengths),
         np.zeros(len(row) + total, bool),
         np.concatenate([np.zeros(len(row), np.int64), np.repeat(np.arange(len(lengths)) + 1, lengths)]),
+        row.prompt,
     )
 
 

@@ -27,7 +27,7 @@ class CausalDecoder(nn.Module):
 
     `forward(hidden_BTD, where_ABT, valid_BT, cache)` returns normed hidden states of the same positions, or of the last
     one alone. With a cache the positions are the newest ones and see everything that was read before. `segment_BT` marks
-    branches that share a prefix.
+    branches that share a prefix, `prompt_BT` positions that see one another, later ones too.
     """
 
     def __init__(self, spec: Decoder) -> None:
@@ -52,11 +52,12 @@ class CausalDecoder(nn.Module):
         cache: KVCache | None = None,
         segment_BT: Tensor | None = None,
         wanted: Wanted = "all",
+        prompt_BT: Tensor | None = None,
     ) -> Tensor:
         hidden_BTD, by = self._placed(hidden_BTD, where_ABT)
         if cache is not None and segment_BT is None:
             cache.advance(valid_BT)
-        masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window) for window in self.kinds}
+        masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window, prompt_BT) for window in self.kinds}
         mask = masks[self.windows[0]]
         if self.one_row is not None and cache is not None and hidden_BTD.shape[:2] == (1, 1) and mask == "full":
             assert by is not None
@@ -81,11 +82,15 @@ class CausalDecoder(nn.Module):
 
     @staticmethod
     def _mask(
-        where_ABT: Tensor, valid_BT: Tensor, cache: KVCache | None, segment_BT: Tensor | None, window: int | None
+        where_ABT: Tensor,
+        valid_BT: Tensor,
+        cache: KVCache | None,
+        segment_BT: Tensor | None,
+        window: int | None,
+        prompt_BT: Tensor | None,
     ) -> Mask:
         if segment_BT is not None:
-            related = branched_mask(valid_BT, segment_BT)
-            return related if window is None else related & near(where_ABT[0], window)
+            return branched_mask(valid_BT, segment_BT, None if window is None else near(where_ABT[0], window), prompt_BT)
         if cache is None:
-            return causal_mask(valid_BT, valid_BT.shape[1], window, not bool(valid_BT.all()))
-        return causal_mask(cache.valid_BT[:, : cache.length], valid_BT.shape[1], window, cache.padded)
+            return causal_mask(valid_BT, valid_BT.shape[1], window, not bool(valid_BT.all()), prompt_BT)
+        return causal_mask(cache.valid_BT[:, : cache.length], valid_BT.shape[1], window, cache.padded, prompt_BT)

@@ -26,8 +26,9 @@ class Sight:
 class Batch:
     """A plan's tensors. `slot_BT` is the visual token of each position or -1, `valid_BT` false at pads,
     `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows
-    with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `sight` is what is to be
-    seen, or visual tokens that were seen before."""
+    with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `prompt_BT` is for models
+    whose prompt sees itself whole: true at its positions. `sight` is what is to be seen, or visual tokens that were seen
+    before."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -36,6 +37,7 @@ class Batch:
     next_B: Tensor
     supervise_BT: Tensor
     segment_BT: Tensor | None = None
+    prompt_BT: Tensor | None = None
     sight: Sight | Visual | None = None
 
     def __post_init__(self) -> None:
@@ -64,6 +66,7 @@ class Batch:
             next_B=self.next_B.to(device),
             supervise_BT=self.supervise_BT.to(device),
             segment_BT=None if self.segment_BT is None else self.segment_BT.to(device),
+            prompt_BT=None if self.prompt_BT is None else self.prompt_BT.to(device),
             sight=sight,
         )
 

@@ -44,7 +44,8 @@ class Causal(nn.Module):
         hidden_BTD = self.language.embed(text_BT)
         if visual is not None:
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
-        return self.language(hidden_BTD, batch.where_ABT, batch.valid_BT, cache, batch.segment_BT, wanted)
+        where_ABT, valid_BT = batch.where_ABT, batch.valid_BT
+        return self.language(hidden_BTD, where_ABT, valid_BT, cache, batch.segment_BT, wanted, batch.prompt_BT)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""

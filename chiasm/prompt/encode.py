@@ -8,6 +8,7 @@ names alone: the template's own are renamed before, the typed ones are then ordi
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from bisect import bisect_right
 from collections.abc import Collection
@@ -114,8 +115,14 @@ def _framed(rendered: Rendered, tokenizer: Tokenizer, frame: Frame) -> bool:
             return False
         case Frame.UNLESS_WRITTEN:
             bos = tokenizer.special.get("bos_token")
-            typed = any(span.start == 0 and span.literal for span in rendered.spans)
-            return bos is None or typed or not rendered.text.startswith(bos)
+            return bos is None or not _writes(rendered, bos)
+
+
+def _writes(rendered: Rendered, token: str) -> bool:
+    """Whether the template itself wrote a token somewhere: PaliGemma's beginning stands after the picture."""
+    typed = [(span.start, span.end) for span in rendered.spans if span.literal]
+    starts = (found.start() for found in re.finditer(re.escape(token), rendered.text))
+    return any(not any(start < at + len(token) and at < end for start, end in typed) for at in starts)
 
 
 class _Token(NamedTuple):

@@ -42,7 +42,7 @@ Item = Size | Clip
 class Row:
     """One sequence without pads. `slots_T` is the visual token of each position or NO_SLOT, `next` the position of the token
     that would follow, `supervise_T` true where training may look, `segment_T` the tree and branch of each token, numbered as
-    `sequence.masks` does (0: the prefix of the first tree)."""
+    `sequence.masks` does (0: the prefix of the first tree). The first `prompt` tokens see one another, later ones too."""
 
     ids_T: Ints
     slots_T: Ints
@@ -50,6 +50,7 @@ class Row:
     next: int
     supervise_T: np.ndarray
     segment_T: Ints
+    prompt: int = 0
 
     def __len__(self) -> int:
         return len(self.ids_T)
@@ -73,12 +74,14 @@ class Plan:
         items: Sequence[Item] = (),
         supervise: Sequence[Sequence[bool]] | None = None,
         names: Sequence[str] = (),
+        prompts: Sequence[int] | None = None,
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
 
         Pictures fill the image placeholders and clips the video placeholders, or both the same; a row takes items until its
-        placeholders are full and must end on an item's end. Raises `BadPrompt` naming the row, both counts and the items, and
-        `Overflow` where a row is longer than the model's context.
+        placeholders are full and must end on an item's end. `prompts` are the lengths of the rows' prompts, where the model
+        sees those whole (none: all that stands before the first token that training may look at). Raises `BadPrompt` naming
+        the row, both counts and the items, and `Overflow` where a row is longer than the model's context.
         """
         grids, laid, counts = lay(spec, items)
         slots = _slots(spec, [np.asarray(row, np.int64) for row in rows], items, counts, names)
@@ -89,7 +92,9 @@ class Plan:
             time = spec.sight.fusion.time if spec.sight else None
             where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.decoder.rope.axes, time)
             watched = np.asarray(supervise[number] if supervise else np.zeros(len(ids_T)), bool)
-            planned.append(Row(ids_T, slots_T, where_AT, after, watched, np.zeros_like(ids_T)))
+            first = spec.decoder.rope.first
+            prompt = _prompt(spec, watched, None if prompts is None else prompts[number])
+            planned.append(Row(ids_T, slots_T, where_AT + first, after + first, watched, np.zeros_like(ids_T), prompt))
         plan = cls(spec, tuple(planned), tuple(items), grids, laid)
         plan.fits(0)
         return plan
@@ -100,8 +105,11 @@ class Plan:
         alike up to their last visual token; each becomes a branch that sees that prefix and itself alone.
 
         Trees are put one after the other into rows of up to `room` tokens, each as if it were alone, so that the fewest
-        pads are left; without room for two, each has a row of its own.
+        pads are left; without room for two, each has a row of its own. Raises `BadPrompt` for a model whose pictures see the
+        question: they cannot be read before it.
         """
+        if spec.prompt == "full":
+            raise BadPrompt("this model's pictures see the question, so several questions cannot share one: ask them apart")
         grids, laid, counts = lay(spec, items)
         starts = np.cumsum([0, *counts])
         trees = [_joined(rows, start) for rows, start in zip(questions, starts, strict=False)]
@@ -127,11 +135,13 @@ class Plan:
         ids, slots = np.zeros((rows, longest), np.int64), np.full((rows, longest), NO_SLOT, np.int64)
         where, valid = np.zeros((axes, rows, longest), np.int64), np.zeros((rows, longest), bool)
         watched, segments = np.zeros((rows, longest), bool), np.zeros((rows, longest), np.int64)
+        prompts = np.zeros((rows, longest), bool)
         for number, row in enumerate(self.rows):
             real = slice(longest - len(row), longest)
             ids[number, real], slots[number, real] = row.ids_T, row.slots_T
             where[:, number, real], valid[number, real] = row.where_AT, True
             watched[number, real], segments[number, real] = row.supervise_T, row.segment_T
+            prompts[number, real] = np.arange(len(row)) < row.prompt
         after = torch.tensor([row.next for row in self.rows])
         sight = None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes)
         branches = torch.from_numpy(segments) if segments.any() else None
@@ -143,6 +153,7 @@ class Plan:
             next_B=after,
             supervise_BT=torch.from_numpy(watched),
             segment_BT=branches,
+            prompt_BT=torch.from_numpy(prompts) if prompts.any() else None,
             sight=sight,
         )
 
@@ -244,6 +255,13 @@ def _slots(spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[i
             )
             raise BadPrompt(message)
     return slots
+
+
+def _prompt(spec: Causal, watched_T: np.ndarray, said: int | None) -> int:
+    """How many tokens of a row see one another, later ones too."""
+    if spec.prompt == "causal":
+        return 0
+    return said if said is not None else int(watched_T.argmax()) if watched_T.any() else len(watched_T)
 
 
 def _known(row: int, ids: Ints, vocab: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, encoders, idefics3, llava, qwen, text, tiled
+from chiasm.reference import contrastive, encoders, idefics3, llava, prefix, qwen, text, tiled
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -53,6 +53,7 @@ REFERENCES = {
     "idefics2": Reference(tiled.idefics2, 3),
     "llava_next_video": Reference(tiled.next_video, 2),
     "video_llava": Reference(tiled.video_llava, 2),
+    "paligemma": Reference(prefix.paligemma, 3),
 }
 
 
@@ -112,5 +113,7 @@ PROOFS = {
     "idefics2": Proof(("idefics2",)),
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),
+    "paligemma": Proof(("paligemma",)),
+    "paligemma-2": Proof(("paligemma",)),
 }
 """By the name of the family."""

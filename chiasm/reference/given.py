@@ -106,6 +106,13 @@ class Given:
         """Ids of each row, its pads left out."""
         return [ids[valid].tolist() for ids, valid in zip(self["input_ids"], self.valid_BT, strict=True)]
 
+    @property
+    def prompts(self) -> list[int] | None:
+        """How many ids of each row are its prompt, where token types say so: zeros, before ones."""
+        if "token_type_ids" not in self:
+            return None
+        return [int((kinds[valid] == 0).sum()) for kinds, valid in zip(self["token_type_ids"], self.valid_BT, strict=True)]
+
     def shown(self, looks: Looks, connector: Sequence[Step] = ()) -> Shown | None:
         """Every picture, then every clip; none where the folder has neither. `connector` says how patches that are given
         flat were ordered."""

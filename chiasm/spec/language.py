@@ -83,12 +83,13 @@ Scaling = Plain | LinearScaling | Llama3Scaling | LongRope | DynamicNtk | Yarn
 @dataclass(frozen=True)
 class Rope:
     """Rotary positions. `sections` splits the frequencies among the axes (time, row, column) of M-RoPE; none: one axis.
-    `share` is how much of each head is turned, its first numbers."""
+    `share` is how much of each head is turned, its first numbers; `first` the position of a row's first token."""
 
     theta: float = 10000.0
     scaling: Scaling = Plain()
     sections: tuple[int, ...] = ()
     share: float = 1.0
+    first: int = 0
 
     @property
     def axes(self) -> int:
@@ -101,6 +102,10 @@ class Learned:
 
     count: int
     before: int = 0
+
+    @property
+    def first(self) -> int:
+        return 0
 
     @property
     def axes(self) -> int:

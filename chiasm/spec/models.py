@@ -80,10 +80,15 @@ class Looks(Protocol):
 
 @dataclass(frozen=True)
 class Causal:
-    """A decoder that writes text; with `sight`, one that sees."""
+    """A decoder that writes text; with `sight`, one that sees.
+
+    `prompt` is what a position of the prompt sees of it: nothing later, or all (prefix-LM, arXiv:1910.10683); what is
+    written after it sees nothing later in either.
+    """
 
     decoder: Decoder
     sight: Sight | None = None
+    prompt: Literal["causal", "full"] = "causal"
 
 
 @dataclass(frozen=True)
