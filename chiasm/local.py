@@ -16,7 +16,7 @@ from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, Match, Seq2Seq
+from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Seq2Seq
 from chiasm.model import Sight as Seen
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
@@ -95,7 +95,7 @@ class LocalAssistant(Assistant):
                 return frozenset({"plan", "generate", "score"})
             case Match() | Encode() | Bind():
                 return frozenset({"embed"})
-            case EncodeText() | Seq2Seq() | Connect():
+            case EncodeText() | Seq2Seq() | Connect() | MaskDecoder():
                 return frozenset()
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
@@ -156,7 +156,7 @@ class LocalAssistant(Assistant):
         match self.model:
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
-            case Causal() | EncodeText() | Seq2Seq() | Connect():
+            case Causal() | EncodeText() | Seq2Seq() | Connect() | MaskDecoder():
                 raise Unsupported("embed", self.name)
 
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:

@@ -16,6 +16,7 @@ from chiasm.spec import (
     ByKind,
     Causal,
     ClsProject,
+    CodedMasks,
     Connect,
     Decoder,
     DynamicNtk,
@@ -97,7 +98,7 @@ def shrunk(model: Model) -> Model:
         case EncodeText(text):
             place = _rope(text.place)
             return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
-        case Connect():
+        case Connect() | CodedMasks():
             return model
         case Seq2Seq(language):
             small = replace(language, block=_block(language.block), source=2, target=3, vocab=VOCAB, relative=Relative(8, 20))

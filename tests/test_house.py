@@ -19,7 +19,7 @@ EVERYWHERE = [
 ORDER = (
     "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "towers", "families",
     "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
-    "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "local", "loading", "evaluate",
+    "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "ground", "local", "loading", "evaluate",
     "train", "reference", "check", "env", "cli", "__init__",
 )  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""

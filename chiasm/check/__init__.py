@@ -14,11 +14,12 @@ from torch import Tensor
 
 from chiasm import registry
 from chiasm.check.causal import causal, causal_expanded
+from chiasm.check.codes import codes
 from chiasm.check.connect import connect
 from chiasm.check.encoders import bind, encode, encode_text, match
 from chiasm.check.seq2seq import seq2seq
 from chiasm.errors import UnknownModel
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, Match, Seq2Seq
+from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Seq2Seq
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.weights.files import read_json
@@ -112,6 +113,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return seq2seq(model, given, meta)
         case Connect():
             return connect(model, given)
+        case MaskDecoder():
+            return codes(model, given, meta)
         case Causal() if meta.get("frame") == "expanded":
             return causal_expanded(model, given, config)
         case Causal():

@@ -1,17 +1,18 @@
 """PaliGemma and PaliGemma 2 (arXiv:2407.07726, 2412.03555): SigLIP, one linear layer, Gemma, whose prompt sees itself whole.
 
 What a picture says comes first, then the beginning of the sequence, the question and a line feed; the answer alone is
-written in order. Places of boxes are tokens of their own, masks codes of a small decoder: see `location.py` beside the heads.
+written in order. Boxes are tokens of their own, and so are the codes from which a small decoder draws masks.
 """
 
 from dataclasses import replace
 from typing import Any
 
-from chiasm.layout import Config, Layout, Name, Reading, Respelt, Rule, under
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
 from chiasm.readers import HALF, head_keys, pixels, squash
 from chiasm.spec import (
     Block,
     Causal,
+    CodedMasks,
     Decoder,
     Family,
     Mlp,
@@ -69,7 +70,18 @@ def keys(vision: Reading, text: Reading, decoder: Decoder) -> tuple[Rule, ...]:
     )
 
 
-LAYOUTS = (Layout("paligemma", read),)
+def read_masks(c: Config) -> Reading:
+    """The decoder of masks, which is published apart from the models that say its codes."""
+    c.only("tokens", 16)
+    c.only("out", 64)
+    spec = CodedMasks(c.get("num_embeddings", 128), c.get("embedding_dim", 512), c.get("dim", 128))
+    return Reading(spec, (Name("_vq_vae._embedding", "codes.weight"), Name("decoder.**", "layers.**"), Ignored("encoder.**")))
+
+
+LAYOUTS = (
+    Layout("paligemma", read),
+    Layout("paligemma_masks", read_masks, signs=("num_embeddings", "embedding_dim")),
+)
 
 CHAT = (
     "{% for message in messages %}{% if message['role'] == 'assistant' %}"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from chiasm import spec as specs
+from chiasm.heads.codes import MaskDecoder
 from chiasm.layers.linear import Preparable
 from chiasm.model.batch import Batch, Sight
 from chiasm.model.bind import Bind
@@ -19,11 +20,11 @@ from chiasm.model.match import Match
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
-    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "Match", "Seq2Seq", "Sight", "assemble", "blank",
-    "parameters", "prepare",
+    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "MaskDecoder", "Match", "Seq2Seq",
+    "Sight", "assemble", "blank", "parameters", "prepare",
 ]  # fmt: skip
 
-AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect
+AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect | MaskDecoder
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -43,6 +44,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return Seq2Seq(spec)
         case specs.Connect():
             return Connect(spec)
+        case specs.CodedMasks():
+            return MaskDecoder(spec)
 
 
 INITIALISERS = (

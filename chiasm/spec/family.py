@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chiasm.spec.language import Declares
-from chiasm.spec.models import Bind, Causal, Connect, Encode, EncodeText, Match, Model, Seq2Seq
+from chiasm.spec.models import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Seq2Seq
 
 Proof = Literal["exact", "recorded", "reduction"]
 
@@ -47,6 +47,8 @@ class Family:
                 return "encoder"
             case Connect():
                 return "connector"
+            case CodedMasks():
+                return "masks"
             case EncodeText():
                 return "text encoder"
             case Seq2Seq():

@@ -163,6 +163,15 @@ class Connect:
 
 
 @dataclass(frozen=True)
+class CodedMasks:
+    """What draws a mask from a square of codes, each one of `codes` vectors of `code_width` (PaliGemma's segments)."""
+
+    codes: int
+    code_width: int
+    width: int
+
+
+@dataclass(frozen=True)
 class EncodeText:
     """A text encoder by itself: a state for each token."""
 
@@ -176,4 +185,4 @@ class Seq2Seq:
     language: EncoderDecoder
 
 
-Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect
+Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect | CodedMasks
