@@ -14,8 +14,11 @@ from chiasm.errors import BadPrompt, Unsupported
 from chiasm.prompt.messages import Message, question, read_messages
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from chiasm.generate.sampling import Sampling
-    from chiasm.place import Box
+    from chiasm.place import Box, Point
     from chiasm.prompt.plan import Plan
 
 Verb = Literal["plan", "generate", "score", "embed", "locate", "segment"]
@@ -84,6 +87,16 @@ class Score:
     tokens: int
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A region of a picture: `mask_HW` is true where it is, in upright source pixels, `box` what it lies in (of no size for a
+    region of no pixel), `score` how well the model thinks that it fits; none: the model does not say."""
+
+    mask_HW: NDArray[np.bool_]
+    box: Box
+    score: float | None = None
+
+
 class Stream(Iterator[str]):
     """Pieces of one answer as they come. Raises `BadPrompt` where the whole is asked for before the end."""
 
@@ -138,8 +151,8 @@ class Assistant:
         """Where a phrase is in a picture."""
         raise Unsupported("locate", self.name)
 
-    def segment(self, picture: object, phrase: str) -> Any:
-        """Which pixels of a picture a phrase names."""
+    def segment(self, picture: object, *by: str | Point | Box) -> tuple[Outline, ...]:
+        """Which pixels of a picture are meant by words, or by points and a box in source pixels; the likeliest first."""
         raise Unsupported("segment", self.name)
 
     def cancel(self, request: int) -> None:

@@ -15,6 +15,7 @@ from chiasm.place import Box, Grid
 from chiasm.spec import (
     Bounded,
     Budget,
+    Corner,
     DynamicTiles,
     Encoder,
     Letterbox,
@@ -58,7 +59,16 @@ class Crop:
     width: int
 
 
-Stroke = Scale | Pad | Crop
+@dataclass(frozen=True)
+class Blank:
+    """The picture stands at the upper left of a canvas whose rest is zero once pixels are numbers; the last of a view's
+    strokes."""
+
+    height: int
+    width: int
+
+
+Stroke = Scale | Pad | Crop | Blank
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = [_bounded(spec, part, encoder.patch) for part in _parts(spec, size)]
         case Letterbox():
             strokes = [_letterbox(spec, pixels, size)]
+        case Corner(side):
+            strokes = [(Scale(*corner_size(spec, size)), Blank(side, side))]
     return tuple(View(s, _grid(s, encoder, size, item)) for s in strokes)
 
 
@@ -114,6 +126,8 @@ def _grid(strokes: tuple[Stroke, ...], encoder: Encoder, size: Size, item: int) 
                 x0, y0 = x0 - stroke.left * per_x, y0 - stroke.top * per_y
             case Crop():
                 x0, y0 = x0 + stroke.left * per_x, y0 + stroke.top * per_y
+            case Blank():
+                pass
         height, width = stroke.height, stroke.width
     box = Box(x0, y0, x0 + width * per_x, y0 + height * per_y)
     return Grid(item, 1, height // encoder.patch, width // encoder.patch, box)
@@ -331,6 +345,15 @@ def _letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...
     side = max(height, width)
     red, green, blue = (int(mean * 255) for mean in pixels.mean)
     return scale, Pad((side - height) // 2, (side - width) // 2, side, side, (red, green, blue))
+
+
+def corner_size(spec: Corner, size: Size) -> tuple[int, int]:
+    """Height and width with the longest edge at `side`, halves up."""
+    scale = spec.side * 1.0 / max(size.height, size.width)
+    height, width = int(size.height * scale + 0.5), int(size.width * scale + 0.5)
+    if min(height, width) < 1:
+        raise BadPicture(_too_thin(size))
+    return height, width
 
 
 def _too_thin(size: Size) -> str:

@@ -121,7 +121,7 @@ class Config:
         the whole's, as files of some versions do."""
         inner = self.nest(name)
         said = inner.get("model_type", model_type)
-        own = model_type if said == self.data.get("model_type") else said
+        own = model_type if said in ("", None, self.data.get("model_type")) else said
         return self._parts(own, inner.path).read(inner)
 
     def flat(self, model_type: str) -> Reading:

@@ -10,16 +10,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Request, Score, Usage, Verb
+from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Outline, Request, Score, Usage, Verb
 from chiasm.errors import BadPrompt, Unsupported
 from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Seq2Seq
+from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
 from chiasm.model import Sight as Seen
+from chiasm.outline import pointed
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
+from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import pictures_of
 from chiasm.prompt.plan import NO_SLOT, Plan
@@ -95,6 +97,8 @@ class LocalAssistant(Assistant):
                 return frozenset({"plan", "generate", "score"})
             case Match() | Encode() | Bind():
                 return frozenset({"embed"})
+            case Segment():
+                return frozenset({"segment"})
             case EncodeText() | Seq2Seq() | Connect() | MaskDecoder():
                 return frozenset()
 
@@ -156,8 +160,16 @@ class LocalAssistant(Assistant):
         match self.model:
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
-            case Causal() | EncodeText() | Seq2Seq() | Connect() | MaskDecoder():
+            case Causal() | EncodeText() | Seq2Seq() | Segment() | Connect() | MaskDecoder():
                 raise Unsupported("embed", self.name)
+
+    @torch.inference_mode()
+    def segment(self, picture: object, *by: str | Point | Box) -> tuple[Outline, ...]:
+        match self.model:
+            case Segment() as model:
+                return pointed(model, open_picture(cast(Source, picture), self.limits), by, self.device)
+            case _:
+                raise Unsupported("segment", self.name)
 
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
         if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -62,6 +62,15 @@ class Box:
         if self.frame != "fraction":
             raise ValueError(f"a box in the frame {self.frame!r} is not in fractions")
         return Box(self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place in source pixels (upright), on what is meant or off it."""
+
+    x: float
+    y: float
+    where: Literal["inside", "outside"] = "inside"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from chiasm.spec import (
     ClsProject,
     CodedMasks,
     Connect,
+    Corner,
     Decoder,
     DynamicNtk,
     DynamicTiles,
@@ -34,6 +35,7 @@ from chiasm.spec import (
     Llama3Scaling,
     Longest,
     LongRope,
+    MaskDecoder,
     Match,
     MeanProject,
     Merge,
@@ -48,6 +50,7 @@ from chiasm.spec import (
     Resize,
     ResNet,
     Rope,
+    Segment,
     Seq2Seq,
     Sight,
     Signal,
@@ -59,6 +62,7 @@ from chiasm.spec import (
     TwoMeans,
     Views,
     ViT,
+    WindowedViT,
     Windows,
     Yarn,
 )
@@ -103,6 +107,9 @@ def shrunk(model: Model) -> Model:
         case Seq2Seq(language):
             small = replace(language, block=_block(language.block), source=2, target=3, vocab=VOCAB, relative=Relative(8, 20))
             return Seq2Seq(small)
+        case Segment():
+            masks = MaskDecoder(32, CELLS, model.masks.depth, 4, 48, score_width=20, mask_channels=8)
+            return replace(model, views=_views(model.views, 1), encoder=_windowed(model.encoder), masks=masks)
         case Causal():
             decoder = _decoder(model.decoder)
             sight = None if model.sight is None else _sight(model.sight, decoder.width)
@@ -150,6 +157,11 @@ def _eye(encoder: Encoder) -> ViT:
             position = encoder.position
     windows = None if encoder.windows is None else Windows(2, (1,))
     return replace(encoder, block=_block(encoder.block), depth=3, patch=PATCH, position=position, windows=windows)
+
+
+def _windowed(encoder: WindowedViT) -> WindowedViT:
+    """Windows of three cells do not fill a square of four."""
+    return WindowedViT(_block(encoder.block), 3, PATCH, CELLS, 3, (1,), 32)
 
 
 def _encoder(encoder: Encoder) -> ViT | ByKind:
@@ -230,5 +242,7 @@ def _views(views: Views, merged: int) -> Views:
             return replace(views, shortest=TILE, longest=2 * TILE)
         case Letterbox():
             return Letterbox(TILE, PATCH)
+        case Corner():
+            return Corner(TILE)
         case Budget():
             return Budget(PATCH, 16)

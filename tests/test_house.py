@@ -19,8 +19,8 @@ EVERYWHERE = [
 ORDER = (
     "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "towers", "families",
     "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
-    "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "ground", "local", "loading", "evaluate",
-    "train", "reference", "check", "env", "cli", "__init__",
+    "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "outline", "ground", "local", "loading",
+    "evaluate", "train", "reference", "check", "env", "cli", "__init__",
 )  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from chiasm.errors import BadPrompt
 from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Seq2Seq, Sight, assemble
+from chiasm.heads.prompts import Prompts
+from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Segment, Seq2Seq, Sight, assemble
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
 from chiasm.prompt.plan import Plan, count, lay
@@ -79,6 +80,18 @@ def logits(model: Causal, rows: list[list[int]], shown: list[int], prompts: list
     return [row[valid] for row, valid in zip(found, batch.valid_BT, strict=True)]
 
 
+def outlined(model: Segment, some: list[np.ndarray]) -> list[Tensor]:
+    """Masks and scores of two regions of each picture: two points, and a point with a box."""
+    maps = model.see(seen(model.spec, some))
+    draw = torch.Generator().manual_seed(3)
+    points = torch.rand(1, 2, 2, 2, generator=draw).mul(16).expand(len(some), -1, -1, -1)
+    labels = torch.tensor([[[1, 0], [1, -1]]]).expand(len(some), -1, -1)
+    boxes = torch.tensor([[[1.0, 2.0, 9.0, 13.0], [4.0, 4.0, 15.0, 8.0]]]).expand(len(some), -1, -1)
+    mask = torch.randn(1, 1, 16, 16, generator=draw).expand(len(some), -1, -1, -1)
+    found = [model(maps, Prompts(points, labels)), model(maps, Prompts(points, labels, boxes, mask), "one")]
+    return [part for one in found for part in (one.masks_BRMHW, one.scores_BRM)]
+
+
 def sources(left: bool) -> tuple[Tensor, Tensor]:
     """Ids and valid places of three rows of 9, 4 and 6 tokens."""
     ids = torch.randint(5, 100, (3, 9), generator=torch.Generator().manual_seed(0))
@@ -91,7 +104,7 @@ def sources(left: bool) -> tuple[Tensor, Tensor]:
 
 def batch_is_single(model: AnyModel) -> None:
     """A row's numbers do not depend on what stands beside it."""
-    if isinstance(model, Encode):
+    if isinstance(model, Encode | Segment):
         packed_is_unpacked(model)
         return
     if isinstance(model, Match | Bind):
@@ -145,6 +158,11 @@ def cached_is_uncached(model: AnyModel) -> None:
 
 def packed_is_unpacked(model: AnyModel) -> None:
     """Pictures never see one another."""
+    if isinstance(model, Segment):
+        alone = zip(*(outlined(model, [pixels]) for pixels in pictures()), strict=True)
+        for whole, parts in zip(outlined(model, pictures()), alone, strict=True):
+            torch.testing.assert_close(whole, torch.cat(parts), **CLOSE)
+        return
     looks: Any = model.spec.sight if isinstance(model, Causal) else model.spec
     see: Callable[[Sight], Tensor] = (
         (lambda sight: model.see(sight).tokens_VD) if isinstance(model, Causal) else model.embed_pictures
@@ -231,6 +249,8 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
     unread: set[str] = {"vision.mask_token"} if _carries_mask(model) else set()
     if isinstance(model, Encode):
         out = torch.cat([part.flatten() for part in model(seen(model.spec, pictures()))])
+    elif isinstance(model, Segment):
+        out = torch.cat([part.flatten() for part in outlined(model, pictures())])
     elif isinstance(model, Match | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
         texts = model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
@@ -346,6 +366,16 @@ BY_KIND = {
             "wrong_counts_are_refused",
         ),
         ONLY_SEEING,
+    ),
+    "outlines": dict.fromkeys(
+        (
+            "cached_is_uncached",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        "looks at pictures and outlines regions: it has no sequence and no decoder",
     ),
     "encoder": dict.fromkeys(
         (

@@ -17,9 +17,11 @@ from chiasm.check.causal import causal, causal_expanded
 from chiasm.check.codes import codes
 from chiasm.check.connect import connect
 from chiasm.check.encoders import bind, encode, encode_text, match
+from chiasm.check.masks import segment
 from chiasm.check.seq2seq import seq2seq
+from chiasm.check.tools import TOOLS
 from chiasm.errors import UnknownModel
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Seq2Seq
+from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.weights.files import read_json
@@ -52,13 +54,9 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
 
     Raises `BadCheckpoint` for a folder that is not one.
     """
-    described = describe(folder)
-    dialect = DIALECTS.get(described.model_type, PLAIN)
-    given = dialect.heard(Given.read(folder))
     meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
     with torch.inference_mode():
-        model = load_model(described, torch.float32)
-        got = dialect.said(compute(model, given, meta, described.config))
+        given, got = _computed(folder, meta)
     if out is not None:
         write_safetensors(out / f"{folder.resolve().name}.safetensors", got)
     name = folder.resolve().name
@@ -67,6 +65,18 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
     worst, missing = compare(tensors(folder / "expected.safetensors"), got, given, meta)
     passed = not missing and bool(worst) and max(worst.values()) <= tolerance
     return Verdict(name, given.start, passed, worst, f"missing: {', '.join(missing)}" if missing else "")
+
+
+def _computed(folder: Path, meta: dict[str, Any]) -> tuple[Given, dict[str, Tensor]]:
+    """What a folder gives and what its model makes of it, or its tool, where it is one without weights."""
+    if meta.get("family") in TOOLS:
+        given = Given.read(folder)
+        return given, TOOLS[meta["family"]](given, read_json(folder / "config.json"))
+    described = describe(folder)
+    dialect = DIALECTS.get(described.model_type, PLAIN)
+    given = dialect.heard(Given.read(folder))
+    model = load_model(described, torch.float32)
+    return given, dialect.said(compute(model, given, meta, described.config))
 
 
 def check_family(
@@ -115,6 +125,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return connect(model, given)
         case MaskDecoder():
             return codes(model, given, meta)
+        case Segment():
+            return segment(model, given, meta)
         case Causal() if meta.get("frame") == "expanded":
             return causal_expanded(model, given, config)
         case Causal():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chiasm import registry
 from chiasm.cli.near import suggesting
 from chiasm.errors import UserError
-from chiasm.spec import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Seq2Seq
+from chiasm.spec import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Segment, Seq2Seq
 
 if TYPE_CHECKING:
     from chiasm.prompt.planner import Planner
@@ -65,6 +65,8 @@ def writes(name: str, model: Model) -> Causal:
             does = "encodes texts"
         case Seq2Seq():
             does = "writes after a source that it reads as a whole"
+        case Segment():
+            does = "outlines what is pointed at"
     raise UserError(f"{name} {does} and has no context to fill: plan a model that writes")
 
 

@@ -69,6 +69,13 @@ class FromOneRMSNorm(Preparable):
         return F.rms_norm(x.float(), by.shape, by, self.eps).to(x.dtype)
 
 
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of maps [B, C, H, W]: free of the batch, hence the same in training and in use."""
+
+    def forward(self, maps_BCHW: Tensor) -> Tensor:
+        return super().forward(maps_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def norm(spec: Norm, width: int) -> nn.Module:
     """The norm that a spec describes, over `width` numbers."""
     match spec.kind, spec.weight:

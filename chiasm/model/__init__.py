@@ -17,14 +17,15 @@ from chiasm.model.causal import Causal
 from chiasm.model.connect import Connect
 from chiasm.model.encode import Encode, EncodeText
 from chiasm.model.match import Match
+from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
-    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "MaskDecoder", "Match", "Seq2Seq",
+    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "MaskDecoder", "Match", "Segment", "Seq2Seq",
     "Sight", "assemble", "blank", "parameters", "prepare",
 ]  # fmt: skip
 
-AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect | MaskDecoder
+AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Segment | Connect | MaskDecoder
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -46,6 +47,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return Connect(spec)
         case specs.CodedMasks():
             return MaskDecoder(spec)
+        case specs.Segment():
+            return Segment(spec)
 
 
 INITIALISERS = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Crop, Pad, Scale, Size, Stroke, View, views
+from chiasm.geometry import Blank, Crop, Pad, Scale, Size, Stroke, View, views
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.resize import crop, normalise, pad, resize
 from chiasm.spec import Looks, Pixels
@@ -49,13 +49,19 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
             return pad(pixels_HWC, top, left, height, width, colour)
         case Crop(top, left, height, width):
             return crop(pixels_HWC, top, left, height, width)
+        case Blank():
+            return pixels_HWC
 
 
 def _patches(looks: Looks, pixels_HWC: NDArray[np.uint8], view: View) -> NDArray[np.float32]:
-    """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them."""
+    """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them, and where
+    the grid is larger than what was drawn there are zeros."""
     encoder, spec = looks.encoder, looks.pixels
-    whole = pixels_HWC[: view.grid.h * encoder.patch, : view.grid.w * encoder.patch]
-    pixels_CHW = normalise(whole, spec.scale, spec.mean, spec.std)
+    height, width = view.grid.h * encoder.patch, view.grid.w * encoder.patch
+    drawn = pixels_HWC[:height, :width]
+    pixels_CHW = normalise(drawn, spec.scale, spec.mean, spec.std)
+    if drawn.shape[:2] != (height, width):
+        pixels_CHW = np.pad(pixels_CHW, ((0, 0), (0, height - drawn.shape[0]), (0, width - drawn.shape[1])))
     return patchify_frames(np.repeat(pixels_CHW[None], encoder.frames, 0), encoder.patch, encoder.frames)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, encoders, idefics3, llava, prefix, qwen, text, tiled
+from chiasm.reference import contrastive, encoders, idefics3, llava, masks, prefix, qwen, text, tiled
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -54,6 +54,7 @@ REFERENCES = {
     "llava_next_video": Reference(tiled.next_video, 2),
     "video_llava": Reference(tiled.video_llava, 2),
     "paligemma": Reference(prefix.paligemma, 3),
+    "sam": Reference(masks.sam, 3),
 }
 
 
@@ -115,5 +116,6 @@ PROOFS = {
     "video-llava": Proof(("video_llava",)),
     "paligemma": Proof(("paligemma",)),
     "paligemma-2": Proof(("paligemma",)),
+    "sam": Proof(("sam",)),
 }
 """By the name of the family."""

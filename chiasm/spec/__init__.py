@@ -28,6 +28,7 @@ from chiasm.spec.language import (
     TextTower,
     Yarn,
 )
+from chiasm.spec.masks import MaskDecoder, Masks
 from chiasm.spec.models import (
     Around,
     Bare,
@@ -44,6 +45,7 @@ from chiasm.spec.models import (
     Model,
     RowColumn,
     RowEnds,
+    Segment,
     Seq2Seq,
     Sight,
     Signal,
@@ -53,6 +55,7 @@ from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridP
 from chiasm.spec.views import (
     Bounded,
     Budget,
+    Corner,
     DynamicTiles,
     Letterbox,
     Longest,
@@ -64,6 +67,7 @@ from chiasm.spec.views import (
     TileGrid,
     Views,
 )
+from chiasm.spec.windowed import WindowedViT
 
 __all__ = [
     "Activation",
@@ -84,6 +88,7 @@ __all__ = [
     "CodedMasks",
     "Connect",
     "ConvViT",
+    "Corner",
     "Declares",
     "Decoder",
     "DynamicNtk",
@@ -107,6 +112,8 @@ __all__ = [
     "Longest",
     "Looks",
     "Marks",
+    "MaskDecoder",
+    "Masks",
     "Match",
     "MeanProject",
     "Merge",
@@ -134,6 +141,7 @@ __all__ = [
     "RowEnds",
     "Scaling",
     "Scores",
+    "Segment",
     "Seq2Seq",
     "Sight",
     "Signal",
@@ -146,6 +154,7 @@ __all__ = [
     "TwoMeans",
     "ViT",
     "Views",
+    "WindowedViT",
     "Windows",
     "Yarn",
     "breaks",

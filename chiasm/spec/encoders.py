@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chiasm.spec.block import Block
+from chiasm.spec.windowed import WindowedViT
 
 
 @dataclass(frozen=True)
@@ -153,4 +154,4 @@ class Precomputed:
     frames: int = 1
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind | Precomputed
+Encoder = ViT | ConvViT | ResNet | ByKind | WindowedViT | Precomputed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chiasm.spec.language import Declares
-from chiasm.spec.models import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Seq2Seq
+from chiasm.spec.models import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Segment, Seq2Seq
 
 Proof = Literal["exact", "recorded", "reduction"]
 
@@ -53,6 +53,8 @@ class Family:
                 return "text encoder"
             case Seq2Seq():
                 return "seq2seq"
+            case Segment():
+                return "outlines"
             case Causal(sight=None):
                 return "text"
             case Causal():

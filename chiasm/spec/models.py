@@ -9,8 +9,10 @@ from chiasm.spec.block import Block
 from chiasm.spec.connectors import Step
 from chiasm.spec.encoders import Encoder, ViT
 from chiasm.spec.language import Bidirectional, Decoder, EncoderDecoder, TextTower
+from chiasm.spec.masks import MaskDecoder
 from chiasm.spec.pools import ClsProject, Pool
 from chiasm.spec.views import Pixels, Views
+from chiasm.spec.windowed import WindowedViT
 
 
 @dataclass(frozen=True)
@@ -185,4 +187,14 @@ class Seq2Seq:
     language: EncoderDecoder
 
 
-Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Connect | CodedMasks
+@dataclass(frozen=True)
+class Segment:
+    """A model that outlines what is pointed at in a picture (arXiv:2304.02643)."""
+
+    views: Views
+    pixels: Pixels
+    encoder: WindowedViT
+    masks: MaskDecoder
+
+
+Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Segment | Connect | CodedMasks

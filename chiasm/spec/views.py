@@ -109,4 +109,12 @@ class Letterbox:
     least: int = 14
 
 
-Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox
+@dataclass(frozen=True)
+class Corner:
+    """SAM's one view (arXiv:2304.02643): the longest edge scaled to `side`, at the upper left of a square whose rest is zero
+    once its pixels are numbers."""
+
+    side: int
+
+
+Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox | Corner

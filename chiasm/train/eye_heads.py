@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chiasm.layers.norm import ChannelNorm
 from chiasm.render.shapes import COLOURS, SHAPES
 from chiasm.spec import ConvViT
-from chiasm.vision.conv import ChannelNorm
 
 STRIDE = 32
 """Pixels a side that one visual token of a schooled eye stands for."""

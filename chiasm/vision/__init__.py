@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from chiasm.spec import ByKind, ConvViT, Encoder, Precomputed, ResNet, ViT
+from chiasm.spec import ByKind, ConvViT, Encoder, Precomputed, ResNet, ViT, WindowedViT
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
 from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.vit import VisionTransformer
+from chiasm.vision.windowed import WindowedTransformer
+
+Seeing = VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers | Features | WindowedTransformer
 
 
-def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers | Features:
+def encoder(spec: Encoder) -> Seeing:
     """The modules that an encoder's spec describes."""
     match spec:
         case ViT():
@@ -23,3 +26,5 @@ def encoder(spec: Encoder) -> VisionTransformer | ConvTransformer | ResidualNetw
             return TwoTowers(spec)
         case Precomputed():
             return Features(spec)
+        case WindowedViT():
+            return WindowedTransformer(spec)

@@ -9,18 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.layers.block import TransformerBlock
-from chiasm.layers.norm import norm
+from chiasm.layers.norm import ChannelNorm, norm
 from chiasm.pixels.patches import unpatchify
 from chiasm.place import Grid, Laid, raster
 from chiasm.spec import ConvViT
 from chiasm.vision.position import resized
-
-
-class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of maps [B, C, H, W]: free of the batch, hence the same in training and in use."""
-
-    def forward(self, maps_BCHW: Tensor) -> Tensor:
-        return super().forward(maps_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Residual(nn.Module):

@@ -1,0 +1,38 @@
+"""Outputs of references that are tools without weights, under the references' names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chiasm.geometry import Size
+from chiasm.heads.regions import boxes_around, enlarged, lattice, stability
+from chiasm.reference.given import Given
+
+Tool = Callable[[Given, dict[str, Any]], dict[str, Tensor]]
+
+
+def sam_postprocess(given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
+    """Masks brought to their pictures' sizes: how many pixels each has, and every sixteenth row and column of its logits."""
+    got = {}
+    for number in range(sum(name.startswith("low_res.") for name in given.tensors)):
+        height, width = given[f"original.{number}"][0].tolist()
+        high, wide = given[f"reshaped.{number}"][0].tolist()
+        logits = enlarged(given[f"low_res.{number}"], config["pad_size"], (high, wide), Size(width, height))
+        got[f"stride.{number}"] = logits[..., ::16, ::16].contiguous()
+        got[f"area.{number}"] = (logits > config["mask_threshold"]).sum((-1, -2))
+    return got
+
+
+def sam_amg(given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
+    """What the automatic generator asks of masks, and the points that it begins with."""
+    logits = given["logits"]
+    got = {"stability": stability(logits), "boxes_xyxy": boxes_around(logits > 0), "area": (logits > 0).sum((-1, -2))}
+    return {**got, "grid_points_4": torch.from_numpy(lattice(4))}
+
+
+TOOLS: dict[str, Tool] = {"sam_postprocess": sam_postprocess, "sam_amg": sam_amg}
+"""By the name that meta.json gives."""

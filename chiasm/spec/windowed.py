@@ -1,0 +1,34 @@
+"""SAM's tower: a transformer over one square, most of whose blocks see inside windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chiasm.spec.block import Block
+
+
+@dataclass(frozen=True)
+class WindowedViT:
+    """A vision transformer over a square of `side` cells a side (arXiv:2304.02643). What two cells' distances in rows and in
+    columns add to their score is learned for each block.
+
+    Blocks see inside windows of `window` cells a side, zeros where a window leaves the square; those named `full` see all of
+    it. A neck of two normed convolutions, of 1 x 1 and 3 x 3, leaves features of the width `neck`.
+    """
+
+    block: Block
+    depth: int
+    patch: int
+    side: int
+    window: int
+    full: tuple[int, ...]
+    neck: int
+    frames: int = 1
+
+    @property
+    def width(self) -> int:
+        return self.neck
+
+    def reach(self, layer: int) -> int:
+        """Cells a side that a block sees at once."""
+        return self.side if layer in self.full else self.window
