@@ -18,7 +18,7 @@ from chiasm.model import prepare
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Causal
+from chiasm.spec import Causal, Splice
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import Described, describe, load_model
@@ -73,8 +73,9 @@ def planner_of(described: Described) -> Planner:
     if not (home / "tokenizer.json").is_file() and described.base is not None:
         home = described.base.folder
     tokenizer = Tokenizer.from_folder(home)
-    if "image_token" in described.config and described.model.sight is not None:
-        tokenizer = seeing(tokenizer, described.config["image_token"], described.model.sight.fusion.image)
+    sight = described.model.sight
+    if "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
+        tokenizer = seeing(tokenizer, described.config["image_token"], sight.fusion.image)
     chats = (family.chat for family in registry.families().values() if family.layout == described.model_type)
     template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
     if template.source is None and described.base is not None:

@@ -24,8 +24,9 @@ from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import pictures_of
-from chiasm.prompt.plan import NO_SLOT, Plan
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
+from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Sight, TextTower

@@ -26,6 +26,7 @@ from chiasm.spec import (
     Normed,
     PoolClips,
     PoolTime,
+    QFormer,
     Resampler,
     Step,
     TwoMeans,
@@ -178,6 +179,8 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _pool_time(step, laid)
         case TwoMeans():
             return _two_means(step, laid)
+        case QFormer():
+            return _resample(step.queries + step.added, laid)
 
 
 def leaves(step: Step, width: int) -> int:
@@ -189,7 +192,7 @@ def leaves(step: Step, width: int) -> int:
             return width * side * side
         case Normed() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans():
             return width
-        case Resampler():
+        case Resampler() | QFormer():
             return step.block.width
 
 
@@ -322,6 +325,8 @@ def _two_means(step: TwoMeans, laid: Laid) -> Route:
 
 def _cells(laid: Laid) -> list[Ints]:
     """The positions of each grid's tokens."""
+    if not laid.grids:
+        return []
     order = np.argsort(laid.place_V4[:, 0], kind="stable")
     return np.split(order, np.cumsum(np.bincount(laid.place_V4[:, 0], minlength=len(laid.grids)))[:-1])
 

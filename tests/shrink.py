@@ -24,6 +24,7 @@ from chiasm.spec import (
     DynamicTiles,
     Encode,
     Encoder,
+    EncoderDecoder,
     EncodeText,
     Experts,
     First,
@@ -45,6 +46,7 @@ from chiasm.spec import (
     Pinpoints,
     Pool,
     PoolTime,
+    QFormer,
     Relative,
     Resampler,
     Resize,
@@ -64,6 +66,7 @@ from chiasm.spec import (
     ViT,
     WindowedViT,
     Windows,
+    Words,
     Yarn,
 )
 
@@ -104,9 +107,9 @@ def shrunk(model: Model) -> Model:
             return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
         case Connect() | CodedMasks():
             return model
-        case Seq2Seq(language):
-            small = replace(language, block=_block(language.block), source=2, target=3, vocab=VOCAB, relative=Relative(8, 20))
-            return Seq2Seq(small)
+        case Seq2Seq(language, sight):
+            small = _language(language)
+            return Seq2Seq(small, None if sight is None else _sight(sight, small.width))
         case Segment():
             masks = MaskDecoder(32, CELLS, model.masks.depth, 4, 48, score_width=20, mask_channels=8)
             return replace(model, views=_views(model.views, 1), encoder=_windowed(model.encoder), masks=masks)
@@ -180,6 +183,12 @@ def _decoder(decoder: Decoder) -> Decoder:
     )  # fmt: skip
 
 
+def _language(language: EncoderDecoder) -> EncoderDecoder:
+    place = Relative(8, 20) if isinstance(language.place, Relative) else replace(language.place, count=1024)
+    source = 2 if language.source else 0
+    return replace(language, block=_block(language.block), source=source, target=3, vocab=VOCAB, place=place)
+
+
 def _rope(rope: Rope | Learned) -> Rope | Learned:
     """Frequencies that follow the length change within the rows that the tests read."""
     if isinstance(rope, Learned):
@@ -200,8 +209,9 @@ def _sight(sight: Sight, width: int) -> Sight:
     eye = _encoder(sight.encoder)
     merged = next((step.side for step in sight.connector if isinstance(step, Merge)), 1)
     steps = tuple(_step(step, eye.width * merged**2, width) for step in sight.connector)
-    image = min(sight.fusion.image, IMAGE)
-    fusion = Splice(image, None if sight.fusion.video is None else VIDEO, sight.fusion.time)
+    fusion = sight.fusion
+    if isinstance(fusion, Splice):
+        fusion = Splice(min(fusion.image, IMAGE), None if fusion.video is None else VIDEO, fusion.time)
     return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion)
 
 
@@ -217,6 +227,9 @@ def _step(step: Step, joined: int, width: int) -> Step:
             return PoolTime(3, 3, 2, 2)
         case TwoMeans():
             return TwoMeans(4)
+        case QFormer():
+            words = None if step.words is None else Words(VOCAB, 24)
+            return replace(step, block=_block(step.block), depth=3, queries=3, words=words, added=min(step.added, 2))
         case JoinTiles(most=int()):
             return replace(step, most=2)
         case _:

@@ -15,18 +15,22 @@ from shrink import shrunk, tiny
 from torch import Tensor
 
 from chiasm.errors import BadPrompt
-from chiasm.generate.engine import prefill, step
+from chiasm.generate.engine import begun_by, prefill, step
 from chiasm.geometry import Size
 from chiasm.heads.prompts import Prompts
 from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Segment, Seq2Seq, Sight, assemble
+from chiasm.model import Writer as Writes
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
 from chiasm.prompt.plan import Plan, count, lay
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
-from chiasm.spec import ByKind, Looks, Rope, ViT, breaks
+from chiasm.spec import Alone, ByKind, Looks, QFormer, Rope, ViT, breaks
 from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import Seq2Seq as Seq2SeqSpec
+from chiasm.spec import Sight as SightSpec
+from chiasm.spec import Writer as WriterSpec
 
 SIZES = ((40, 24), (17, 61), (90, 85))
 """(width, height) of three pictures that have different shapes everywhere."""
@@ -47,37 +51,65 @@ def seen(looks: Looks, some: list[np.ndarray]) -> Sight:
 
 @dataclass(frozen=True)
 class Asked:
-    """Three rows of unequal length: text alone, two pictures, one picture; each ends in text."""
+    """Three rows of unequal length: text alone, two pictures, one picture; each ends in text. Of a model with sources and
+    targets the rows are sources; where pictures stand alone, each is a row. `hints` are what a connector reads."""
 
     rows: list[list[int]]
     shows: list[list[int]]
+    targets: list[list[int]]
+    hints: list[list[int]]
+
+    def only(self, number: int) -> "Asked":
+        """One of the rows."""
+        return Asked(*(part[number : number + 1] for part in (self.rows, self.shows, self.targets, self.hints)))
+
+    @property
+    def written(self) -> list[list[int]]:
+        """The streams that a model goes on with."""
+        return self.targets or self.rows
+
+    def without(self, last: int) -> "Asked":
+        """The same, before so many last tokens were written."""
+        cut = [row[:-last] for row in self.written]
+        return replace(self, targets=cut) if self.targets else replace(self, rows=cut)
+
+    @property
+    def shown(self) -> list[int]:
+        return [number for some in self.shows for number in some]
 
 
-def asked(spec: CausalSpec) -> Asked:
+def asked(spec: WriterSpec) -> Asked:
     draw = np.random.default_rng(1)
     text = [draw.integers(5, 100, n).tolist() for n in (9, 4, 5, 3, 6)]
+    targets = [[0, *text[0]], [0, *text[1]], [0, *text[4]]] if isinstance(spec, Seq2SeqSpec) else []
     if spec.sight is None:
-        return Asked([text[0], text[1], text[4]], [[], [], []])
+        return Asked([text[0], text[1], text[4]], [[], [], []], targets, [])
+    hints = [text[1], text[4], text[2]] if _reads(spec.sight) else []
+    if isinstance(spec.sight.fusion, Alone):
+        return Asked([[], [], []], [[0], [1], [2]], targets, hints)
     one, two, three = ([spec.sight.fusion.image] * count(spec, Size(*size)).visual for size in SIZES)
     rows = [text[0], [1, *one, *text[1], *two, *text[2]], [*text[3], *three, *text[4]]]
-    return Asked(rows, [[], [0, 1], [2]])
+    return Asked(rows, [[], [0, 1], [2]], targets, hints)
 
 
-def planned(
-    model: Causal, rows: list[list[int]], shown: list[int], prompts: list[int] | None = None
-) -> tuple[Plan, Tensor | None]:
-    plan = Plan.from_ids(model.spec, rows, [Size(*SIZES[number]) for number in shown], prompts=prompts)
-    if model.spec.sight is None or not shown:
+def _reads(sight: SightSpec) -> bool:
+    return any(isinstance(step, QFormer) and step.words is not None for step in sight.connector)
+
+
+def planned(model: Writes, case: Asked, prompts: list[int] | None = None) -> tuple[Plan, Tensor | None]:
+    sizes = [Size(*SIZES[number]) for number in case.shown]
+    plan = Plan.from_ids(model.spec, case.rows, sizes, prompts=prompts, targets=case.targets, hints=case.hints)
+    if model.spec.sight is None or not case.shown:
         return plan, None
-    return plan, seen(model.spec.sight, [pictures()[number] for number in shown]).patches_PK
+    return plan, seen(model.spec.sight, [pictures()[number] for number in case.shown]).patches_PK
 
 
-def logits(model: Causal, rows: list[list[int]], shown: list[int], prompts: list[int] | None = None) -> list[Tensor]:
-    """Of each row's own positions."""
-    plan, patches = planned(model, rows, shown, prompts)
+def logits(model: Writes, case: Asked, prompts: list[int] | None = None) -> list[Tensor]:
+    """Of each row's own positions, or of its target's."""
+    plan, patches = planned(model, case, prompts)
     batch = plan.batch(patches)
-    found = model.logits(model(batch))
-    return [row[valid] for row, valid in zip(found, batch.valid_BT, strict=True)]
+    found, begun = model.logits(model(batch)), begun_by(batch)
+    return [row[valid] for row, valid in zip(found, begun.valid_BT, strict=True)]
 
 
 def outlined(model: Segment, some: list[np.ndarray]) -> list[Tensor]:
@@ -120,39 +152,26 @@ def batch_is_single(model: AnyModel) -> None:
         for row, real in enumerate(valid):
             torch.testing.assert_close(together[row, real], model(ids[[row]][:, real], valid[[row]][:, real])[0], **CLOSE)
         return
-    if isinstance(model, Seq2Seq):
-        (ids, valid), target = sources(left=True), torch.tensor([[0, 5, 9, 8]] * 3)
-        together = model.logits(model(target, model.read(ids, valid)))
-        for row, real in enumerate(valid):
-            memory = model.read(ids[[row]][:, real], valid[[row]][:, real])
-            torch.testing.assert_close(together[[row]], model.logits(model(target[[row]], memory)), **CLOSE)
-        return
+    assert isinstance(model, Causal | Seq2Seq)
     case = asked(model.spec)
-    together = logits(model, case.rows, [number for shown in case.shows for number in shown])
-    for row, (ids, shown) in enumerate(zip(case.rows, case.shows, strict=True)):
-        torch.testing.assert_close(together[row], logits(model, [ids], shown)[0], **CLOSE)
+    together = logits(model, case)
+    for row in range(3):
+        torch.testing.assert_close(together[row], logits(model, case.only(row))[0], **CLOSE)
 
 
 def cached_is_uncached(model: AnyModel) -> None:
     """Reading a prompt and then token after token gives the logits of reading all at once."""
-    if isinstance(model, Seq2Seq):
-        target, memory, cache = torch.tensor([[0, 5, 9, 8, 30]] * 3), model.read(*sources(left=True)), model.room(3, 5)
-        whole = model(target, memory)
-        parts = [model(part, memory, cache) for part in target.split([2, 1, 2], 1)]
-        torch.testing.assert_close(torch.cat(parts, 1), whole, **CLOSE)
-        return
-    assert isinstance(model, Causal)
+    assert isinstance(model, Causal | Seq2Seq)
     case = asked(model.spec)
-    shown = [number for some in case.shows for number in some]
-    whole = logits(model, case.rows, shown, [len(row) - 3 for row in case.rows])
-    tail = torch.tensor([row[-3:] for row in case.rows])
-    plan, patches = planned(model, [row[:-3] for row in case.rows], shown)
+    whole = logits(model, case, [len(row) - 3 for row in case.written])
+    tail = torch.tensor([row[-3:] for row in case.written])
+    plan, patches = planned(model, case.without(3))
     batch = plan.batch(patches)
-    found, cache = prefill(model, batch, 3)
+    found, past = prefill(model, batch, 3)
     for number in range(3):
         wanted = torch.stack([row[-4 + number] for row in whole])
         torch.testing.assert_close(found, wanted, **CLOSE)
-        found = step(model, tail[:, number], batch.next_B + number, cache)
+        found = step(model, tail[:, number], begun_by(batch).next_B + number, past)
     torch.testing.assert_close(found, torch.stack([row[-1] for row in whole]), **CLOSE)
 
 
@@ -163,9 +182,9 @@ def packed_is_unpacked(model: AnyModel) -> None:
         for whole, parts in zip(outlined(model, pictures()), alone, strict=True):
             torch.testing.assert_close(whole, torch.cat(parts), **CLOSE)
         return
-    looks: Any = model.spec.sight if isinstance(model, Causal) else model.spec
+    looks: Any = model.spec.sight if isinstance(model, Causal | Seq2Seq) else model.spec
     see: Callable[[Sight], Tensor] = (
-        (lambda sight: model.see(sight).tokens_VD) if isinstance(model, Causal) else model.embed_pictures
+        (lambda sight: model.see(sight).tokens_VD) if isinstance(model, Causal | Seq2Seq) else model.embed_pictures
     )
     together = see(seen(looks, pictures()))
     alone = torch.cat([see(seen(looks, [pixels])) for pixels in pictures()])
@@ -173,17 +192,18 @@ def packed_is_unpacked(model: AnyModel) -> None:
 
 
 def text_alone_is_the_text_model(model: AnyModel) -> None:
-    """Without pictures a model that sees is its decoder, bit for bit."""
-    assert isinstance(model, Causal)
-    blind = Causal(replace(model.spec, sight=None)).eval()
+    """Without pictures a model that sees is its language model, bit for bit."""
+    assert isinstance(model, Causal | Seq2Seq)
+    blind = assemble(replace(model.spec, sight=None)).eval()
+    assert isinstance(blind, Causal | Seq2Seq)
     blind.load_state_dict({k: v for k, v in model.state_dict().items() if k.startswith(("language.", "head."))})
-    row = asked(model.spec).rows[0]
-    assert torch.equal(logits(model, [row], [])[0], logits(blind, [row], [])[0])
+    case = replace(asked(model.spec).only(0), hints=[])
+    assert torch.equal(logits(model, case)[0], logits(blind, case)[0])
 
 
 def counted_is_put_out(model: AnyModel) -> None:
     """What is counted from sizes alone is what leaves the connector, each token with its place."""
-    assert isinstance(model, Causal) and model.spec.sight is not None
+    assert isinstance(model, Causal | Seq2Seq) and model.spec.sight is not None
     visual = model.see(seen(model.spec.sight, pictures()))
     counts = [count(model.spec, Size(*size)).visual for size in SIZES]
     assert np.bincount(visual.laid.items(), minlength=3).tolist() == counts
@@ -193,7 +213,7 @@ def counted_is_put_out(model: AnyModel) -> None:
 
 def a_token_stands_where_it_looks(model: AnyModel) -> None:
     """What is painted into a token's box, and nowhere else, is brightest in the patches that the token is made of."""
-    assert isinstance(model, Causal) and model.spec.sight is not None
+    assert isinstance(model, Causal | Seq2Seq) and model.spec.sight is not None
     sight, width, height = model.spec.sight, 250, 180
     grids, laid, _ = lay(model.spec, [Size(width, height)])
     sources = _sources(sight.connector, encoded(sight.encoder, grids), ((width, height),))
@@ -227,7 +247,7 @@ def _sources(steps: Any, laid: Laid, sizes: tuple[tuple[int, int], ...]) -> list
 
 def wrong_counts_are_refused(model: AnyModel) -> None:
     """A placeholder too many or too few, a picture without a place, tokens without a place: each is an error."""
-    assert isinstance(model, Causal) and model.spec.sight is not None
+    assert isinstance(model, Causal | Seq2Seq) and model.spec.sight is not None
     spec, image = model.spec, model.spec.sight.fusion.image
     size = Size(*SIZES[0])
     visual = count(spec, size).visual
@@ -262,13 +282,14 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         states = model(*sources(left=False))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
         out = torch.cat([states.flatten(0, 1), *pooled])
-    elif isinstance(model, Seq2Seq):
-        out = model.logits(model(torch.tensor([[0, *range(5, 40)]] * 3), model.read(*sources(left=True))))
     else:
         case = asked(model.spec)
-        plan, patches = planned(model, case.rows, [number for some in case.shows for number in some])
+        if isinstance(model, Seq2Seq):
+            # Long enough for every bucket of distances.
+            case = replace(case, targets=[[0, *range(5, 40)]] * 3)
+        plan, patches = planned(model, case)
         batch = plan.batch(patches)
-        out = model.logits(model(batch))[batch.valid_BT]
+        out = model.logits(model(batch))[begun_by(batch).valid_BT]
         unread = _unread(model)
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in model.named_parameters():
@@ -296,10 +317,20 @@ def _carries_mask(model: AnyModel) -> bool:
     return isinstance(model, Encode) and isinstance(model.spec.encoder, ViT) and model.spec.encoder.mask_token
 
 
-def _unread(model: Causal) -> set[str]:
+def _unread(model: Writes) -> set[str]:
     if model.spec.sight is None:
         return set()
-    eye = model.spec.sight.encoder
+    return _unasked(model.spec.sight) | _unlooked(model.spec.sight)
+
+
+def _unasked(sight: SightSpec) -> set[str]:
+    """What the last block of a Q-Former makes of words."""
+    last = [(number, step.depth - 1) for number, step in enumerate(sight.connector) if isinstance(step, QFormer)]
+    return {f"connect.steps.{at}.blocks.{block}.{part}_words." for at, block in last for part in ("mlp", "norm")}
+
+
+def _unlooked(sight: SightSpec) -> set[str]:
+    eye = sight.encoder
     if isinstance(eye, ByKind):
         # What is shown here are pictures.
         return {"vision.clips."} | _idle("vision.pictures.", eye.pictures)
@@ -346,6 +377,7 @@ BY_KIND = {
         ONLY_SEEING,
     ),
     "prefix": {},
+    "visual seq2seq": {},
     "text encoder": dict.fromkeys(
         (
             "cached_is_uncached",

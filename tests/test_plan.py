@@ -14,7 +14,8 @@ from chiasm.errors import BadPicture, BadPrompt, Overflow
 from chiasm.geometry import Size
 from chiasm.place import Box, Grid
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import NO_SLOT, Clip, Count, Plan, count
+from chiasm.prompt.plan import Clip, Count, Plan, count
+from chiasm.prompt.row import NO_SLOT
 from chiasm.spec import Causal
 from chiasm.weights.read import describe
 

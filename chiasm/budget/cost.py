@@ -10,7 +10,7 @@ from typing import Any, Literal
 from chiasm.budget.work import Work, work
 from chiasm.geometry import Size, views
 from chiasm.place import Grid, connect, encoded
-from chiasm.spec import Around, Bare, Block, Causal, ConvViT, Edges, RowColumn, RowEnds, Sight, ViT
+from chiasm.spec import Ahead, Around, Bare, Block, Causal, ConvViT, Edges, RowColumn, RowEnds, Sight, ViT
 
 DType = Literal["float32", "bfloat16", "int8"]
 BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -204,7 +204,7 @@ def _marks(sight: Sight, grids: Sequence[Grid]) -> int:
     from chiasm.prompt.marks import controls
 
     match sight.marks:
-        case Bare() | Around() | Edges() | RowEnds():
+        case Bare() | Ahead() | Around() | Edges() | RowEnds():
             return controls(sight.marks, grids)
         case RowColumn():
             # A line feed after each row of tiles; the last one is written twice, which is one id.

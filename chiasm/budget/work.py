@@ -31,6 +31,7 @@ from chiasm.spec import (
     PoolClips,
     PoolTime,
     Precomputed,
+    QFormer,
     Resampler,
     Sight,
     Step,
@@ -188,3 +189,10 @@ def _step(step: Step, tokens: int, width: int) -> int:
             shared = 2 * keys * block.width * 2 * block.kv_heads * block.head_width
             own = 2 * queries * block.width * block.heads * block.head_width + _after(block, queries)
             return depth * (shared + own + _attention(block, queries * keys))
+        case QFormer(block, depth, queries, every):
+            # Of one view, without the text that may stand beside the queries.
+            asks = queries + step.added
+            crossed = len(range(0, depth, every))
+            heads, shared = block.heads * block.head_width, 2 * block.kv_heads * block.head_width
+            across = 2 * asks * 2 * block.width * heads + 2 * tokens * width * shared + _attention(block, asks * tokens)
+            return depth * (_linear(block, asks) + _attention(block, asks * asks)) + crossed * across

@@ -17,7 +17,7 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, DynamicTiles, Resize
+from chiasm.spec import ByKind, DynamicTiles, Resize, Splice
 from chiasm.spec import Causal as Spec
 
 
@@ -34,7 +34,7 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
 
 def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
     sight = model.spec.sight
-    if sight is None:
+    if sight is None or not isinstance(sight.fusion, Splice):
         rows = given.rows
     else:
         given = taken(given, sight.fusion.image)
@@ -54,12 +54,12 @@ def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tupl
     if sight is None or shown is None:
         return Plan.from_ids(model.spec, rows, prompts=prompts), None
     spec = replace(model.spec, sight=replace(sight, views=shown.views))
-    return Plan.from_ids(spec, rows, shown.items, prompts=prompts), shown.patches_PK
+    return Plan.from_ids(spec, rows, shown.items, prompts=prompts, hints=given.hints), shown.patches_PK
 
 
 def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[str, Tensor], Batch]:
     batch = plan.batch(patches_PK)
-    visual = model.see(batch.sight) if isinstance(batch.sight, Seen) else batch.sight
+    visual = model.see(batch.sight, batch.hint) if isinstance(batch.sight, Seen) else batch.sight
     got = {"logits": model.logits(model.read(batch, visual))}
     if visual is not None:
         got |= _visual(model, plan, visual)

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from chiasm.generate.seq2seq import greedy
+from chiasm.check.causal import framed
+from chiasm.generate.engine import greedy
 from chiasm.model import Seq2Seq, prepare
+from chiasm.model import Sight as Seen
+from chiasm.prompt.plan import Plan
 from chiasm.reference.given import Given
+from chiasm.spec import Alone
 
 
 def seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
-    memory = model.read(given["input_ids"], given.valid_BT)
-    got = {"encoder_last_hidden_state": memory.states_BTD, "logits": model.logits(model(given["decoder_input_ids"], memory))}
+    plan, patches = _planned(model, given, given["decoder_input_ids"].tolist())
+    batch = plan.batch(patches)
+    visual = model.see(batch.sight, batch.hint) if isinstance(batch.sight, Seen) else batch.sight
+    memory = model.read(batch, visual)
+    assert batch.target is not None
+    got = {"logits": model.logits(model.write(batch.target, memory))}
+    if "input_ids" in given:
+        got["encoder_last_hidden_state"] = framed(memory.states_BTD, batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
         prepare(model)
-        memory = model.read(given["input_ids"], given.valid_BT)
-        new = greedy(model, memory, meta["generate"]["new_tokens"])
+        plan, patches = _planned(model, given, ())
+        new = greedy(model, plan.batch(patches), meta["generate"]["new_tokens"])
         got["generated"] = torch.cat([torch.full_like(new[:, :1], model.spec.language.start), new], 1)
     return got
+
+
+def _planned(model: Seq2Seq, given: Given, targets: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
+    sight = model.spec.sight
+    if sight is None:
+        return Plan.from_ids(model.spec, given.rows, targets=targets), None
+    shown = given.shown(sight, sight.connector)
+    if shown is None:
+        return Plan.from_ids(model.spec, given.rows, targets=targets, hints=given.hints), None
+    spec = replace(model.spec, sight=replace(sight, views=shown.views))
+    rows: list[list[int]] = [[] for _ in shown.items] if isinstance(sight.fusion, Alone) else given.rows
+    return Plan.from_ids(spec, rows, shown.items, targets=targets, hints=given.hints), shown.patches_PK

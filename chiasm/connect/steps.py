@@ -9,13 +9,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from chiasm.connect.qformer import Hint, QueryTransformer
 from chiasm.connect.resampler import ResamplerStep
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import norm
 from chiasm.place import NEWLINE, Laid, leaves, route
 from chiasm.shapes import check
-from chiasm.spec import JoinTiles, Merge, Mlp, Normed, PoolClips, PoolTime, Resampler, Step, TwoMeans
+from chiasm.spec import JoinTiles, Merge, Mlp, Normed, PoolClips, PoolTime, QFormer, Resampler, Step, TwoMeans
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,14 @@ class Connector(nn.Module):
                     modules.append(BlendStep())
                 case TwoMeans():
                     modules.append(MeansStep())
+                case QFormer():
+                    modules.append(QueryTransformer(step, width))
             width = leaves(step, width)
         self.steps = nn.ModuleList(modules)
         self.width = width
 
-    def forward(self, features_PE: Tensor, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Visual:
+    def forward(self, features_PE: Tensor, laid: Laid, sizes: Sequence[tuple[int, int]], hint: Hint | None = None) -> Visual:
+        """`hint` is the text that goes with each item, for a step that reads one."""
         x = features_PE
         for step, module in zip(self.spec, self.steps, strict=True):
             if isinstance(step, Mlp | Normed):
@@ -142,5 +146,9 @@ class Connector(nn.Module):
             path = route(step, laid, sizes)
             index_VM = torch.from_numpy(path.index_VM).to(x.device)
             weight_VM = None if path.weight_VM is None else torch.from_numpy(path.weight_VM).to(x.device)
-            x, laid = module(x, index_VM, weight_VM), path.laid
+            if isinstance(step, QFormer):
+                told = None if hint is None else hint.of([grid.item for grid in laid.grids])
+                x, laid = module(x, index_VM, weight_VM, told), path.laid
+            else:
+                x, laid = module(x, index_VM, weight_VM), path.laid
         return Visual(x, laid)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from chiasm.connect.steps import Visual
 from chiasm.model import Causal
-from chiasm.prompt.plan import NO_SLOT, Plan, Row
+from chiasm.prompt.plan import Plan
+from chiasm.prompt.row import NO_SLOT, Row
 
 POSITIONS_AT_ONCE = 512
 """Hidden states whose scores of the whole vocabulary are held at a time."""

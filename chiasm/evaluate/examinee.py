@@ -18,8 +18,9 @@ from chiasm.model import Batch, Causal
 from chiasm.model import Sight as Seen
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import NO_SLOT, Plan
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
+from chiasm.prompt.row import NO_SLOT
 
 TOKENS_AT_ONCE = 6144
 """Positions of one forward, about."""

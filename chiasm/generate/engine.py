@@ -13,8 +13,14 @@ from chiasm.errors import Overflow, Unsupported
 from chiasm.generate.choose import Chooser
 from chiasm.generate.cycles import Watch
 from chiasm.generate.sampling import Sampling
+from chiasm.language.seq2seq import Memory
 from chiasm.layers.cache import KVCache
-from chiasm.model import Batch, Causal
+from chiasm.model import Batch, Causal, Seq2Seq, Writer
+from chiasm.model import Sight as Seen
+from chiasm.spec import Alone
+
+_ENDLESS = 1 << 40
+"""The length of a row that nothing bounds."""
 
 Finish = Literal["stop", "length", "repetition", "cancelled"]
 """Why a row ended: a stop id, the limit of tokens, a cycle, or its caller's wish."""
@@ -41,8 +47,28 @@ class End:
 Event = Token | End
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """What a target's decoder goes on from: its own past, and the sources."""
+
+    cache: KVCache
+    memory: Memory
+
+    @property
+    def room(self) -> int:
+        return self.cache.room
+
+    def pick(self, rows: list[int], room: int) -> Recalled:
+        """These rows, in this order, repeated where named twice, with room for `room` positions."""
+        return Recalled(self.cache.pick(rows, room), self.memory.pick(rows))
+
+
+Past = KVCache | Recalled
+"""What was read, as the next step needs it."""
+
+
 def generate(
-    model: Causal,
+    model: Writer,
     batch: Batch,
     sampling: Sampling,
     *,
@@ -66,7 +92,7 @@ def generate(
 
 
 def _run(
-    model: Causal,
+    model: Writer,
     batch: Batch,
     sampling: Sampling,
     seeds: Sequence[int],
@@ -75,10 +101,11 @@ def _run(
 ) -> Iterator[Event]:
     with torch.inference_mode():
         logits_BS, cache = prefill(model, batch, max(limits))
-        prompts = [ids[valid] for ids, valid in zip(batch.ids_BT, batch.valid_BT, strict=True)]
+        begun = begun_by(batch)
+        prompts = [ids[valid] for ids, valid in zip(begun.ids_BT, begun.valid_BT, strict=True)]
         chooser = Chooser(sampling, prompts, placeholders(model), seeds, logits_BS)
     watches = [Watch(sampling.cycle) if sampling.cycle else None for _ in prompts]
-    in_batch, alive, next_B = list(range(len(prompts))), set(range(len(prompts))), batch.next_B
+    in_batch, alive, next_B = list(range(len(prompts))), set(range(len(prompts))), begun.next_B
     for number in range(max(limits)):
         with torch.inference_mode():
             ids_B, logprobs_B = chooser.choose(logits_BS, number)
@@ -117,44 +144,64 @@ def _circles(watch: Watch | None, token: int) -> bool:
     return watch is not None and watch.sees(token)
 
 
-def prefill(model: Causal, batch: Batch, room: int) -> tuple[Tensor, KVCache]:
-    """Reads the batch; the last position's logits [B, S], and a cache with room for `room` positions more."""
-    cache = model.room(len(batch.ids_BT), batch.ids_BT.shape[1] + room)
-    hidden_BTD = model(batch, cache, "last")
-    return model.logits(hidden_BTD[:, -1]), cache
+def begun_by(batch: Batch) -> Batch:
+    """The rows that are gone on with: targets where the batch's own rows are sources."""
+    return batch if batch.target is None else batch.target
 
 
-def step(model: Causal, ids_B: Tensor, where_B: Tensor, cache: KVCache) -> Tensor:
+def prefill(model: Writer, batch: Batch, room: int) -> tuple[Tensor, Past]:
+    """Reads the batch; the last position's logits [B, S], and what was read with room for `room` positions more."""
+    begun = begun_by(batch)
+    cache = model.room(len(begun.ids_BT), begun.ids_BT.shape[1] + room)
+    match model:
+        case Causal():
+            return model.logits(model(batch, cache, "last")[:, -1]), cache
+        case Seq2Seq():
+            visual = model.see(batch.sight, batch.hint) if isinstance(batch.sight, Seen) else batch.sight
+            memory = model.read(batch, visual)
+            return model.logits(model.write(begun, memory, cache)[:, -1]), Recalled(cache, memory)
+
+
+def step(model: Writer, ids_B: Tensor, where_B: Tensor, past: Past) -> Tensor:
     """Reads one more token of every row at its position; logits [B, S]."""
-    hidden_BTD = model.language.embed(ids_B[:, None])
-    where_ABT = where_B[None, :, None].expand(model.spec.decoder.rope.axes, -1, 1)
-    valid_BT = torch.ones_like(ids_B[:, None], dtype=torch.bool)
-    return model.logits(model.language(hidden_BTD, where_ABT, valid_BT, cache)[:, -1])
+    hidden_BTD = further(model, ids_B[:, None], where_B[:, None], torch.ones_like(ids_B[:, None], dtype=torch.bool), past)
+    return model.logits(hidden_BTD[:, -1])
 
 
-def greedy(model: Causal, batch: Batch, count: int) -> Tensor:
+def further(model: Writer, ids_BT: Tensor, where_BT: Tensor, valid_BT: Tensor, past: Past) -> Tensor:
+    """Reads more tokens of every row at their positions: hidden states [B, T, D]."""
+    hidden_BTD: Tensor = model.language.embed(ids_BT)
+    if isinstance(model, Seq2Seq):
+        assert isinstance(past, Recalled)
+        return model.language(hidden_BTD, where_BT, valid_BT, past.memory, past.cache)
+    assert isinstance(past, KVCache)
+    return model.language(hidden_BTD, where_BT.expand(model.spec.axes, -1, -1), valid_BT, past)
+
+
+def greedy(model: Writer, batch: Batch, count: int) -> Tensor:
     """The `count` likeliest tokens, one after the other; no id is forbidden and none ends a row: [B, count]."""
-    logits_BS, cache = prefill(model, batch, count)
-    chosen = [logits_BS.argmax(-1)]
+    logits_BS, past = prefill(model, batch, count)
+    chosen, next_B = [logits_BS.argmax(-1)], begun_by(batch).next_B
     for number in range(count - 1):
-        logits_BS = step(model, chosen[-1], batch.next_B + number, cache)
+        logits_BS = step(model, chosen[-1], next_B + number, past)
         chosen.append(logits_BS.argmax(-1))
     return torch.stack(chosen, 1)
 
 
-def placeholders(model: Causal) -> tuple[int, ...]:
+def placeholders(model: Writer) -> tuple[int, ...]:
     """Ids that stand for visual tokens: a model must never write them."""
-    if model.spec.sight is None:
+    if model.spec.sight is None or isinstance(model.spec.sight.fusion, Alone):
         return ()
     fusion = model.spec.sight.fusion
     return (fusion.image,) if fusion.video is None else (fusion.image, fusion.video)
 
 
-def _limits(model: Causal, batch: Batch, sampling: Sampling, asked: Sequence[int] | None) -> list[int]:
+def _limits(model: Writer, batch: Batch, sampling: Sampling, asked: Sequence[int] | None) -> list[int]:
     """How many tokens each row may get."""
-    context = model.spec.decoder.context
-    longest = context if sampling.max_length is None else min(context, sampling.max_length)
-    lengths = batch.valid_BT.sum(-1).tolist()
+    context = model.spec.context
+    bounds = [bound for bound in (context, sampling.max_length) if bound is not None]
+    longest = min(bounds, default=_ENDLESS)
+    lengths = begun_by(batch).valid_BT.sum(-1).tolist()
     for row, length in enumerate(lengths):
         if length >= longest:
             called = "the model's context" if longest == context else "max_length"

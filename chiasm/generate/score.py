@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from chiasm.errors import BadPrompt, Overflow
-from chiasm.generate.engine import prefill
-from chiasm.layers.cache import KVCache
-from chiasm.model import Batch, Causal
+from chiasm.generate.engine import Past, begun_by, further, prefill
+from chiasm.model import Batch, Writer
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Scored:
 
 
 def score(
-    model: Causal,
+    model: Writer,
     batch: Batch,
     candidates: Sequence[Sequence[Sequence[int]]],
     *,
@@ -44,18 +43,18 @@ def score(
     flat = [(row, tuple(ids)) for row, several in enumerate(candidates) for ids in several]
     _fit(model, batch, flat)
     with torch.inference_mode():
-        logits_BS, cache = prefill(model, batch, 0)
+        logits_BS, past = prefill(model, batch, 0)
         first_BS = logits_BS.float().log_softmax(-1)
         scored = (
             one
             for start in range(0, len(flat), at_once)
-            for one in _read(model, batch, flat[start : start + at_once], first_BS, cache)
+            for one in _read(model, batch, flat[start : start + at_once], first_BS, past)
         )
         return [[next(scored) for _ in several] for several in candidates]
 
 
 def _read(
-    model: Causal, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]], first_BS: Tensor, cache: KVCache
+    model: Writer, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]], first_BS: Tensor, past: Past
 ) -> Iterator[Scored]:
     """One forward over candidates, padded on the right; the last token of each is only predicted, never read."""
     rows, device = [row for row, _ in flat], first_BS.device
@@ -67,13 +66,10 @@ def _read(
         padded = torch.tensor([ids + (0,) * (longest + 1 - len(ids)) for _, ids in flat], device=device)
         steps = torch.arange(longest, device=device)
         valid_NT = steps < lengths[:, None]
-        where_NT = batch.next_B[rows][:, None] + steps
-        hidden_NTD = model.language(
-            model.language.embed(padded[:, :-1]),
-            where_NT.expand(model.spec.decoder.rope.axes, -1, -1),
-            valid_NT,
-            cache.pick(rows, cache.length + longest),
-        )
+        begun = begun_by(batch)
+        where_NT = begun.next_B[rows][:, None] + steps
+        past = past.pick(rows, begun.ids_BT.shape[1] + longest)
+        hidden_NTD = further(model, padded[:, :-1], where_NT, valid_NT, past)
         logprobs = model.logits(hidden_NTD[valid_NT]).float().log_softmax(-1)
         of_next = logprobs.gather(-1, padded[:, 1:][valid_NT][:, None])[:, 0]
         rest = [tuple(part.tolist()) for part in torch.split(of_next, lengths.tolist())]
@@ -81,12 +77,12 @@ def _read(
         yield Scored((start, *others))
 
 
-def _fit(model: Causal, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]]) -> None:
-    context, lengths = model.spec.decoder.context, batch.valid_BT.sum(-1).tolist()
+def _fit(model: Writer, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]]) -> None:
+    context, lengths = model.spec.context, begun_by(batch).valid_BT.sum(-1).tolist()
     for row, ids in flat:
         if not ids:
             raise BadPrompt(f"an empty candidate for row {row}: there is nothing to score")
-        if lengths[row] + len(ids) > context:
+        if context is not None and lengths[row] + len(ids) > context:
             over = lengths[row] + len(ids) - context
             message = (
                 f"row {row} with a candidate of {len(ids)} tokens is {over} longer than the model's context of "

@@ -18,15 +18,15 @@ class Held(NamedTuple):
 
 
 class CrossAttention(nn.Module):
-    """softmax(q k^T s) v, queries from one sequence, keys and values from another of the same width."""
+    """softmax(q k^T s) v, queries from one sequence, keys and values from another, of the same width or of `asked`."""
 
-    def __init__(self, spec: Block) -> None:
+    def __init__(self, spec: Block, asked: int | None = None) -> None:
         super().__init__()
         self.head_width = spec.head_width
         across, shared = spec.heads * spec.head_width, spec.kv_heads * spec.head_width
         self.q = nn.Linear(spec.width, across, spec.qkv_bias)
-        self.k = nn.Linear(spec.width, shared, spec.qkv_bias)
-        self.v = nn.Linear(spec.width, shared, spec.qkv_bias)
+        self.k = nn.Linear(asked or spec.width, shared, spec.qkv_bias)
+        self.v = nn.Linear(asked or spec.width, shared, spec.qkv_bias)
         self.out = nn.Linear(across, spec.width, spec.out_bias)
         self.louder = louder(spec)
 

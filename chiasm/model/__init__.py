@@ -22,8 +22,11 @@ from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
     "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "MaskDecoder", "Match", "Segment", "Seq2Seq",
-    "Sight", "assemble", "blank", "parameters", "prepare",
+    "Sight", "Writer", "assemble", "blank", "parameters", "prepare",
 ]  # fmt: skip
+
+Writer = Causal | Seq2Seq
+"""Models that write."""
 
 AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Segment | Connect | MaskDecoder
 

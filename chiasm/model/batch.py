@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chiasm.connect.qformer import Hint
 from chiasm.connect.steps import Visual
 from chiasm.place import Grid, Laid
 from chiasm.shapes import check
@@ -28,7 +29,8 @@ class Batch:
     `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows
     with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `prompt_BT` is for models
     whose prompt sees itself whole: true at its positions. `sight` is what is to be seen, or visual tokens that were seen
-    before."""
+    before, `hint` the text that a connector reads with each item. Where the rows are sources, `target` is what is written
+    after them."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -39,6 +41,8 @@ class Batch:
     segment_BT: Tensor | None = None
     prompt_BT: Tensor | None = None
     sight: Sight | Visual | None = None
+    hint: Hint | None = None
+    target: Batch | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -68,6 +72,8 @@ class Batch:
             segment_BT=None if self.segment_BT is None else self.segment_BT.to(device),
             prompt_BT=None if self.prompt_BT is None else self.prompt_BT.to(device),
             sight=sight,
+            hint=None if self.hint is None else self.hint.to(device),
+            target=None if self.target is None else self.target.to(device),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from chiasm import spec as specs
+from chiasm.connect.qformer import Hint
 from chiasm.connect.steps import Connector, Visual
 from chiasm.language.decoder import CausalDecoder
 from chiasm.layers.attention import Wanted
@@ -30,13 +31,13 @@ class Causal(nn.Module):
 
     def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""
-        visual = self.see(batch.sight) if isinstance(batch.sight, Sight) else batch.sight
+        visual = self.see(batch.sight, batch.hint) if isinstance(batch.sight, Sight) else batch.sight
         return self.read(batch, visual, cache, wanted)
 
-    def see(self, sight: Sight) -> Visual:
+    def see(self, sight: Sight, hint: Hint | None = None) -> Visual:
         """Visual tokens of all pictures of a batch."""
         features_PE = self.vision(sight.patches_PK, sight.grids)
-        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes)
+        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes, hint)
 
     def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """The language half: ids and visual tokens to hidden states."""

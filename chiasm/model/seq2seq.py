@@ -1,13 +1,18 @@
-"""A source read as a whole, a target written after it."""
+"""A source read as a whole, a target written after it; the source may hold pictures, or be one."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from chiasm import spec as specs
+from chiasm.connect.qformer import Hint
+from chiasm.connect.steps import Connector, Visual
 from chiasm.language.seq2seq import Memory, SourceTarget
 from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import scores
+from chiasm.model.batch import Batch, Sight
+from chiasm.sequence.splice import splice
+from chiasm.vision import encoder
 
 
 class Seq2Seq(nn.Module):
@@ -16,18 +21,35 @@ class Seq2Seq(nn.Module):
     def __init__(self, spec: specs.Seq2Seq) -> None:
         super().__init__()
         self.spec = spec
+        if spec.sight is not None:
+            self.vision = encoder(spec.sight.encoder)
+            self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
         self.language = SourceTarget(spec.language)
         if not spec.language.tied:
             self.head = nn.Linear(spec.language.width, spec.language.vocab, bias=False)
 
-    def read(self, ids_BT: Tensor, valid_BT: Tensor) -> Memory:
-        """What the decoder asks of a source; pads may stand anywhere."""
-        return self.language.read(self.language.embed(ids_BT), valid_BT)
+    def forward(self, batch: Batch) -> Tensor:
+        """Normed hidden states of the targets' positions, [B, T, D]; `logits` scores them."""
+        visual = self.see(batch.sight, batch.hint) if isinstance(batch.sight, Sight) else batch.sight
+        assert batch.target is not None
+        return self.write(batch.target, self.read(batch, visual))
 
-    def forward(self, ids_BT: Tensor, memory: Memory, cache: KVCache | None = None) -> Tensor:
-        """Normed hidden states of a target's positions, [B, T, D]; with a cache they are the newest ones."""
-        hidden_BTD: Tensor = self.language(self.language.embed(ids_BT), memory, cache)
-        return hidden_BTD
+    def see(self, sight: Sight, hint: Hint | None = None) -> Visual:
+        """Visual tokens of all pictures of a batch."""
+        features_PE = self.vision(sight.patches_PK, sight.grids)
+        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes, hint)
+
+    def read(self, batch: Batch, visual: Visual | None) -> Memory:
+        """What the decoder asks of the sources: ids, and visual tokens in their places."""
+        hidden_BTD = self.language.embed(batch.ids_BT.masked_fill(batch.slot_BT >= 0, 0))
+        if visual is not None:
+            hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
+        return self.language.read(hidden_BTD, batch.where_ABT[0], batch.valid_BT)
+
+    def write(self, target: Batch, memory: Memory, cache: KVCache | None = None) -> Tensor:
+        """Normed hidden states of the targets' positions, [B, T, D]; with a cache they are the newest ones."""
+        hidden_BTD: Tensor = self.language.embed(target.ids_BT)
+        return self.language(hidden_BTD, target.where_ABT[0], target.valid_BT, memory, cache)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""

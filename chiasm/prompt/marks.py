@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from chiasm.errors import BadPrompt
 from chiasm.place import Grid
 from chiasm.prompt.chat import Rendered, Span
-from chiasm.spec import Around, Bare, Edges, Marks, RowColumn, RowEnds
+from chiasm.spec import Ahead, Around, Bare, Edges, Marks, RowColumn, RowEnds
 
 
 def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -> str:
     """The text of one picture: `grids` are its views as they leave the connector, `count` its visual tokens."""
     match marks:
-        case Bare():
+        case Bare() | Ahead():
             return placeholder * count
         case RowColumn(edge, tile, whole):
             *tiles, last = grids
@@ -50,7 +50,7 @@ class Controls:
 def around(marks: Marks) -> Controls:
     """Where the control tokens of one picture stand."""
     match marks:
-        case Bare():
+        case Bare() | Ahead():
             return Controls()
         case RowColumn():
             return Controls(leading=2, closing=1)

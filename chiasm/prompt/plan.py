@@ -1,5 +1,8 @@
 """One plan, used by everybody: which ids stand where, which visual token goes into which slot, positions, what is trained on.
 
+A model that writes after a source has two streams, sources and targets; a connector that reads text beside what was seen has
+a third one, the hint.
+
 A plan is made of rows of ids and of the sizes of pictures, never of pixels; its tensors are the model's `Batch`. Whoever
 wants to know what a request costs, to train on it or to answer it asks the same plan.
 """
@@ -7,10 +10,9 @@ wants to know what a request costs, to train on it or to answer it asks the same
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from chiasm.errors import BadPrompt, Overflow
@@ -19,12 +21,11 @@ from chiasm.model import Batch
 from chiasm.model import Sight as Seen
 from chiasm.place import Grid, Ints, Laid, connect, encoded
 from chiasm.prompt.marks import around, controls
+from chiasm.prompt.row import NO_SLOT, Row, known, padded
+from chiasm.prompt.streams import heard_by, hint, targets_of
 from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
-from chiasm.spec import Causal, Sight
-
-NO_SLOT = -1
-"""In a row's slots: a token that is no visual token."""
+from chiasm.spec import Alone, Causal, Seq2Seq, Sight, Splice, Writer
 
 
 @dataclass(frozen=True)
@@ -39,28 +40,10 @@ Item = Size | Clip
 
 
 @dataclass(frozen=True)
-class Row:
-    """One sequence without pads. `slots_T` is the visual token of each position or NO_SLOT, `next` the position of the token
-    that would follow, `supervise_T` true where training may look, `segment_T` the tree and branch of each token, numbered as
-    `sequence.masks` does (0: the prefix of the first tree). The first `prompt` tokens see one another, later ones too."""
-
-    ids_T: Ints
-    slots_T: Ints
-    where_AT: Ints
-    next: int
-    supervise_T: np.ndarray
-    segment_T: Ints
-    prompt: int = 0
-
-    def __len__(self) -> int:
-        return len(self.ids_T)
-
-
-@dataclass(frozen=True)
 class Plan:
     """Rows, and where every visual token of every item stands."""
 
-    spec: Causal
+    spec: Writer
     rows: tuple[Row, ...]
     items: tuple[Item, ...]
     grids: tuple[Grid, ...]
@@ -69,32 +52,43 @@ class Plan:
     @classmethod
     def from_ids(
         cls,
-        spec: Causal,
+        spec: Writer,
         rows: Sequence[Sequence[int]],
         items: Sequence[Item] = (),
         supervise: Sequence[Sequence[bool]] | None = None,
         names: Sequence[str] = (),
         prompts: Sequence[int] | None = None,
+        *,
+        targets: Sequence[Sequence[int]] = (),
+        hints: Sequence[Sequence[int]] = (),
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
 
         Pictures fill the image placeholders and clips the video placeholders, or both the same; a row takes items until its
-        placeholders are full and must end on an item's end. `prompts` are the lengths of the rows' prompts, where the model
-        sees those whole (none: all that stands before the first token that training may look at). Raises `BadPrompt` naming
-        the row, both counts and the items, and `Overflow` where a row is longer than the model's context.
+        placeholders are full and must end on an item's end. Where pictures stand alone, item n is row n, which has no ids.
+        `prompts` are the lengths of the rows' prompts, where the model sees those whole (none: all that stands before the
+        first token that training may look at). Of a model with sources and targets the rows are sources; `targets` are what
+        is written after each, none meaning the id that begins one, and `supervise` is about them. `hints` are what a
+        connector reads with each row's pictures.
+
+        Raises `BadPrompt` naming the row, both counts and the items, and `Overflow` where a row is longer than the model's
+        context.
         """
         grids, laid, counts = lay(spec, items)
-        slots = _slots(spec, [np.asarray(row, np.int64) for row in rows], items, counts, names)
+        ids = _filled(spec, [np.asarray(row, np.int64) for row in rows], counts)
+        slots = _slots(spec, ids, items, counts, names)
+        heard = heard_by(spec, hints, len(ids))
+        written = targets_of(spec, targets, len(ids), supervise)
         planned = []
-        for number, (row, slots_T) in enumerate(zip(rows, slots, strict=True)):
-            ids_T = np.asarray(row, np.int64)
-            _known(number, ids_T[slots_T == NO_SLOT], spec.decoder.vocab)
-            time = spec.sight.fusion.time if spec.sight else None
-            where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.decoder.rope.axes, time)
-            watched = np.asarray(supervise[number] if supervise else np.zeros(len(ids_T)), bool)
-            first = spec.decoder.rope.first
+        for number, (ids_T, slots_T) in enumerate(zip(ids, slots, strict=True)):
+            known(number, ids_T[slots_T == NO_SLOT], spec.vocab)
+            time = spec.sight.fusion.time if spec.sight and isinstance(spec.sight.fusion, Splice) else None
+            where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.axes, time)
+            own = supervise if isinstance(spec, Causal) else None
+            watched, idle = np.asarray(own[number] if own else np.zeros(len(ids_T)), bool), np.zeros_like(ids_T)
             prompt = _prompt(spec, watched, None if prompts is None else prompts[number])
-            planned.append(Row(ids_T, slots_T, where_AT + first, after + first, watched, np.zeros_like(ids_T), prompt))
+            row = Row(ids_T, slots_T, where_AT + spec.first, after + spec.first, watched, idle, prompt)
+            planned.append(replace(row, target=written[number], hint_T=heard[number]))
         plan = cls(spec, tuple(planned), tuple(items), grids, laid)
         plan.fits(0)
         return plan
@@ -116,9 +110,11 @@ class Plan:
         return cls(spec, tuple(_abreast(trees, room)), tuple(items), grids, laid)
 
     def fits(self, more: int) -> None:
-        """Raises `Overflow` unless every row, and `more` tokens after it, are within the model's context."""
-        context = self.spec.decoder.context
-        for number, row in enumerate(self.rows):
+        """Raises `Overflow` unless every row (or target), and `more` tokens after it, are within the model's context."""
+        context = self.spec.context
+        if context is None:
+            return
+        for number, row in enumerate(row.target or row for row in self.rows):
             if len(row) + more > context:
                 visual = int((row.slots_T != NO_SLOT).sum())
                 message = (
@@ -130,31 +126,12 @@ class Plan:
 
     def batch(self, patches_PK: Tensor | None = None) -> Batch:
         """The plan's tensors, rows padded on the left; with pictures, also the patches of all items in order, [P, K]."""
-        longest, axes = max(map(len, self.rows)), self.spec.decoder.rope.axes
-        rows = len(self.rows)
-        ids, slots = np.zeros((rows, longest), np.int64), np.full((rows, longest), NO_SLOT, np.int64)
-        where, valid = np.zeros((axes, rows, longest), np.int64), np.zeros((rows, longest), bool)
-        watched, segments = np.zeros((rows, longest), bool), np.zeros((rows, longest), np.int64)
-        prompts = np.zeros((rows, longest), bool)
-        for number, row in enumerate(self.rows):
-            real = slice(longest - len(row), longest)
-            ids[number, real], slots[number, real] = row.ids_T, row.slots_T
-            where[:, number, real], valid[number, real] = row.where_AT, True
-            watched[number, real], segments[number, real] = row.supervise_T, row.segment_T
-            prompts[number, real] = np.arange(len(row)) < row.prompt
-        after = torch.tensor([row.next for row in self.rows])
-        sight = None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes)
-        branches = torch.from_numpy(segments) if segments.any() else None
-        return Batch(
-            ids_BT=torch.from_numpy(ids),
-            slot_BT=torch.from_numpy(slots),
-            where_ABT=torch.from_numpy(where),
-            valid_BT=torch.from_numpy(valid),
-            next_B=after,
-            supervise_BT=torch.from_numpy(watched),
-            segment_BT=branches,
-            prompt_BT=torch.from_numpy(prompts) if prompts.any() else None,
-            sight=sight,
+        targets = [row.target for row in self.rows if row.target is not None]
+        return replace(
+            padded(self.rows, self.spec.axes),
+            sight=None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes),
+            hint=hint(self.rows, self.laid, len(self.items)),
+            target=padded(targets, 1) if targets else None,
         )
 
     @property
@@ -193,7 +170,7 @@ class Plan:
         return np.bincount(self.laid.items(), minlength=len(self.items)).tolist()
 
 
-def lay(spec: Causal, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, list[int]]:
+def lay(spec: Writer, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, list[int]]:
     """The patch grids of all items, the places of all visual tokens, and how many each item has: from sizes alone."""
     if spec.sight is None:
         if items:
@@ -213,7 +190,7 @@ class Count:
     marks: int
 
 
-def count(spec: Causal, size: Size) -> Count:
+def count(spec: Writer, size: Size) -> Count:
     """The tokens of one picture, from its size alone. Raises `BadPicture` for a size that the family refuses."""
     _, laid, (visual,) = lay(spec, [size])
     assert spec.sight is not None
@@ -229,13 +206,29 @@ def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:
             return [Grid(number, grid.t, grid.h, grid.w, grid.box, grid.times)]
 
 
-def _slots(spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[int], names: Sequence[str]) -> list[Ints]:
+def _filled(spec: Writer, rows: list[Ints], counts: list[int]) -> list[Ints]:
+    """Rows with room for their pictures, where a picture is a whole row."""
+    if spec.sight is None or not isinstance(spec.sight.fusion, Alone):
+        return rows
+    words = sum(map(len, rows))
+    if words or len(rows) != len(counts):
+        message = (
+            f"{len(rows)} rows of {words} tokens of text for {len(counts)} pictures, and this model reads one picture a row "
+            "without a word: give as many rows, all of them empty, and the text as their targets"
+        )
+        raise BadPrompt(message)
+    return [np.zeros(count, np.int64) for count in counts]
+
+
+def _slots(spec: Writer, rows: list[Ints], items: Sequence[Item], counts: list[int], names: Sequence[str]) -> list[Ints]:
     """The visual token of each position of each row."""
     slots = [np.full(len(row), NO_SLOT, np.int64) for row in rows]
     if spec.sight is None:
         return slots
     starts = np.cumsum([0, *counts])
     fusion = spec.sight.fusion
+    if isinstance(fusion, Alone):
+        return [np.arange(starts[number], starts[number + 1]) for number in range(len(rows))]
     apart = [(fusion.image, (Size,)), (fusion.video, (Clip,))]
     kinds = [(fusion.image, (Size, Clip))] if fusion.video is None else apart
     for placeholder, kind in kinds:
@@ -257,20 +250,11 @@ def _slots(spec: Causal, rows: list[Ints], items: Sequence[Item], counts: list[i
     return slots
 
 
-def _prompt(spec: Causal, watched_T: np.ndarray, said: int | None) -> int:
+def _prompt(spec: Writer, watched_T: np.ndarray, said: int | None) -> int:
     """How many tokens of a row see one another, later ones too."""
-    if spec.prompt == "causal":
+    if isinstance(spec, Seq2Seq) or spec.prompt == "causal":
         return 0
     return said if said is not None else int(watched_T.argmax()) if watched_T.any() else len(watched_T)
-
-
-def _known(row: int, ids: Ints, vocab: int) -> None:
-    strange = ids[(ids < 0) | (ids >= vocab)]
-    if len(strange):
-        message = (
-            f"row {row} has the id {strange[0]}, and the model's vocabulary goes from 0 to {vocab - 1}: another tokenizer's?"
-        )
-        raise BadPrompt(message)
 
 
 def _disagreement(

@@ -17,7 +17,7 @@ from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Message
 from chiasm.prompt.plan import Item, Plan, lay
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Causal
+from chiasm.spec import Causal, Splice
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Planner:
 
     def placeholder(self) -> str:
         """The control token whose id the model's fusion replaces by visual tokens."""
-        assert self.spec.sight is not None
+        assert self.spec.sight is not None and isinstance(self.spec.sight.fusion, Splice)
         wanted = self.spec.sight.fusion.image
         for token, number in self.tokenizer.added.items():
             if number == wanted:

@@ -113,6 +113,14 @@ class Given:
             return None
         return [int((kinds[valid] == 0).sum()) for kinds, valid in zip(self["token_type_ids"], self.valid_BT, strict=True)]
 
+    @property
+    def hints(self) -> list[list[int]]:
+        """What a connector reads with each row's pictures, its pads left out."""
+        if "qformer_input_ids" not in self:
+            return []
+        masks = self["qformer_attention_mask"].bool()
+        return [ids[valid].tolist() for ids, valid in zip(self["qformer_input_ids"], masks, strict=True)]
+
     def shown(self, looks: Looks, connector: Sequence[Step] = ()) -> Shown | None:
         """Every picture, then every clip; none where the folder has neither. `connector` says how patches that are given
         flat were ordered."""

@@ -8,7 +8,19 @@ decoder (`Causal`), or of two towers that meet (`Match`). Widths are in numbers,
 from __future__ import annotations
 
 from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
-from chiasm.spec.connectors import JoinTiles, Merge, Mlp, Normed, PoolClips, PoolTime, Resampler, Step, TwoMeans
+from chiasm.spec.connectors import (
+    JoinTiles,
+    Merge,
+    Mlp,
+    Normed,
+    PoolClips,
+    PoolTime,
+    QFormer,
+    Resampler,
+    Step,
+    TwoMeans,
+    Words,
+)
 from chiasm.spec.encoders import Axial, Buckets, ByKind, ConvViT, Encoder, Position, Precomputed, ResNet, Table, ViT, Windows
 from chiasm.spec.family import Family, Proof, breaks, override
 from chiasm.spec.language import (
@@ -30,6 +42,8 @@ from chiasm.spec.language import (
 )
 from chiasm.spec.masks import MaskDecoder, Masks
 from chiasm.spec.models import (
+    Ahead,
+    Alone,
     Around,
     Bare,
     Bind,
@@ -39,6 +53,7 @@ from chiasm.spec.models import (
     Edges,
     Encode,
     EncodeText,
+    Fusion,
     Looks,
     Marks,
     Match,
@@ -50,6 +65,7 @@ from chiasm.spec.models import (
     Sight,
     Signal,
     Splice,
+    Writer,
 )
 from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridPool, MeanProject, Pool, Tanh
 from chiasm.spec.views import (
@@ -72,6 +88,8 @@ from chiasm.spec.windowed import WindowedViT
 __all__ = [
     "Activation",
     "AddedPool",
+    "Ahead",
+    "Alone",
     "Around",
     "AttentionPool",
     "Axial",
@@ -101,6 +119,7 @@ __all__ = [
     "Experts",
     "Family",
     "First",
+    "Fusion",
     "GridPool",
     "JoinTiles",
     "Latent",
@@ -131,6 +150,7 @@ __all__ = [
     "Position",
     "Precomputed",
     "Proof",
+    "QFormer",
     "Relative",
     "ResNet",
     "Resample",
@@ -156,6 +176,8 @@ __all__ = [
     "Views",
     "WindowedViT",
     "Windows",
+    "Words",
+    "Writer",
     "Yarn",
     "breaks",
     "override",

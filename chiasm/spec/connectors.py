@@ -87,4 +87,29 @@ class TwoMeans:
     steps: int
 
 
-Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans
+@dataclass(frozen=True)
+class Words:
+    """Text that a connector reads beside what was seen: its own vocabulary and learned places."""
+
+    vocab: int
+    positions: int
+
+
+@dataclass(frozen=True)
+class QFormer:
+    """A view's tokens read by `queries` learned ones in `depth` blocks with norms after their sums: the queries ask one
+    another and, in every block whose number is a multiple of `every`, the view (BLIP-2's Q-Former, arXiv:2301.12597).
+
+    With `words` a text's tokens stand beside the queries, which see them and are seen; they pass MLPs of their own and never
+    ask the view (InstructBLIP, arXiv:2305.06500). `added` queries were learned later than the others (arXiv:2311.17005).
+    """
+
+    block: Block
+    depth: int
+    queries: int
+    every: int = 2
+    words: Words | None = None
+    added: int = 0
+
+
+Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans | QFormer

@@ -51,8 +51,10 @@ class Family:
                 return "masks"
             case EncodeText():
                 return "text encoder"
-            case Seq2Seq():
+            case Seq2Seq(sight=None):
                 return "seq2seq"
+            case Seq2Seq():
+                return "visual seq2seq"
             case Segment():
                 return "outlines"
             case Causal(sight=None):

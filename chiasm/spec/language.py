@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from chiasm.spec.block import Block
+from chiasm.spec.block import Block, Norm
 
 
 @dataclass(frozen=True)
@@ -197,19 +197,30 @@ class Relative:
 class EncoderDecoder:
     """A transformer that reads a source as a whole and writes a target after it; one embedding for both (arXiv:1910.10683).
 
-    `source` and `target` are depths. `head_scale`: hidden states times one over the root of their width before the head.
-    `start` is the id that every target begins with.
+    `source` and `target` are depths; where no block reads the source it is asked for as it comes, what an eye saw for
+    example. `head_scale`: hidden states times one over the root of their width before the head. `start` is the id that
+    targets begin with.
     """
 
     block: Block
     source: int
     target: int
     vocab: int
-    relative: Relative
+    place: Relative | Learned
+    """How places are told: by what distances add to the scores, or by a learned vector for each place of the target."""
     start: int
     tied: bool = True
     head_scale: Literal["plain", "by_root_width"] = "plain"
+    embed_scale: Literal["plain", "root_width"] = "plain"
+    """What embeddings of ids are multiplied by."""
+    embed_norm: Norm | None = None
+    """A norm of what is embedded and placed, before the first block."""
 
     @property
     def width(self) -> int:
         return self.block.width
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens a target may have; none: as many as one likes."""
+        return self.place.count if isinstance(self.place, Learned) else None

@@ -29,6 +29,14 @@ class Splice:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """A picture's visual tokens are a row by themselves, without a word of text: all that a target is written after."""
+
+
+Fusion = Splice | Alone
+
+
+@dataclass(frozen=True)
 class Bare:
     """One placeholder becomes as many as the picture has visual tokens."""
 
@@ -52,6 +60,12 @@ class Around:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """No marks, and no place in the text: the visual tokens of a row's pictures stand before all of it, before the id that
+    begins a sequence too (BLIP-2, arXiv:2301.12597)."""
+
+
+@dataclass(frozen=True)
 class Edges:
     """The same mark before every view of a picture and after its last one (Idefics2)."""
 
@@ -66,7 +80,7 @@ class RowEnds:
     last: str
 
 
-Marks = Bare | RowColumn | Around | Edges | RowEnds
+Marks = Bare | RowColumn | Around | Ahead | Edges | RowEnds
 
 
 class Looks(Protocol):
@@ -92,6 +106,25 @@ class Causal:
     sight: Sight | None = None
     prompt: Literal["causal", "full"] = "causal"
 
+    @property
+    def vocab(self) -> int:
+        return self.decoder.vocab
+
+    @property
+    def axes(self) -> int:
+        """How many numbers say where a token stands."""
+        return self.decoder.rope.axes
+
+    @property
+    def first(self) -> int:
+        """Where a row begins to count its places."""
+        return self.decoder.rope.first
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens a row may have, with what is written after it."""
+        return self.decoder.context
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -101,7 +134,7 @@ class Sight:
     pixels: Pixels
     encoder: Encoder
     connector: tuple[Step, ...]
-    fusion: Splice
+    fusion: Fusion
     marks: Marks = Bare()
 
 
@@ -182,9 +215,33 @@ class EncodeText:
 
 @dataclass(frozen=True)
 class Seq2Seq:
-    """A model that writes a target after reading a source."""
+    """A model that writes a target after reading a source; with `sight`, pictures stand in the source, or are all of it."""
 
     language: EncoderDecoder
+    sight: Sight | None = None
+
+    @property
+    def vocab(self) -> int:
+        return self.language.vocab
+
+    @property
+    def axes(self) -> int:
+        """How many numbers say where a token stands."""
+        return 1
+
+    @property
+    def first(self) -> int:
+        """Where a source begins to count its places."""
+        return 0
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens a target may have; none: as many as one likes."""
+        return self.language.context
+
+
+Writer = Causal | Seq2Seq
+"""A model that goes on with a text, or writes one after it."""
 
 
 @dataclass(frozen=True)
