@@ -144,7 +144,8 @@ class Assistant:
         raise Unsupported("score", self.name)
 
     def embed(self, items: Sequence[object]) -> Any:
-        """One unit vector for each text (`str`) or picture (anything else that opens as one): [items, width]."""
+        """One unit vector for each text (`str`) or picture (anything else that opens as one): [items, width]. A model of many
+        vectors gives a list: [tokens, width] for each item."""
         raise Unsupported("embed", self.name)
 
     def locate(self, picture: object, phrase: str) -> tuple[Box, ...]:

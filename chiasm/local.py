@@ -23,13 +23,13 @@ from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
-from chiasm.prompt.messages import pictures_of
+from chiasm.prompt.messages import Image, Message, Text, pictures_of
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Sight, TextTower
+from chiasm.spec import MultiVector, Sight, TextTower
 
 
 class Clock:
@@ -94,6 +94,8 @@ class LocalAssistant(Assistant):
     @property
     def capabilities(self) -> frozenset[Verb]:
         match self.model:
+            case Causal() if isinstance(self.model.spec.head, MultiVector):
+                return frozenset({"plan", "embed"})
             case Causal():
                 return frozenset({"plan", "generate", "score"})
             case Match() | Encode() | Bind():
@@ -157,8 +159,10 @@ class LocalAssistant(Assistant):
         return [Score(option, one.total, len(one.logprobs)) for option, one in zip(options, found, strict=True)]
 
     @torch.inference_mode()
-    def embed(self, items: Sequence[object]) -> Tensor:
+    def embed(self, items: Sequence[object]) -> Tensor | list[Tensor]:
         match self.model:
+            case Causal() if isinstance(self.model.spec.head, MultiVector):
+                return [self._vectors(self.model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
             case Causal() | EncodeText() | Seq2Seq() | Segment() | Connect() | MaskDecoder():
@@ -171,6 +175,15 @@ class LocalAssistant(Assistant):
                 return pointed(model, open_picture(cast(Source, picture), self.limits), by, self.device)
             case _:
                 raise Unsupported("segment", self.name)
+
+    def _vectors(self, model: Causal, item: object) -> Tensor:
+        """A vector for every token of a text or of a picture and what the template says to it, [T, width]."""
+        planner = self._planner("embed")
+        opened = [] if isinstance(item, str) else [open_picture(cast(Source, item), self.limits)]
+        message = Message("user", (Text(item) if isinstance(item, str) else Image(0),))
+        sizes, names = [Size(picture.width, picture.height) for picture in opened], [picture.name for picture in opened]
+        plan = planner.plan([[message]], sizes, names=names)
+        return model.embed(plan.batch(self._patches(model.spec.sight, opened)).to(self.device))[0]
 
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
         if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
@@ -201,7 +214,7 @@ class LocalAssistant(Assistant):
         return self.planner
 
     def _causal(self, verb: str) -> Causal:
-        if not isinstance(self.model, Causal):
+        if not isinstance(self.model, Causal) or self.model.spec.head is not None:
             raise Unsupported(verb, self.name)
         return self.model
 

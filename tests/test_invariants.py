@@ -18,7 +18,7 @@ from chiasm.errors import BadPrompt
 from chiasm.generate.engine import begun_by, prefill, step
 from chiasm.geometry import Size
 from chiasm.heads.prompts import Prompts
-from chiasm.model import AnyModel, Bind, Causal, Encode, EncodeText, Match, Segment, Seq2Seq, Sight, assemble
+from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, EncodeText, Match, Segment, Seq2Seq, Sight, assemble
 from chiasm.model import Writer as Writes
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
@@ -108,7 +108,7 @@ def logits(model: Writes, case: Asked, prompts: list[int] | None = None) -> list
     """Of each row's own positions, or of its target's."""
     plan, patches = planned(model, case, prompts)
     batch = plan.batch(patches)
-    found, begun = model.logits(model(batch)), begun_by(batch)
+    found, begun = said(model, batch), begun_by(batch)
     return [row[valid] for row, valid in zip(found, begun.valid_BT, strict=True)]
 
 
@@ -122,6 +122,13 @@ def outlined(model: Segment, some: list[np.ndarray]) -> list[Tensor]:
     mask = torch.randn(1, 1, 16, 16, generator=draw).expand(len(some), -1, -1, -1)
     found = [model(maps, Prompts(points, labels)), model(maps, Prompts(points, labels, boxes, mask), "one")]
     return [part for one in found for part in (one.masks_BRMHW, one.scores_BRM)]
+
+
+def said(model: Writes, batch: Batch) -> Tensor:
+    """What a model makes of each position: scores of what comes next, or a vector."""
+    if isinstance(model, Causal) and model.spec.head is not None:
+        return model.embed(batch)
+    return model.logits(model(batch))
 
 
 def sources(left: bool) -> tuple[Tensor, Tensor]:
@@ -196,7 +203,7 @@ def text_alone_is_the_text_model(model: AnyModel) -> None:
     assert isinstance(model, Causal | Seq2Seq)
     blind = assemble(replace(model.spec, sight=None)).eval()
     assert isinstance(blind, Causal | Seq2Seq)
-    blind.load_state_dict({k: v for k, v in model.state_dict().items() if k.startswith(("language.", "head."))})
+    blind.load_state_dict({k: v for k, v in model.state_dict().items() if k.startswith(("language.", "head.", "vectors."))})
     case = replace(asked(model.spec).only(0), hints=[])
     assert torch.equal(logits(model, case)[0], logits(blind, case)[0])
 
@@ -289,7 +296,7 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
             case = replace(case, targets=[[0, *range(5, 40)]] * 3)
         plan, patches = planned(model, case)
         batch = plan.batch(patches)
-        out = model.logits(model(batch))[begun_by(batch).valid_BT]
+        out = said(model, batch)[begun_by(batch).valid_BT]
         unread = _unread(model)
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in model.named_parameters():
@@ -378,6 +385,7 @@ BY_KIND = {
     ),
     "prefix": {},
     "visual seq2seq": {},
+    "vectors": {"cached_is_uncached": "makes a vector of every position: it writes nothing, and its prompt is all of a row"},
     "text encoder": dict.fromkeys(
         (
             "cached_is_uncached",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from chiasm import registry
-from chiasm.check.causal import causal, causal_expanded
+from chiasm.check.causal import causal, causal_expanded, vectors
 from chiasm.check.codes import codes
 from chiasm.check.connect import connect
 from chiasm.check.encoders import bind, encode, encode_text, match
@@ -24,6 +24,7 @@ from chiasm.errors import UnknownModel
 from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
+from chiasm.spec import MultiVector
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -127,6 +128,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return codes(model, given, meta)
         case Segment():
             return segment(model, given, meta)
+        case Causal() if isinstance(model.spec.head, MultiVector):
+            return vectors(model, given)
         case Causal() if meta.get("frame") == "expanded":
             return causal_expanded(model, given, config)
         case Causal():

@@ -32,6 +32,16 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
     return got
 
 
+def vectors(model: Causal, given: Given) -> dict[str, Tensor]:
+    """A vector for every id."""
+    plan, patches = _planned(model, given, given.rows)
+    batch = plan.batch(patches)
+    if isinstance(batch.sight, Seen):
+        batch = replace(batch, sight=model.see(batch.sight))
+    got = _visual(model, plan, batch.sight) if isinstance(batch.sight, Visual) else {}
+    return {**got, "embeddings": framed(model.embed(batch), batch.valid_BT, given.valid_BT)}
+
+
 def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
     sight = model.spec.sight
     if sight is None or not isinstance(sight.fusion, Splice):

@@ -9,23 +9,8 @@ from typing import Any
 
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
 from chiasm.readers import HALF, head_keys, pixels, squash
-from chiasm.spec import (
-    Block,
-    Causal,
-    CodedMasks,
-    Decoder,
-    Family,
-    Mlp,
-    Norm,
-    Pixels,
-    Resize,
-    Rope,
-    Scores,
-    Sight,
-    Splice,
-    Table,
-    ViT,
-)
+from chiasm.spec import Causal, CodedMasks, Decoder, Family, Mlp, Sight, Splice
+from chiasm.towers.paligemma import FIRST, gemma, gemma_block, sight
 
 
 def read(c: Config) -> Reading:
@@ -94,31 +79,6 @@ CHAT = (
 )
 
 
-def gemma_block(
-    width: int, heads: int, kv_heads: int, mlp_width: int, head_width: int = 256, second: int | None = None
-) -> Block:
-    """A block of Gemma's; of Gemma 2's with `second`, what its scores are divided by the root of."""
-    block = Block(
-        width, heads, mlp_width, kv_heads, head_width, Norm("rms", 1e-6, "from_one"), "gelu_tanh", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-    return block if second is None else replace(block, norms="both", scores=Scores(second**-0.5, 50.0))
-
-
-def gemma(block: Block, depth: int) -> Decoder:
-    rope = Rope(10000.0, first=1)
-    decoder = Decoder(block, depth, 257216, rope, 8192, tied=True, embed_scale="root_width")
-    return decoder if block.norms == "before" else replace(decoder, window=4096, full_every=2, logit_cap=30.0)
-
-
-def sight(width: int, side: int = 224) -> Sight:
-    """SigLIP's So400m at so many pixels a side."""
-    eye = ViT(
-        Block(1152, 16, 4304, 16, 72, Norm("layer", 1e-6), "gelu_tanh"), 27, 14, Table(side // 14), post_norm="applied"
-    )  # fmt: skip
-    return Sight(Resize(side, side, "squash"), Pixels(HALF, HALF), eye, (Mlp(width, width, depth=1),), Splice(257152))
-
-
 def at(side: int) -> dict[str, Any]:
     return {"sight.views.height": side, "sight.views.width": side, "sight.encoder.position.side": side // 14}
 
@@ -131,7 +91,6 @@ def larger(decoder: Decoder) -> dict[str, Any]:
     return {"decoder": decoder, "sight": sight(decoder.width)}
 
 
-FIRST = gemma(gemma_block(2048, 8, 1, 16384), 18)
 SECOND = gemma(gemma_block(2304, 8, 4, 9216, second=256), 26)
 SECOND_9B = gemma(gemma_block(3584, 16, 8, 14336, second=256), 42)
 SECOND_27B = gemma(gemma_block(4608, 32, 16, 36864, 128, second=144), 46)

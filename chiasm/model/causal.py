@@ -7,12 +7,14 @@ from torch import Tensor, nn
 from chiasm import spec as specs
 from chiasm.connect.qformer import Hint
 from chiasm.connect.steps import Connector, Visual
+from chiasm.heads.multivector import VectorHead
 from chiasm.language.decoder import CausalDecoder
 from chiasm.layers.attention import Wanted
 from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import scores
 from chiasm.model.batch import Batch, Sight
 from chiasm.sequence.splice import splice
+from chiasm.spec import MultiVector
 from chiasm.vision import encoder
 
 
@@ -26,8 +28,11 @@ class Causal(nn.Module):
             self.vision = encoder(spec.sight.encoder)
             self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
         self.language = CausalDecoder(spec.decoder)
-        if not spec.decoder.tied:
-            self.head = nn.Linear(spec.decoder.inner, spec.decoder.vocab, bias=False)
+        match spec.head:
+            case MultiVector():
+                self.vectors = VectorHead(spec.head, spec.decoder.inner)
+            case None if not spec.decoder.tied:
+                self.head = nn.Linear(spec.decoder.inner, spec.decoder.vocab, bias=False)
 
     def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""
@@ -47,6 +52,11 @@ class Causal(nn.Module):
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
         where_ABT, valid_BT = batch.where_ABT, batch.valid_BT
         return self.language(hidden_BTD, where_ABT, valid_BT, cache, batch.segment_BT, wanted, batch.prompt_BT)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """A unit vector for each position, zeros at pads, [B, T, width]; of a model whose head makes them."""
+        vectors_BTD: Tensor = self.vectors(self(batch), batch.valid_BT)
+        return vectors_BTD
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""

@@ -55,6 +55,7 @@ REFERENCES = {
     "video_llava": Reference(tiled.video_llava, 2),
     "paligemma": Reference(prefix.paligemma, 3),
     "sam": Reference(masks.sam, 3),
+    "colpali": Reference(prefix.colpali, 2),
 }
 
 
@@ -115,6 +116,7 @@ PROOFS = {
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),
     "paligemma": Proof(("paligemma",)),
+    "colpali": Proof(("colpali",)),
     "paligemma-2": Proof(("paligemma",)),
     "sam": Proof(("sam",)),
 }

@@ -17,7 +17,7 @@ from chiasm.reference.parts import library
 from chiasm.weights.write import write_json, write_safetensors
 
 NEW_TOKENS = 4
-MAIN = ("logits", "logits_per_image", "last_hidden_state", "pred_masks")
+MAIN = ("logits", "logits_per_image", "last_hidden_state", "pred_masks", "embeddings")
 """The output that must be matched: the first of these that a reference has."""
 
 DERIVED = (

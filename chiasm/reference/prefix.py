@@ -29,3 +29,14 @@ def paligemma_config(kind: str) -> Any:
         vision_config=siglip_tower(vision_use_head=False).to_dict(), text_config=text, image_token_index=IMAGE,
         vocab_size=VOCAB, projection_dim=32, hidden_size=32,
     )  # fmt: skip
+
+
+def colpali(variant: int, draw: Draw) -> Case:
+    """0: two pages, their prompts of unequal length; 1: two questions. All of a row is its prompt."""
+    by, pictures = siglip_processor(28), draw.pictures(*(() if variant else ((50, 33), (40, 71))))
+    questions = [[BOS, *draw.text(6)], [BOS, *draw.text(3)]]
+    ids = padded(*(questions if variant else ([*[IMAGE] * 16, *question] for question in questions)))
+    seen = processed(by, pictures, "pixel_values") if pictures else {}
+    inputs = {**ids, **seen, "token_type_ids": torch.zeros_like(ids["input_ids"])}
+    config = library().ColPaliConfig(vlm_config=paligemma_config("gemma"), embedding_dim=10)
+    return Case(library().ColPaliForRetrieval, config, lambda _: inputs, by, pictures, writes=False)

@@ -23,6 +23,7 @@ from chiasm.spec.connectors import (
 )
 from chiasm.spec.encoders import Axial, Buckets, ByKind, ConvViT, Encoder, Position, Precomputed, ResNet, Table, ViT, Windows
 from chiasm.spec.family import Family, Proof, breaks, override
+from chiasm.spec.heads import Head, MultiVector
 from chiasm.spec.language import (
     Bidirectional,
     Declares,
@@ -121,6 +122,7 @@ __all__ = [
     "First",
     "Fusion",
     "GridPool",
+    "Head",
     "JoinTiles",
     "Latent",
     "Learned",
@@ -138,6 +140,7 @@ __all__ = [
     "Merge",
     "Mlp",
     "Model",
+    "MultiVector",
     "Native",
     "Norm",
     "Normed",

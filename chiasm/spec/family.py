@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chiasm.spec.heads import MultiVector
 from chiasm.spec.language import Declares
 from chiasm.spec.models import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Segment, Seq2Seq
 
@@ -57,6 +58,8 @@ class Family:
                 return "visual seq2seq"
             case Segment():
                 return "outlines"
+            case Causal(head=MultiVector()):
+                return "vectors"
             case Causal(sight=None):
                 return "text"
             case Causal():

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from chiasm.spec.block import Block
 from chiasm.spec.connectors import Step
 from chiasm.spec.encoders import Encoder, ViT
+from chiasm.spec.heads import Head
 from chiasm.spec.language import Bidirectional, Decoder, EncoderDecoder, TextTower
 from chiasm.spec.masks import MaskDecoder
 from chiasm.spec.pools import ClsProject, Pool
@@ -99,12 +100,13 @@ class Causal:
     """A decoder that writes text; with `sight`, one that sees.
 
     `prompt` is what a position of the prompt sees of it: nothing later, or all (prefix-LM, arXiv:1910.10683); what is
-    written after it sees nothing later in either.
+    written after it sees nothing later in either. With a `head` it writes nothing, and the head reads its states.
     """
 
     decoder: Decoder
     sight: Sight | None = None
     prompt: Literal["causal", "full"] = "causal"
+    head: Head | None = None
 
     @property
     def vocab(self) -> int:
