@@ -19,7 +19,7 @@ from chiasm.model import Causal, assemble, prepare
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.render import Letter, Sample, Thing, Truth
+from chiasm.render import Letter, Remark, Sample, Thing, Truth
 from chiasm.spec import Block, ConvViT, Decoder, Mlp, Norm, Pixels, Resize, Rope, Sight, Splice
 from chiasm.spec import Causal as CausalSpec
 from chiasm.train import lora
@@ -126,38 +126,38 @@ def _one_of_two(ranks: Ranks, out: Path) -> None:
     save_file({"total": total, **masters.masters}, out / f"{ranks.rank}.safetensors")
 
 
-KNOWN = Vocabulary(torch.eye(12), blank=0, sides=(1, 2), levels=(3, 4))
+KNOWN = Vocabulary(torch.arange(12), torch.eye(12), 0, 5, (1, 2), (3, 4), torch.full((12,), 1 / 12), 11 / 12)
 SQUARES = torch.tensor([[7, 8, NOTHING], [NOTHING] * 3, [9, NOTHING, NOTHING]])
 CORNERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]])
 
 
 def test_squares_say_what_they_show_in_order_and_where_they_lie() -> None:
-    ids, said = said_by_squares(SQUARES, CORNERS, KNOWN)
-    share = {id: said[:, at].tolist() for at, id in enumerate(ids.tolist())}
+    said = said_by_squares(SQUARES, CORNERS, KNOWN)
+    share = {id: said[:, id].tolist() for id in range(12)}
     torch.testing.assert_close(said.sum(-1), torch.ones(3))
     assert share[7][0] > share[8][0] > 0 and share[9][2] == pytest.approx(share[7][0] + share[8][0])
     assert share[0] == pytest.approx([0, share[9][2], 0])
-    assert share[1] == pytest.approx([0.15, 0, 0.075]) and share[2] == pytest.approx([0, 0.15, 0.075])
-    assert share[3] == pytest.approx([0.15, 0.15, 0]) and share[4] == pytest.approx([0, 0, 0.15])
+    assert share[1] == pytest.approx([0.2, 0, 0.1]) and share[2] == pytest.approx([0, 0.2, 0.1])
+    assert share[3] == pytest.approx([0.2, 0.2, 0]) and share[4] == pytest.approx([0, 0, 0.2])
+    with pytest.raises(ValueError, match="12"):
+        said_by_squares(SQUARES + 3, CORNERS, KNOWN)
 
 
 def test_a_token_that_is_what_its_square_says_is_right_and_costs_least() -> None:
-    ids, said = said_by_squares(SQUARES, CORNERS, KNOWN)
-    exact = said @ KNOWN.embed[ids]
-    right = told_names(exact, SQUARES, CORNERS, KNOWN, 1)
-    wrong = told_names(exact.flip(0), SQUARES, CORNERS, KNOWN, 1)
+    exact = said_by_squares(SQUARES, CORNERS, KNOWN) @ KNOWN.embed_KD
+    right = told_names(exact, SQUARES, CORNERS, KNOWN, 1, 0.1)
+    wrong = told_names(exact.flip(0), SQUARES, CORNERS, KNOWN, 1, 0.1)
     assert (right.right, right.count) == (2, 2) and wrong.right == 0
     assert right.loss < wrong.loss
 
 
 def test_names_stand_in_the_squares_of_what_is_drawn() -> None:
-    made = Sample(
-        np.zeros((64, 64, 3), np.uint8), "page", "", (),
-        Truth((Letter("b", (50, 4, 60, 20)), Letter("a", (34, 4, 44, 20))), (Thing("star", "red", (2, 34, 30, 62)),)),
-    )  # fmt: skip
-    vocab = {"<unk>": 0, "a": 5, "b": 6, " red": 7, " star": 8}
+    letters, things = (Letter("b", (50, 4, 60, 20)), Letter("a", (34, 4, 44, 20))), (Thing("star", "red", (2, 34, 60, 62)),)
+    truth = Truth(letters, things, (Remark("tallest", (2, 34, 30, 62)),))
+    made = Sample(np.zeros((64, 64, 3), np.uint8), "page", "", (), truth)
+    vocab = {"<unk>": 0, "a": 5, "b": 6, " red": 7, " star": 8, " tallest": 9, " part": 10}
     tokenizer = Tokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel(vocab, "<unk>")), {})
-    assert names(made, 32, tokenizer, most=3).tolist() == [[-1] * 3, [5, 6, -1], [7, 8, -1], [-1] * 3]
+    assert names(made, 32, tokenizer, most=3).tolist() == [[-1] * 3, [5, 6, -1], [9, 7, 8], [10, -1, -1]]
 
 
 def test_two_processes_are_one_with_both_batches(tmp_path: Path) -> None:

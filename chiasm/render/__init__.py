@@ -2,6 +2,6 @@
 
 from chiasm.render.assets import Assets, assets, fetch
 from chiasm.render.sample import KINDS, sample
-from chiasm.render.truth import Letter, Question, Sample, Thing, Truth
+from chiasm.render.truth import Letter, Question, Remark, Sample, Thing, Truth
 
-__all__ = ["KINDS", "Assets", "Letter", "Question", "Sample", "Thing", "Truth", "assets", "fetch", "sample"]
+__all__ = ["KINDS", "Assets", "Letter", "Question", "Remark", "Sample", "Thing", "Truth", "assets", "fetch", "sample"]

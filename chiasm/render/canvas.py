@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from chiasm.render.truth import Box, Letter, Thing, Truth
+from chiasm.render.truth import Box, Letter, Remark, Thing, Truth
 
 RGB = tuple[int, int, int]
 _CAP_HEIGHT = 0.72  # of the font size; most Latin faces lie between 0.66 and 0.74
@@ -57,6 +57,7 @@ class Canvas:
         self.draw = ImageDraw.Draw(self.image)
         self.letters: list[Letter] = []
         self.things: list[Thing] = []
+        self.remarks: list[Remark] = []
         self.lines: list[str] = []
 
     def write(self, text: str, x: float, baseline: float, font: ImageFont.FreeTypeFont, colour: RGB) -> float:
@@ -95,7 +96,7 @@ class Canvas:
             strength = rng.randrange(8, 28)
             noisy = pixels.astype(np.int16) + (noise.astype(np.int16) - 128) * strength // 128
             pixels = noisy.clip(0, 255).astype(np.uint8)
-        return pixels, Truth(tuple(letters), tuple(self.things), "\n".join(self.lines))
+        return pixels, Truth(tuple(letters), tuple(self.things), tuple(self.remarks), "\n".join(self.lines))
 
 
 def _turned(box: Box, angle: float, size: int) -> Box:

@@ -9,9 +9,12 @@ from chiasm.render.assets import Assets
 from chiasm.render.canvas import Canvas, against
 from chiasm.render.shapes import COLOURS, apart, shade
 from chiasm.render.sources import Use
-from chiasm.render.truth import Question, Thing
+from chiasm.render.truth import Box, Question, Remark, Thing
 from chiasm.render.wordings import ask
 from chiasm.render.writing import WORDS, any_font
+
+REMARKS = ("tallest", "shortest")
+"""What may be remarked of a bar and of its label."""
 
 _SHORT = tuple(w.capitalize() for w in WORDS if 3 <= len(w) <= 5)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -56,18 +59,27 @@ def bars(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]
         canvas.draw.line((left, top, left, base), fill=ink)
     names = apart(rng, canvas.ground)
     chosen = [names[k % len(names)] for k in range(n)] if rng.random() < 0.5 else [names[0]] * n
+    remarked = dict(zip((ordered[-1], ordered[0]), REMARKS, strict=True))
     for k, (label, height, colour) in enumerate(zip(labels, heights, chosen, strict=True)):
         x = left + k * step + (step - wide) / 2
-        box = (x, base - height * (base - top), x + wide, base)
+        box: Box = (x, base - height * (base - top), x + wide, base)
         canvas.draw.rectangle((*box[:3], base - 1), fill=shade(rng, colour))
         canvas.things.append(Thing("bar", colour, box))
         x = left + (k + 0.5) * step - font.getlength(label) / 2
-        canvas.write(label, x, base + font.size * 1.05, font, ink)
+        end = canvas.write(label, x, base + font.size * 1.05, font, ink)
+        if height in remarked:
+            under = (x, base + font.size * 0.3, end, base + font.size * 1.05)
+            canvas.remarks += [Remark(remarked[height], where) for where in (box, under)]
     tallest, shortest = labels[heights.index(ordered[-1])], labels[heights.index(ordered[0])]
     questions = [
         ask(rng, use, "tallest", tallest, candidates=tuple(labels)),
         ask(rng, use, "shortest", shortest, candidates=tuple(labels)),
+        ask(rng, use, "count", str(n), "bars", candidates=tuple(str(k) for k in range(1, 10))),
     ]
+    a, b = rng.sample(range(n), 2)
+    if abs(heights[a] - heights[b]) > 0.08:
+        higher = "taller" if heights[a] > heights[b] else "shorter"
+        questions.append(ask(rng, use, "heights", higher, labels[a], labels[b], ("taller", "shorter")))
     if len(set(chosen)) > 1:
         k = rng.randrange(n)
         questions.append(ask(rng, use, "bar colour", chosen[k], labels[k], candidates=tuple(COLOURS)))

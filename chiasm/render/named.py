@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 
 from chiasm.render.assets import Assets
 from chiasm.render.canvas import Canvas
-from chiasm.render.shapes import place
+from chiasm.render.shapes import place, related
 from chiasm.render.sources import Use
 from chiasm.render.truth import Question, Thing
 from chiasm.render.wordings import ask
@@ -65,13 +65,8 @@ def pair(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Question]]
     names = [assets.concepts[_emoji(canvas, assets, None, px, *at)] for px, at in zip(sides, spots, strict=True)]
     a, b = rng.sample(range(n), 2)
     centres = [(x + s / 2, y + s / 2) for (x, y), s in zip(spots, sides, strict=True)]
-    dx, dy = centres[a][0] - centres[b][0], centres[a][1] - centres[b][1]
-    questions = []
-    if len(set(names)) == n and abs(dx) >= 12:
-        questions.append(ask(rng, use, "sides", "left" if dx < 0 else "right", names[a], names[b], ("left", "right")))
-    if len(set(names)) == n and abs(dy) >= 12:
-        level = "above" if dy < 0 else "below"
-        questions.append(ask(rng, use, "levels", level, names[a], names[b], ("above", "below")))
+    alike = len(set(names)) < n
+    questions = [] if alike else related(rng, use, (names[a], names[b]), (centres[a], centres[b]))
     return f"Pictures of {', '.join(names[:-1])} and {names[-1]}.", questions
 
 

@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from functools import lru_cache
+from itertools import permutations
 
 from PIL import Image, ImageDraw
 
@@ -20,6 +21,8 @@ COLOURS: dict[str, RGB] = {
     "black": (20, 20, 20), "white": (245, 245, 245), "gray": (130, 130, 130),
 }  # fmt: skip
 SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "hexagon", "cross", "ring", "rectangle")
+
+SIDES = ("left", "right")
 
 _PLURAL = {"cross": "crosses"}
 
@@ -139,6 +142,19 @@ def _article(phrase: str) -> str:
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
+def related(
+    rng: random.Random, use: Use, names: tuple[str, str], centres: tuple[tuple[float, float], tuple[float, float]]
+) -> list[Question]:
+    """Left or right, above or below: how the first of two things lies from the second, where that is clear."""
+    (x, y), (u, v) = centres
+    asked = []
+    if abs(x - u) >= 12:
+        asked.append(ask(rng, use, "sides", "left" if x < u else "right", *names, SIDES))
+    if abs(y - v) >= 12:
+        asked.append(ask(rng, use, "levels", "above" if y < v else "below", *names, ("above", "below")))
+    return asked
+
+
 def one_shape(canvas: Canvas, use: Use) -> tuple[str, list[Question]]:
     """A single shape: what it is."""
     rng = canvas.rng
@@ -165,14 +181,12 @@ def mixed_shapes(canvas: Canvas, use: Use) -> tuple[str, list[Question]]:
         ask(rng, use, "shape", shapes[1], colours[1], candidates=SHAPES),
     ]
     centres = [(x + s / 2, y + s / 2) for (x, y), s in zip(spots, sides, strict=True)]
-    a, b = rng.sample(range(n), 2)
     names = [f"{c} {s}" for c, s in zip(colours, shapes, strict=False)]
-    dx, dy = centres[a][0] - centres[b][0], centres[a][1] - centres[b][1]
-    if abs(dx) >= 12:
-        questions.append(ask(rng, use, "sides", "left" if dx < 0 else "right", names[a], names[b], ("left", "right")))
-    if abs(dy) >= 12:
-        level = "above" if dy < 0 else "below"
-        questions.append(ask(rng, use, "levels", level, names[a], names[b], ("above", "below")))
+    for a, b in rng.sample(list(permutations(range(n), 2)), 2):
+        questions += related(rng, use, (names[a], names[b]), (centres[a], centres[b]))
+    middle, a = canvas.size / 2, rng.randrange(n)
+    if abs(centres[a][0] - middle) >= 12:
+        questions.append(ask(rng, use, "half", "left" if centres[a][0] < middle else "right", names[a], "", SIDES))
     listed = [_article(name) for name in names]
     return f"{', '.join(listed[:-1])} and {listed[-1]}.".capitalize(), questions
 
@@ -192,8 +206,10 @@ def many_shapes(canvas: Canvas, use: Use) -> tuple[str, list[Question]]:
     digits = tuple(str(k) for k in range(1, 10))
     questions = [ask(rng, use, "count", str(n), "shapes", candidates=digits)]
     of_shape, of_colour = Counter(s for _, s in chosen), Counter(c for c, _ in chosen)
-    shape, colour = rng.choice(sorted(of_shape)), rng.choice(sorted(of_colour))
-    questions.append(ask(rng, use, "count", str(of_shape[shape]), plural(shape), candidates=digits))
-    questions.append(ask(rng, use, "count", str(of_colour[colour]), f"{colour} shapes", candidates=digits))
+    shapes, colours = sorted(of_shape), sorted(of_colour)
+    rng.shuffle(shapes)
+    rng.shuffle(colours)
+    questions += [ask(rng, use, "count", str(of_shape[shape]), plural(shape), candidates=digits) for shape in shapes]
+    questions += [ask(rng, use, "count", str(of_colour[one]), f"{one} shapes", candidates=digits) for one in colours]
     listed = [f"{k} {c} {plural(s) if k > 1 else s}" for (c, s), k in sorted(Counter(chosen).items())]
     return f"{', '.join(listed)}.", questions

@@ -28,11 +28,20 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """A word that is true of a place by comparison with the rest of the picture, such as the tallest of several bars."""
+
+    word: str
+    box: Box
+
+
+@dataclass(frozen=True)
 class Truth:
     """Everything drawn, with places. `text` is all printed lines from top to bottom."""
 
     letters: tuple[Letter, ...] = ()
     things: tuple[Thing, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     text: str = ""
 
 

@@ -84,6 +84,14 @@ WORDINGS: dict[str, dict[Use, tuple[str, ...]]] = {
         "train": ("Which bar is the shortest?", "Which bar is lowest?", "What is the label of the shortest bar?"),
         "held-out": ("Name the bar with the smallest value.",),
     },
+    "heights": {
+        "train": ("Is the bar {a} taller or shorter than {b}?", "Compared with {b}, is {a} taller or shorter?"),
+        "held-out": ("Is {a} a taller or a shorter bar than {b}?",),
+    },
+    "half": {
+        "train": ("In which half is the {a}, left or right?", "Is the {a} on the left or on the right?"),
+        "held-out": ("On which side of the picture is the {a}, left or right?",),
+    },
     "bar colour": {
         "train": ("What colour is the bar {a}?", "What color is the bar labelled {a}?"),
         "held-out": ("Tell me the color of the bar for {a}.",),

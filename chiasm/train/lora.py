@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,9 @@ from chiasm.language.decoder import CausalDecoder
 from chiasm.layers.attention import Attention
 from chiasm.layers.linear import joined
 from chiasm.layers.mlp import GatedMLP, JoinedGate
+
+JOINT = {"qkv": ("q", "k", "v"), "gated.both": ("gate", "up")}
+"""Adapters that stand beside several layers of the checkpoint at once, and those layers."""
 
 
 class _Adapted(torch.autograd.Function):
@@ -75,6 +78,17 @@ def adapt(decoder: CausalDecoder, rank: int, alpha: float) -> None:
                 module.gate = module.up = None
 
 
+def restore(decoder: CausalDecoder, tensors: Mapping[str, Tensor]) -> None:
+    """Gives adapters that stand beside a decoder's layers the numbers that `stored` kept of others like them."""
+    for path, module in decoder.named_modules():
+        if isinstance(module, LoRALinear):
+            names = [path.removesuffix(joint) + part for joint in JOINT if path.endswith(joint) for part in JOINT[joint]] or [
+                path
+            ]
+            module.a.data.copy_(tensors[f"{names[0]}.a"])
+            module.b.data.copy_(torch.cat([tensors[f"{name}.b"] for name in names]))
+
+
 def parameters(decoder: CausalDecoder) -> Iterator[tuple[str, nn.Parameter]]:
     """The adapters' own parameters, by name."""
     for path, module in decoder.named_modules():
@@ -87,19 +101,15 @@ def stored(decoder: CausalDecoder) -> Iterator[tuple[str, Tensor]]:
     """The adapters as they are kept: one for each linear layer in the checkpoint's own grain, joint ones taken apart."""
     spec = decoder.spec.block
     heads, shared = spec.heads * spec.head_width, spec.kv_heads * spec.head_width
-    parts = {
-        "qkv": (("q", heads), ("k", shared), ("v", shared)),
-        "gated.both": (("gate", spec.mlp_width), ("up", spec.mlp_width)),
-    }
+    sizes = {"qkv": (heads, shared, shared), "gated.both": (spec.mlp_width, spec.mlp_width)}
     for path, module in decoder.named_modules():
         if not isinstance(module, LoRALinear):
             continue
-        joint = next((name for name in parts if path.endswith(name)), None)
+        joint = next((name for name in JOINT if path.endswith(name)), None)
         if joint is None:
             yield f"{path}.a", module.a
             yield f"{path}.b", module.b
             continue
-        rows = module.b.split([size for _, size in parts[joint]])
-        for (name, _), b in zip(parts[joint], rows, strict=True):
+        for name, b in zip(JOINT[joint], module.b.split(sizes[joint]), strict=True):
             yield f"{path.removesuffix(joint)}{name}.a", module.a
             yield f"{path.removesuffix(joint)}{name}.b", b

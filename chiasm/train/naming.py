@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
@@ -30,10 +31,10 @@ from chiasm.train.parts import Part, Rate, masters_of
 from chiasm.train.ranks import Ranks
 from chiasm.train.stream import stream
 
-BARE = 0.05
-"""How much an empty square counts."""
+BARE, COVERED = 0.05, 0.15
+"""How much an empty square counts, and one that shows part of a thing."""
 SHARPNESS = 20.0
-"""The logit of an embedding that is met exactly."""
+"""The logit of an embedding whose direction is met exactly."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,30 @@ class Naming:
     batch: int
     decay: float = 0.01
     warmup: int = 50
+    size: float = 0.1
+    """How much it counts that tokens are as long as embeddings are; none for tokens that a language model reads already."""
 
 
-def told_names(tokens_VD: Tensor, ids_VM: Tensor, places_V2: Tensor, known: Vocabulary, pictures: int) -> Told:
-    """How surely each visual token says what its square shows: cross-entropy over the ids that the batch knows, of the
-    token's closeness to their embeddings, and its distance from the embedding that it should have. Right is a square whose
-    likeliest name is one of its own. An empty square counts little.
+def told_names(tokens_VD: Tensor, ids_VM: Tensor, places_V2: Tensor, known: Vocabulary, pictures: int, size: float) -> Told:
+    """How surely each visual token says what its square shows: cross-entropy over all ids that squares can say, of the
+    token's direction to their embeddings', how far it points from the mixture that it should be, and, `size` times, the
+    square of the logarithm of how much longer or shorter it is. Right is a square whose likeliest name is one of its own. A
+    square that names nothing counts little.
     """
-    ids_K, wanted_VK = said_by_squares(ids_VM, places_V2, known)
+    wanted_VK = said_by_squares(ids_VM, places_V2, known)
     bare_V = (ids_VM == NOTHING).all(-1)
-    table = known.embed[ids_K].float()
-    centre, spread = known.embed.float().mean(0), float(known.embed.float().var()) * known.embed.shape[1]
-    logits_VK = (tokens_VD.float() - centre) @ (table - centre).T * (SHARPNESS / spread)
+    named_V = ~bare_V & (ids_VM[:, 0] != known.part)
+    table_KD, mixed_VD = known.embed_KD - known.centre, wanted_VK @ known.embed_KD - known.centre
+    tokens_VD = tokens_VD.float() - known.centre
+    logits_VK = F.normalize(tokens_VD, dim=-1) @ F.normalize(table_KD, dim=-1).T * SHARPNESS
     said = -(wanted_VK * logits_VK.log_softmax(-1)).sum(-1)
-    apart = (tokens_VD.float() - wanted_VK @ table).square().sum(-1) / spread
-    loss = ((said + apart) * torch.where(bare_V, BARE, 1.0)).sum()
-    names_VK = logits_VK.masked_fill(torch.isin(ids_K, torch.tensor([*known.sides, *known.levels])), float("-inf"))
-    right = wanted_VK.gather(1, names_VK.argmax(-1, keepdim=True))[~bare_V] > 0
+    longer = (tokens_VD.norm(dim=-1) / mixed_VD.norm(dim=-1)).log()
+    apart = 1 - F.cosine_similarity(tokens_VD, mixed_VD, dim=-1) + size * longer.square()
+    weights = torch.where(bare_V, BARE, torch.where(named_V, 1.0, COVERED))
+    loss = ((said + apart) * weights).sum()
+    elsewhere = known.rank(torch.tensor([*known.sides, *known.levels]))
+    best = logits_VK.index_fill(1, elsewhere, float("-inf")).argmax(-1, keepdim=True)
+    right = wanted_VK.gather(1, best)[named_V] > 0
     return Told(loss, int(right.sum()), max(1, len(right)), pictures)
 
 
@@ -74,7 +82,7 @@ def train_names(
     sight = planner.spec.sight
     assert sight is not None
     embed = model.language.embed.weight.detach()
-    vocabulary = Vocabulary.of(planner.tokenizer, embed)
+    vocabulary = Vocabulary.of(planner.tokenizer, embed, assets("train").concepts)
     make = partial(lesson, planner=planner, stage=stage, seed=seed)
 
     def works(first: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -86,7 +94,8 @@ def train_names(
         sizes = [Size(picture.shape[1], picture.shape[0]) for picture in pictures]
         grids = tuple(grid for n, size in enumerate(sizes) for grid in grids_of(sight, size, n))
         visual = model.see(Sight(torch.from_numpy(packed(seen)), grids, tuple((size.width, size.height) for size in sizes)))
-        return told_names(visual.tokens_VD, torch.from_numpy(ids).flatten(0, 1), places(visual.laid), vocabulary, len(pictures))
+        shown = torch.from_numpy(ids).flatten(0, 1), places(visual.laid)
+        return told_names(visual.tokens_VD, *shown, vocabulary, len(pictures), stage.size)
 
     masters, rates = masters_of(model, stage.rates, stage.decay)
     go(Course(stage.name, stage.minutes, rates, stage.warmup, 1.0, works, judge), masters, out, ranks)

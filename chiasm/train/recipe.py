@@ -17,6 +17,7 @@ from chiasm.model import Causal, blank
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.render import fetch
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Decoder, Mlp, Pixels, Resize, Sight, Splice
 from chiasm.spec_json import to_json
@@ -56,6 +57,8 @@ class Recipe:
     naming: tuple[Naming, ...]
     stages: tuple[Stage, ...]
     seed: int = 0
+    onto: str | None = None
+    """A finished run's model, by whose trained parts this run begins; its eye is not schooled again."""
 
 
 def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
@@ -72,17 +75,27 @@ def planner_of(recipe: Recipe, spec: CausalSpec, base: Path) -> Planner:
     return Planner(spec, tokenizer, ChatTemplate(recipe.chat, recipe.name, tokenizer.special))
 
 
-def compose(recipe: Recipe, base: Described, eye: Path) -> Causal:
-    """The base in bf16, the schooled eye, a fresh connector, and low-rank adapters beside every linear layer of the base."""
+def compose(recipe: Recipe, base: Described, trained: Path) -> Causal:
+    """The base in bf16, the schooled eye, a connector, and low-rank adapters beside every linear layer of the base.
+
+    `trained` is the eye's file, connector and adapters being fresh, or the folder of a model whose trained parts go on.
+    """
     assert isinstance(base.model, CausalSpec)
     spec = spec_of(recipe, base.model.decoder)
     assert spec.sight is not None
     model = blank(spec)
     assert isinstance(model, Causal)
     torch.manual_seed(recipe.seed)
-    model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
     found = located(TensorFiles.open(base.folder), base.keys)
-    seen = located(TensorFiles([eye]), (Name("**", "vision.**"),))
+    if trained.is_dir():
+        parts = located(TensorFiles.open(trained), (Name("**", "**"),))
+        fill(model, found | parts, trained, torch.bfloat16, "cpu")
+        lora.adapt(model.language, recipe.rank, recipe.alpha)
+        kept = {name.removeprefix(ADAPTERS + "language."): p.read() for name, p in parts.items() if name.startswith(ADAPTERS)}
+        lora.restore(model.language, kept)
+        return model.to(torch.bfloat16)
+    model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
+    seen = located(TensorFiles([trained]), (Name("**", "vision.**"),))
     made = {f"connect.{name}": tensor for name, tensor in model.connect.state_dict().items()}
     fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
     lora.adapt(model.language, recipe.rank, recipe.alpha)
@@ -95,16 +108,22 @@ def run(recipe: Recipe, out: Path, processes: int | None = None) -> Path:
     The language model's stages run in `processes` processes of one thread each, on a CPU as many as it has cores.
     """
     out.mkdir(parents=True, exist_ok=True)
-    school(recipe.schooling, out / "eye", 60 * recipe.minutes)
+    trained = school(recipe.schooling, out / "eye", 60 * recipe.minutes) if recipe.onto is None else trained_before(recipe.onto)
     model_folder(parse(recipe.base))
-    spread(teach, (recipe, out / "eye" / "eye.safetensors", out), processes or torch.get_num_threads())
+    spread(teach, (recipe, trained, out), processes or torch.get_num_threads())
     return out / "model"
 
 
-def teach(ranks: Ranks, recipe: Recipe, eye: Path, out: Path) -> None:
+def trained_before(onto: str) -> Path:
+    """The folder of the model that a run goes on from, fonts and emoji fetched."""
+    fetch()
+    return model_folder(parse(onto))
+
+
+def teach(ranks: Ranks, recipe: Recipe, trained: Path, out: Path) -> None:
     """Everything after the eye's schooling, in one process of several."""
     base = describe(model_folder(parse(recipe.base)))
-    model = compose(recipe, base, eye)
+    model = compose(recipe, base, trained)
     planner = planner_of(recipe, model.spec, base.folder)
     for naming in recipe.naming:
         train_names(model, planner, naming, out, recipe.seed, ranks)
