@@ -362,7 +362,7 @@ def test_a_prompt_read_by_the_program_is_one_read_by_the_modules(wanted, cached,
         with torch.inference_mode():
             states[setting] = model(plan.batch(), cache, wanted).float()
     if not any(tiles):
-        pytest.skip("no matrix units in this machine")
+        pytest.skip("no products of bf16 in this machine")
     torch.testing.assert_close(states["1"], states["0"], rtol=2**-5, atol=2**-4)
 
 
@@ -379,12 +379,21 @@ def test_the_programs_rows_are_torchs_own(rows, program):
     torch.testing.assert_close(heads, wanted, rtol=2**-7, atol=2**-8)
 
 
+@pytest.mark.parametrize(("rows", "width"), [(1, 8), (3, 32), (257, 40), (1030, 576)])
+def test_a_matrix_and_a_vector_are_multiplied(rows, width, program):
+    draw = torch.Generator().manual_seed(rows)
+    weight, x = torch.randn(rows, width, generator=draw).bfloat16(), torch.randn(width, generator=draw).bfloat16()
+    torch.testing.assert_close(
+        cpu.matrix_vector(cpu.program(), weight, x).float(), weight.float() @ x.float(), rtol=2**-8, atol=2**-8
+    )
+
+
 @pytest.mark.parametrize("length", [1, 2, 16, 17, 31, 33, 64, 100, 300])
 @pytest.mark.parametrize(("queries", "shared", "width"), [(9, 3, 64), (2, 2, 32), (4, 1, 96)])
 def test_attention_in_tiles_is_causal_attention(length, queries, shared, width, program):
     run = cpu.program()
     if not cpu.attends(run, width):
-        pytest.skip("no matrix units in this machine")
+        pytest.skip("no products of bf16 in this machine")
     heads = torch.randn(2, length, queries + 2 * shared, width, generator=torch.Generator().manual_seed(length)).bfloat16()
     q, k, v = (part.transpose(1, 2) for part in heads.float().split((queries, shared, shared), 2))
     exact = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)

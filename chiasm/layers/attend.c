@@ -1,5 +1,5 @@
-/* Causal attention of a whole prompt in bf16 on a CPU's matrix units (AMX): 32 queries of one head at a time, their scores in
-   float32 kept whole, nothing computed for keys later than all of them. Queries, keys and values are read where the joint
+/* Causal attention of a whole prompt in bf16 by a CPU's products of bf16, in its matrix units (AMX) or else in its vectors
+   (AVX-512): 32 queries of one head at a time, their scores in float32 kept whole, nothing computed for keys later than all. Queries, keys and values are read where the joint
    projection wrote them. The products' sums are float32; the weights of the values are rounded to bf16 before they are
    normed, as torch's kernel does. */
 
@@ -11,13 +11,47 @@
 
 typedef uint16_t bf16;
 
-#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+#ifdef __AVX512BF16__
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { EDGE = 16, BLOCK = 2 * EDGE, TILE = EDGE * EDGE, MOST = 256 };
 /* A tile is 16 rows of 16 words of 4 bytes; a head has up to 256 numbers. */
+
+/* Sums of a block of 32 x 32: rows of A [32, 32 depth] in steps of `a_row` bytes, by tiles of B; those right of the first
+   column of tiles follow it after `b_next` words, those of the next depth after `b_deep`. C is float32 in rows of `c_row`. */
+typedef void Products(const void *a, int64_t a_row, const uint32_t *b, int64_t b_next, int64_t b_deep, int64_t depth, float *c,
+                      int64_t c_row);
+
+/* In vectors: 8 rows by 32 columns at a time, as many sums as registers hold beside what they are made of. */
+static void in_vectors(const void *a, int64_t a_row, const uint32_t *b, int64_t b_next, int64_t b_deep, int64_t depth, float *c,
+                       int64_t c_row) {
+    enum { ROWS = 8 };
+    for (int64_t row = 0; row < BLOCK; row += ROWS) {
+        const char *at = (const char *)a + row * a_row;
+        __m512 left[ROWS], right[ROWS];
+        for (int r = 0; r < ROWS; r++) left[r] = right[r] = _mm512_setzero_ps();
+        for (int64_t d = 0; d < depth; d++)
+            for (int64_t pair = 0; pair < EDGE; pair++) {
+                const uint32_t *tile = b + d * b_deep + pair * EDGE;
+                const __m512bh l = (__m512bh)_mm512_loadu_si512(tile), r = (__m512bh)_mm512_loadu_si512(tile + b_next);
+                for (int i = 0; i < ROWS; i++) {
+                    int32_t both;
+                    memcpy(&both, at + i * a_row + d * 64 + pair * 4, 4);
+                    const __m512bh x = (__m512bh)_mm512_set1_epi32(both);
+                    left[i] = _mm512_dpbf16_ps(left[i], x, l);
+                    right[i] = _mm512_dpbf16_ps(right[i], x, r);
+                }
+            }
+        for (int i = 0; i < ROWS; i++) {
+            _mm512_storeu_ps(c + (row + i) * c_row, left[i]);
+            _mm512_storeu_ps(c + (row + i) * c_row + EDGE, right[i]);
+        }
+    }
+}
+
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 
 typedef struct {
     uint8_t palette, start, unused[14];
@@ -25,11 +59,40 @@ typedef struct {
     uint8_t rows[16];
 } Config;
 
-/* Whether this process may use the units for heads of n numbers: Linux wants to be asked. */
-int64_t attends(int64_t n) {
-    const int request = 0x1023, tile_data = 18;
-    return n % 32 == 0 && n <= MOST && syscall(SYS_arch_prctl, request, tile_data) == 0;
+static void in_tiles(const void *a, int64_t a_row, const uint32_t *b, int64_t b_next, int64_t b_deep, int64_t depth, float *c,
+                     int64_t c_row) {
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    for (int64_t d = 0; d < depth; d++) {
+        const char *at = (const char *)a + d * 64;
+        _tile_loadd(4, at, a_row);
+        _tile_loadd(5, at + EDGE * a_row, a_row);
+        _tile_loadd(6, b + d * b_deep, 64);
+        _tile_loadd(7, b + d * b_deep + b_next, 64);
+        _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, c, c_row * 4); _tile_stored(1, c + EDGE, c_row * 4);
+    _tile_stored(2, c + EDGE * c_row, c_row * 4); _tile_stored(3, c + EDGE * c_row + EDGE, c_row * 4);
 }
+
+/* Linux wants to be asked for the units. */
+static Products *best(void) {
+    const int request = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request, tile_data) == 0 ? in_tiles : in_vectors;
+}
+
+static void tiles_free(Products *products) { if (products == in_tiles) _tile_release(); }
+static void tiles_ready(Products *products) {
+    const Config config = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+    if (products == in_tiles) _tile_loadconfig(&config);
+}
+#else
+static Products *best(void) { return in_vectors; }
+static void tiles_ready(Products *products) { (void)products; }
+static void tiles_free(Products *products) { (void)products; }
+#endif
+
+/* Whether heads of n numbers are done. */
+int64_t attends(int64_t n) { return n % 32 == 0 && n <= MOST; }
 
 static int64_t padded(int64_t length) { return (length + BLOCK - 1) / BLOCK * BLOCK; }
 
@@ -70,23 +133,6 @@ static void pair_values(const bf16 *v, int64_t row, int64_t keys, int64_t n, uin
     }
 }
 
-/* 32 x 32 sums: rows of A [32, 32 depth] in steps of `a_row` bytes, by tiles of B; those right of the first column of tiles
-   follow it after `b_next` words, those of the next depth after `b_deep`. C is float32 in rows of `c_row` numbers. */
-static void products(const void *a, int64_t a_row, const uint32_t *b, int64_t b_next, int64_t b_deep, int64_t depth, float *c,
-                     int64_t c_row) {
-    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
-    for (int64_t d = 0; d < depth; d++) {
-        const char *at = (const char *)a + d * 64;
-        _tile_loadd(4, at, a_row);
-        _tile_loadd(5, at + EDGE * a_row, a_row);
-        _tile_loadd(6, b + d * b_deep, 64);
-        _tile_loadd(7, b + d * b_deep + b_next, 64);
-        _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
-    }
-    _tile_stored(0, c, c_row * 4); _tile_stored(1, c + EDGE, c_row * 4);
-    _tile_stored(2, c + EDGE * c_row, c_row * 4); _tile_stored(3, c + EDGE * c_row + EDGE, c_row * 4);
-}
-
 /* 2^x for 16 numbers: the whole part by the exponent, the rest, at most a half, by its Taylor series to 4e-6 of the value. */
 static inline __m512 power(__m512 x) {
     const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = _mm512_sub_ps(x, whole);
@@ -124,8 +170,8 @@ static float weigh(const float *scores, bf16 *weights, int64_t seen, int64_t all
 }
 
 /* 32 queries of one head from `first` on. */
-static void attend_block(const bf16 *q, int64_t row, const uint32_t *keys, const uint32_t *values, bf16 *out, int64_t out_row,
-                         int64_t first, int64_t length, int64_t n, char *own, int64_t line) {
+static void attend_block(Products *products, const bf16 *q, int64_t row, const uint32_t *keys, const uint32_t *values, bf16 *out,
+                         int64_t out_row, int64_t first, int64_t length, int64_t n, char *own, int64_t line) {
     float *scores = (float *)own, *mixed = scores + BLOCK * line, scale = 1.0f / sqrtf((float)n), share[BLOCK];
     bf16 *weights = (bf16 *)(mixed + BLOCK * n), *asked = weights + BLOCK * line;
     const int64_t real = length - first < BLOCK ? length - first : BLOCK, end = first + BLOCK;
@@ -155,10 +201,10 @@ int64_t attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, in
     uint32_t *keys = (uint32_t *)scratch(kv_heads * head * 8 + threads * each), *values = keys + kv_heads * head;
     char *own = (char *)(values + kv_heads * head);
     if (!keys) return 0;
-    const Config config = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+    Products *products = best();
 #pragma omp parallel num_threads(threads)
     {
-        _tile_loadconfig(&config);
+        tiles_ready(products);
 #pragma omp for collapse(2)
         for (int64_t g = 0; g < kv_heads; g++)
             for (int64_t b = 0; b < blocks; b++) {
@@ -172,10 +218,10 @@ int64_t attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, in
         for (int64_t b = blocks - 1; b >= 0; b--)
             for (int64_t h = 0; h < heads; h++) {
                 const int64_t g = h / (heads / kv_heads);
-                attend_block(q + h * n, row, keys + g * head, values + g * head, out + h * n, heads * n, b * BLOCK, length, n,
+                attend_block(products, q + h * n, row, keys + g * head, values + g * head, out + h * n, heads * n, b * BLOCK, length, n,
                              own + omp_get_thread_num() * each, line);
             }
-        _tile_release();
+        tiles_free(products);
     }
     return 1;
 }

@@ -115,7 +115,7 @@ class Attention(Preparable):
         return out_BTD
 
     def _prefill(self, run: CDLL, x_BTD: Tensor, by: Turn | None, slot: Slot | None) -> Tensor:
-        """A whole prompt mixed in the CPU's matrix units, read where the joint projection wrote it."""
+        """A whole prompt mixed by the compiled program, read where the joint projection wrote it."""
         heads_BTNF = self._joint(run, x_BTD, by)
         if slot is not None:
             k_BNTF, v_BNTF = heads_BTNF[:, :, self.heads :].transpose(1, 2).split(self.kv_heads, 1)

@@ -55,8 +55,15 @@ def turn(run: ctypes.CDLL, heads_BTNF: Tensor, cos_BT1F: Tensor, sin_BT1F: Tenso
     run.turn_rows(at(heads_BTNF), at(cos), at(sin), *map(Int, (batch * length, heads, count, width)), _threads())
 
 
+def matrix_vector(run: ctypes.CDLL, weight_SD: Tensor, x_D: Tensor) -> Tensor:
+    """W x, [S]."""
+    out = torch.empty(len(weight_SD), dtype=weight_SD.dtype)
+    run.matrix_vector(at(weight_SD), at(x_D), at(out), *map(Int, weight_SD.shape), _threads())
+    return out
+
+
 def attends(run: ctypes.CDLL, head_width: int) -> bool:
-    """Whether this machine has matrix units for `attend_causal`."""
+    """Whether this machine has products of bf16 for `attend_causal`, and heads of this width are done."""
     return bool(run.attends(Int(head_width)))
 
 
