@@ -18,6 +18,7 @@ from chiasm.spec import (
     Corner,
     DynamicTiles,
     Encoder,
+    Fitted,
     Letterbox,
     Longest,
     Native,
@@ -111,6 +112,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = [_letterbox(spec, pixels, size)]
         case Corner(side):
             strokes = [(Scale(*corner_size(spec, size)), Blank(side, side))]
+        case Fitted():
+            strokes = [_fitted(spec, size, encoder.patch)]
     return tuple(View(s, _grid(s, encoder, size, item)) for s in strokes)
 
 
@@ -354,6 +357,20 @@ def corner_size(spec: Corner, size: Size) -> tuple[int, int]:
     if min(height, width) < 1:
         raise BadPicture(_too_thin(size))
     return height, width
+
+
+def _fitted(spec: Fitted, size: Size, patch: int) -> tuple[Stroke, ...]:
+    height, width = size.height, size.width
+    strokes: list[Stroke] = []
+    if height > spec.height or width > spec.width:
+        ratio = min(spec.height / height, spec.width / width)
+        height, width = int(height * ratio), int(width * ratio)
+        if min(height, width) < 1:
+            raise BadPicture(_too_thin(size))
+        strokes.append(Scale(height, width))
+    high = min(spec.height, math.ceil(height / patch) * patch)
+    wide = min(spec.width, math.ceil(width / patch) * patch)
+    return *strokes, Pad(0, 0, high, wide, (spec.colour,) * 3)
 
 
 def _too_thin(size: Size) -> str:

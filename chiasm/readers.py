@@ -15,6 +15,7 @@ from chiasm.spec import (
     Block,
     Decoder,
     DynamicNtk,
+    Letterbox,
     LinearScaling,
     Llama3Scaling,
     LongRope,
@@ -258,3 +259,12 @@ def squash(c: Config, default: int) -> Resize:
     """SigLIP's preprocessing: both edges resized at once."""
     height, width = edges(c.get("size", {"height": default, "width": default}))
     return Resize(height, width, "squash")
+
+
+def letterbox(c: Config, default: int = 384) -> Letterbox:
+    """DeepSeek-VL's preprocessing: the longest edge to a size, the rest padded."""
+    height, width = edges(c.get("size", {"height": default, "width": default}))
+    if height != width:
+        raise BadConfig(f"{c.path}: size = {height} x {width} is not supported; a square is")
+    c.inert("background_color")
+    return Letterbox(height, c.get("min_size", 14))

@@ -14,6 +14,7 @@ from chiasm.spec import (
     Buckets,
     Budget,
     ByKind,
+    Carried,
     Causal,
     ClsProject,
     CodedMasks,
@@ -28,6 +29,8 @@ from chiasm.spec import (
     EncodeText,
     Experts,
     First,
+    Fitted,
+    Flat,
     GridPool,
     JoinTiles,
     Latent,
@@ -167,7 +170,9 @@ def _windowed(encoder: WindowedViT) -> WindowedViT:
     return WindowedViT(_block(encoder.block), 3, PATCH, CELLS, 3, (1,), 32)
 
 
-def _encoder(encoder: Encoder) -> ViT | ByKind:
+def _encoder(encoder: Encoder) -> ViT | ByKind | Flat:
+    if isinstance(encoder, Flat):
+        return Flat(PATCH)
     if isinstance(encoder, ByKind):
         return ByKind(_eye(encoder.pictures), _eye(encoder.clips))
     assert isinstance(encoder, ViT)
@@ -212,7 +217,8 @@ def _sight(sight: Sight, width: int) -> Sight:
     fusion = sight.fusion
     if isinstance(fusion, Splice):
         fusion = Splice(min(fusion.image, IMAGE), None if fusion.video is None else VIDEO, fusion.time)
-    return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion)
+    carried = None if sight.carried is None else Carried((("one.weight", (3, 4)), ("two.0.bias", (5,))))
+    return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion, carried=carried)
 
 
 def _step(step: Step, joined: int, width: int) -> Step:
@@ -257,5 +263,7 @@ def _views(views: Views, merged: int) -> Views:
             return Letterbox(TILE, PATCH)
         case Corner():
             return Corner(TILE)
+        case Fitted():
+            return Fitted(2 * TILE, 3 * TILE)
         case Budget():
             return Budget(PATCH, 16)

@@ -337,12 +337,15 @@ def _unasked(sight: SightSpec) -> set[str]:
 
 
 def _unlooked(sight: SightSpec) -> set[str]:
-    eye = sight.encoder
-    if isinstance(eye, ByKind):
-        # What is shown here are pictures.
-        return {"vision.clips."} | _idle("vision.pictures.", eye.pictures)
-    assert isinstance(eye, ViT)
-    return _idle("vision.", eye)
+    carried = set() if sight.carried is None else {"carried."}
+    match sight.encoder:
+        case ByKind(pictures=eye):
+            # What is shown here are pictures.
+            return {"vision.clips."} | _idle("vision.pictures.", eye)
+        case ViT() as eye:
+            return carried | _idle("vision.", eye)
+        case _:
+            return carried
 
 
 def _idle(path: str, eye: ViT) -> set[str]:

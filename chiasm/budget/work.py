@@ -24,6 +24,7 @@ from chiasm.spec import (
     ByKind,
     Causal,
     ConvViT,
+    Flat,
     JoinTiles,
     Merge,
     Mlp,
@@ -90,7 +91,7 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             towers = ((pictures, [g for g in grids if not g.moves]), (clips, [g for g in grids if g.moves]))
             (a, b), (c, d) = (_vit(*tower) for tower in towers)
             seen = a + c, b + d
-        case Precomputed():
+        case Precomputed() | Flat():
             seen = 0, 0
     return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
 

@@ -43,10 +43,15 @@ class Shown:
     def ran(self) -> str:
         return "yes" if self.family.ran else "not yet"
 
+    @property
+    def paper(self) -> str:
+        """An address as it is, anything else a number of arXiv's."""
+        return self.family.paper if "://" in self.family.paper else f"arXiv:{self.family.paper}"
+
     def row(self) -> tuple[str, ...]:
         f = self.family
         sizes = ", ".join(f"{size} ({short(count)})" for size, count in self.sizes.items())
-        return (f.name, f"arXiv:{f.paper}", str(f.year), f.kind, sizes, self.proof, self.ran)
+        return (f.name, self.paper, str(f.year), f.kind, sizes, self.proof, self.ran)
 
     def to_json(self) -> dict[str, Any]:
         f = self.family
@@ -66,7 +71,8 @@ class Shown:
     def markdown(self) -> str:
         f = self.family
         sizes = ", ".join(f"{size} ({short(count)})" for size, count in self.sizes.items())
-        paper = f"[{f.paper}](https://arxiv.org/abs/{f.paper})"
+        address = f.paper if "://" in f.paper else f"https://arxiv.org/abs/{f.paper}"
+        paper = f"[{f.paper.removeprefix('https://')}]({address})"
         return f"| {f.title} | `{f.name}` | {paper} | {f.year} | {f.kind} | {sizes} | {self.proof} | {self.ran} |"
 
 

@@ -41,6 +41,8 @@ class MLPStep(nn.Module):
         self.act = ACTIVATIONS[spec.act]
 
     def forward(self, x: Tensor) -> Tensor:
+        # What comes may be pixels, which are no numbers of the model's own kind.
+        x = x.to(next(self.parameters()).dtype)
         for number, layer in enumerate(self.layers):
             x = layer(self.act(x) if number else x)
         return x

@@ -2,19 +2,9 @@
 
 from dataclasses import replace
 
-from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, edges, head_keys, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, head_keys, letterbox, pixels
 from chiasm.spec import Block, Causal, Decoder, Family, Letterbox, Mlp, Norm, Pixels, Rope, Sight, Splice, Table, ViT
-
-
-def letterbox(c: Config) -> Letterbox:
-    """DeepSeek-VL's preprocessing: the longest edge to a size, the rest padded."""
-    height, width = edges(c.get("size", {"height": 384, "width": 384}))
-    if height != width:
-        raise BadConfig(f"{c.path}: size = {height} x {width} is not supported; a square is")
-    c.inert("background_color")
-    return Letterbox(height, c.get("min_size", 14))
 
 
 def read(c: Config) -> Reading:

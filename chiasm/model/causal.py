@@ -11,6 +11,7 @@ from chiasm.heads.multivector import VectorHead
 from chiasm.language.decoder import CausalDecoder
 from chiasm.layers.attention import Wanted
 from chiasm.layers.cache import KVCache
+from chiasm.layers.carried import Untouched
 from chiasm.layers.linear import scores
 from chiasm.model.batch import Batch, Sight
 from chiasm.sequence.splice import splice
@@ -27,6 +28,8 @@ class Causal(nn.Module):
         if spec.sight is not None:
             self.vision = encoder(spec.sight.encoder)
             self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
+            if spec.sight.carried is not None:
+                self.carried = Untouched(spec.sight.carried)
         self.language = CausalDecoder(spec.decoder)
         match spec.head:
             case MultiVector():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, encoders, idefics3, llava, masks, prefix, qwen, text, tiled
+from chiasm.reference import contrastive, encoders, idefics3, llava, masks, native, prefix, qwen, text, tiled
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -56,6 +56,9 @@ REFERENCES = {
     "paligemma": Reference(prefix.paligemma, 3),
     "sam": Reference(masks.sam, 3),
     "colpali": Reference(prefix.colpali, 2),
+    "text_persimmon": Reference(native.persimmon, 2),
+    "fuyu": Reference(native.fuyu, 2),
+    "janus": Reference(native.janus, 2),
 }
 
 
@@ -119,5 +122,8 @@ PROOFS = {
     "colpali": Proof(("colpali",)),
     "paligemma-2": Proof(("paligemma",)),
     "sam": Proof(("sam",)),
+    "persimmon": Proof(("text_persimmon",)),
+    "fuyu": Proof(("fuyu", "text_persimmon")),
+    "janus-pro": Proof(("janus",)),
 }
 """By the name of the family."""

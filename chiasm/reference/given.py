@@ -26,7 +26,7 @@ from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, raster, route
 from chiasm.prompt.plan import Clip, Item
-from chiasm.spec import Bounded, Longest, Looks, Merge, Native, Resize, Step, Views
+from chiasm.spec import Bounded, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
 
 Start = Literal["raw", "tensors"]
@@ -139,6 +139,8 @@ class Given:
             return _Pictures(looks.views, [Size(p.shape[1], p.shape[0]) for p in self.raw], torch.cat(seen))
         if "pixel_values_images" in self:
             return self._whole(looks, self["pixel_values_images"])
+        if isinstance(looks.encoder, Flat):
+            return self._strips(looks)
         if "pixel_values" not in self:
             return None
         if "image_grid_thw" in self:
@@ -161,6 +163,18 @@ class Given:
             raise BadCheckpoint(f"{self.path}: {said} is no form of pictures that is read")
         height, width = pixels.shape[-2:]
         return _Pictures(Resize(height, width, "squash"), [Size(width, height)] * len(pixels), cut(looks, pixels))
+
+    def _strips(self, looks: Looks) -> _Pictures | None:
+        """Flat patches of each row, or of the one that has any, colours innermost; how long their lines are is nowhere told."""
+        name = "image_patches" if "image_patches" in self else "pixel_values"
+        if name not in self:
+            return None
+        given = self[name]
+        rows = given if given.ndim == 3 else given[None]
+        patches_PK = rows.flatten(0, 1).unflatten(1, (-1, 3)).transpose(1, 2).flatten(1)
+        patch = looks.encoder.patch
+        strip: Item = Size(rows.shape[1] * patch, patch)
+        return _Pictures(Native(patch, least=1, most=2**62, ratio=inf), [strip] * len(rows), patches_PK)
 
     def _masked(self, looks: Looks) -> _Pictures:
         """Pictures of their own sizes at the corners of equal canvases, by the mask of their pixels."""

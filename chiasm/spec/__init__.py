@@ -21,7 +21,20 @@ from chiasm.spec.connectors import (
     TwoMeans,
     Words,
 )
-from chiasm.spec.encoders import Axial, Buckets, ByKind, ConvViT, Encoder, Position, Precomputed, ResNet, Table, ViT, Windows
+from chiasm.spec.encoders import (
+    Axial,
+    Buckets,
+    ByKind,
+    ConvViT,
+    Encoder,
+    Flat,
+    Position,
+    Precomputed,
+    ResNet,
+    Table,
+    ViT,
+    Windows,
+)
 from chiasm.spec.family import Family, Proof, breaks, override
 from chiasm.spec.heads import Head, MultiVector
 from chiasm.spec.language import (
@@ -48,6 +61,7 @@ from chiasm.spec.models import (
     Around,
     Bare,
     Bind,
+    Carried,
     Causal,
     CodedMasks,
     Connect,
@@ -74,6 +88,7 @@ from chiasm.spec.views import (
     Budget,
     Corner,
     DynamicTiles,
+    Fitted,
     Letterbox,
     Longest,
     Native,
@@ -102,6 +117,7 @@ __all__ = [
     "Buckets",
     "Budget",
     "ByKind",
+    "Carried",
     "Causal",
     "ClsProject",
     "CodedMasks",
@@ -120,6 +136,8 @@ __all__ = [
     "Experts",
     "Family",
     "First",
+    "Fitted",
+    "Flat",
     "Fusion",
     "GridPool",
     "Head",

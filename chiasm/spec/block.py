@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "relu", "silu"]
+Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "relu", "relu2", "silu"]
 
 
 @dataclass(frozen=True)

@@ -154,4 +154,16 @@ class Precomputed:
     frames: int = 1
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind | WindowedViT | Precomputed
+@dataclass(frozen=True)
+class Flat:
+    """No encoder: a patch's pixels go on as they are (Fuyu)."""
+
+    patch: int
+    frames: int = 1
+
+    @property
+    def width(self) -> int:
+        return 3 * self.frames * self.patch**2
+
+
+Encoder = ViT | ConvViT | ResNet | ByKind | WindowedViT | Precomputed | Flat

@@ -17,6 +17,7 @@ Proof = Literal["exact", "recorded", "reduction"]
 class Family:
     """A published design, named. `sizes` are overrides of the model's fields by dotted path, the first being the model itself.
 
+    `paper` is its number at arXiv, or the address of what was published in its stead.
     `layout` names the reader of its folders, `proof` how parity is shown, `reference` the class that it was proved against,
     `ran` whether it ever ran on real weights here, `tiny` the reference cases that prove it.
     """

@@ -129,6 +129,15 @@ class Causal:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """Tensors of published files that belong to another path than the one that is computed, such as the drawing of pictures:
+    by name and shape, kept and counted, read by nothing. `measured` are statistics, which were not learned."""
+
+    learned: tuple[tuple[str, tuple[int, ...]], ...]
+    measured: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
 class Sight:
     """The seeing half: from pixels to visual tokens of the decoder's width, and where they go."""
 
@@ -138,6 +147,7 @@ class Sight:
     connector: tuple[Step, ...]
     fusion: Fusion
     marks: Marks = Bare()
+    carried: Carried | None = None
 
 
 @dataclass(frozen=True)

@@ -117,4 +117,14 @@ class Corner:
     side: int
 
 
-Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox | Corner
+@dataclass(frozen=True)
+class Fitted:
+    """Fuyu's variable resolution: larger pictures shrunk by the ratio into `height` x `width`, smaller ones kept; then raised
+    to whole patches below and on the right, in one `colour`."""
+
+    height: int
+    width: int
+    colour: int = 1
+
+
+Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox | Corner | Fitted

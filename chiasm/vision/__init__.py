@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from chiasm.spec import ByKind, ConvViT, Encoder, Precomputed, ResNet, ViT, WindowedViT
+from chiasm.spec import ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, ViT, WindowedViT
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
+from chiasm.vision.flat import FlatPatches
 from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.vit import VisionTransformer
 from chiasm.vision.windowed import WindowedTransformer
 
-Seeing = VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers | Features | WindowedTransformer
+Seeing = VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers | Features | WindowedTransformer | FlatPatches
 
 
 def encoder(spec: Encoder) -> Seeing:
@@ -28,3 +29,5 @@ def encoder(spec: Encoder) -> Seeing:
             return Features(spec)
         case WindowedViT():
             return WindowedTransformer(spec)
+        case Flat():
+            return FlatPatches(spec)
