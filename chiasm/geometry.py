@@ -7,7 +7,7 @@ Everything that must agree with a checkpoint's preprocessing about sizes is here
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from chiasm.errors import BadPicture
@@ -16,6 +16,7 @@ from chiasm.spec import (
     Bounded,
     Budget,
     Corner,
+    CoverTiles,
     DynamicTiles,
     Encoder,
     Fitted,
@@ -35,6 +36,14 @@ LARGEST_SIDE = 4096
 
 @dataclass(frozen=True)
 class Scale:
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The numbers of the pixels between which the new ones fall, cubic and unsmoothed: fractions stay fractions."""
+
     height: int
     width: int
 
@@ -69,7 +78,7 @@ class Blank:
     width: int
 
 
-Stroke = Scale | Pad | Crop | Blank
+Stroke = Scale | Pad | Crop | Blank | Sample
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = [(Scale(*corner_size(spec, size)), Blank(side, side))]
         case Fitted():
             strokes = [_fitted(spec, size, encoder.patch)]
+        case CoverTiles():
+            return _cover_tiles(spec, encoder, size, item)
     return tuple(View(s, _grid(s, encoder, size, item)) for s in strokes)
 
 
@@ -123,7 +134,7 @@ def _grid(strokes: tuple[Stroke, ...], encoder: Encoder, size: Size, item: int) 
     x0, y0, per_x, per_y = 0.0, 0.0, 1.0, 1.0
     for stroke in strokes:
         match stroke:
-            case Scale():
+            case Scale() | Sample():
                 per_x, per_y = per_x * width / stroke.width, per_y * height / stroke.height
             case Pad():
                 x0, y0 = x0 - stroke.left * per_x, y0 - stroke.top * per_y
@@ -282,6 +293,40 @@ def _dynamic_tiles(spec: DynamicTiles, size: Size) -> list[tuple[Stroke, ...]]:
         return [whole]
     canvas = Scale(rows * spec.tile, columns * spec.tile)
     return [*((canvas, crop) for crop in _tiles(canvas.height, canvas.width, spec.tile)), whole]
+
+
+def _cover_tiles(spec: CoverTiles, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
+    canvas = covering(spec, size)
+    scale, white = canvas
+    tiles = []
+    for crop in _tiles(white.height, white.width, spec.tile):
+        strokes = (*canvas, crop)
+        # Patches that a part of the picture reaches into are seen whole.
+        high, wide = (-(-edge // encoder.patch) * encoder.patch for edge in (scale.height, scale.width))
+        edges = ((high - crop.top) // encoder.patch, (wide - crop.left) // encoder.patch)
+        rows, columns = (min(max(edge, 0), spec.tile // encoder.patch) for edge in edges)
+        grid = _grid(strokes, encoder, size, item)
+        tiles.append(View(strokes, grid if (rows, columns) == (grid.h, grid.w) else replace(grid, seen=(rows, columns))))
+    whole = (*canvas, Sample(spec.tile, spec.tile))
+    return View(whole, _grid(whole, encoder, size, item)), *tiles
+
+
+LEAST_SIDE = 10
+"""Pixels: Phi-4-multimodal refuses what would be thinner once it is scaled."""
+
+
+def covering(spec: CoverTiles, size: Size) -> tuple[Scale, Pad]:
+    """The picture scaled, and the canvas of whole tiles that it lies on."""
+    columns, rows = math.ceil(size.width / spec.tile), math.ceil(size.height / spec.tile)
+    if columns * rows > spec.most:
+        columns, rows = nearest_grid(DynamicTiles(spec.tile, spec.most), size)
+    wide, high = columns * spec.tile, rows * spec.tile
+    by_width, by_height = wide / size.width, high / size.height
+    by_both = (int(size.height * by_width), wide) if by_width < by_height else (high, int(size.width * by_height))
+    scale = Scale(*by_both)
+    if min(scale.height, scale.width) < LEAST_SIDE:
+        raise BadPicture(_too_thin(size))
+    return scale, Pad(0, 0, high, wide, (spec.colour,) * 3)
 
 
 def nearest_grid(spec: DynamicTiles, size: Size) -> tuple[int, int]:

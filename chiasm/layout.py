@@ -188,6 +188,14 @@ class Fused:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """One tensor of theirs is each of ours, whole."""
+
+    theirs: str
+    ours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Ignored:
     """A tensor of theirs that means nothing here: a buffer that is computed, or a copy of a tied weight."""
 
@@ -211,7 +219,7 @@ class Reshaped:
     form: Form
 
 
-Rule = Name | Fused | Ignored | Respelt | Reshaped
+Rule = Name | Fused | Shared | Ignored | Respelt | Reshaped
 
 
 def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -224,6 +232,8 @@ def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
             case Reshaped():
                 return replace(rule, theirs=theirs + rule.theirs, ours=ours + rule.ours)
             case Fused():
+                return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
+            case Shared():
                 return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
             case Ignored():
                 return Ignored(theirs + rule.theirs)

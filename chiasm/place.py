@@ -25,9 +25,11 @@ from chiasm.spec import (
     Mlp,
     Normed,
     PoolClips,
+    PoolSquares,
     PoolTime,
     QFormer,
     Resampler,
+    RowsOfTiles,
     Step,
     TwoMeans,
     ViT,
@@ -38,8 +40,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 WHOLE = -1
 """On an axis of a place: all of it."""
 
-NEWLINE = -1
-"""In a route: the learned newline instead of a token."""
+NEWLINE, BREAK = -1, -2
+"""In a route: the learned newline instead of a token; the learned mark between two parts of a picture."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Point:
 class Grid:
     """One view of one item: `t` x `h` x `w` cells showing `box` of the source (which may reach outside: padding).
 
-    `times`: seconds at which each step of t begins; empty for a still picture.
+    `times`: seconds at which each step of t begins; empty for a still picture. `seen`: how many rows and columns of cells,
+    from the top left, are more than padding; none: all of them. Tokens do not look at the others.
     """
 
     item: int
@@ -87,6 +90,7 @@ class Grid:
     w: int
     box: Box
     times: tuple[float, ...] = ()
+    seen: tuple[int, int] | None = None
 
     @property
     def cells(self) -> int:
@@ -96,6 +100,11 @@ class Grid:
     def moves(self) -> bool:
         """Whether this is a clip, if only of one frame."""
         return bool(self.times)
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """How many rows and columns show anything."""
+        return self.seen or (self.h, self.w)
 
     def cell(self, y: int, x: int) -> Box:
         """The source rectangle of the cell (y, x); WHOLE stands for a full axis."""
@@ -177,6 +186,10 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _resample(step.queries, laid)
         case PoolTime():
             return _pool_time(step, laid)
+        case PoolSquares(side):
+            return _pool_squares(side, laid)
+        case RowsOfTiles():
+            return _rows_of_tiles(step, laid)
         case TwoMeans():
             return _two_means(step, laid)
         case QFormer():
@@ -190,7 +203,7 @@ def leaves(step: Step, width: int) -> int:
             return step.width
         case Merge(side):
             return width * side * side
-        case Normed() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans():
+        case Normed() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles():
             return width
         case Resampler() | QFormer():
             return step.block.width
@@ -295,6 +308,53 @@ def _pool_time(step: PoolTime, laid: Laid) -> Route:
     return Route(index_VM, Laid(np.concatenate(places), tuple(grids)), weight_VM)
 
 
+def _pool_squares(side: int, laid: Laid) -> Route:
+    if not laid.grids:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    indices: list[Ints] = []
+    grids: list[Grid] = []
+    for grid, cells in zip(laid.grids, _cells(laid), strict=True):
+        high, wide = -(-grid.h // side), -(-grid.w // side)
+        edges = ((0, 0), (0, high * side - grid.h), (0, wide * side - grid.w))
+        mirrored = np.pad(cells.reshape(grid.t, grid.h, grid.w), edges, "reflect")
+        indices.append(mirrored.reshape(grid.t, high, side, wide, side).transpose(0, 1, 3, 2, 4).reshape(-1, side * side))
+        seen = None if grid.seen is None else (-(-grid.seen[0] // side), -(-grid.seen[1] // side))
+        grids.append(replace(grid, h=high, w=wide, seen=seen))
+    index_VM = np.concatenate(indices)
+    return Route(index_VM, raster(grids), np.full(index_VM.shape, 1 / side**2, np.float32))
+
+
+def _rows_of_tiles(step: RowsOfTiles, laid: Laid) -> Route:
+    if not laid.grids:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    indices: list[Ints] = []
+    places: list[Ints] = []
+    grids: list[Grid] = []
+    for (base, base_cells), *tiles in _by_item(laid):
+        parts = [(base_cells.reshape(base.h, base.w), base)]
+        if tiles:
+            whole, canvas = _canvas(tiles)
+            high = sum(grid.shown[0] for grid, _ in tiles if grid.box.x0 == canvas.box.x0)
+            wide = sum(grid.shown[1] for grid, _ in tiles if grid.box.y0 == canvas.box.y0)
+            end = canvas.cell(high - 1, wide - 1)
+            kept = replace(canvas, h=high, w=wide, box=replace(canvas.box, x1=end.x1, y1=end.y1))
+            parts.insert(0 if step.first == "tiles" else 1, (whole[:high, :wide], kept))
+        for number, (cells_HW, grid) in enumerate(parts):
+            if number:
+                indices.append(np.array([BREAK]))
+                places.append(np.array([[len(grids) - 1, WHOLE, WHOLE, WHOLE]]))
+            indices.append(np.pad(cells_HW, ((0, 0), (0, 1)), constant_values=NEWLINE).reshape(-1))
+            places.append(_with_ends(grid, len(grids)))
+            grids.append(grid)
+    return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), tuple(grids)))
+
+
+def _with_ends(grid: Grid, number: int) -> Ints:
+    """The places of a grid's cells, each row of them followed by its own end."""
+    y, x = np.indices((grid.h, grid.w + 1), np.int64).reshape(2, -1)
+    return np.stack([np.full_like(y, number), np.zeros_like(y), y, np.where(x == grid.w, WHOLE, x)], 1)
+
+
 def _times(grid: Grid, frames: Ints) -> tuple[float, ...]:
     """When these frames of a clip were; nothing for a picture."""
     return tuple(grid.times[frame] for frame in frames.tolist()) if grid.moves else ()
@@ -379,27 +439,30 @@ def _assemble(
     tiles: Sequence[tuple[Grid, Ints]], size: tuple[int, int] | None, most: int | None
 ) -> tuple[Ints, Floats, Ints, Grid]:
     """Tiles as one canvas, or as the picture of that size on it, shrunk to about `most` tiles, a newline after every row."""
-    first, last = tiles[0][0], tiles[-1][0]
-    columns = round((last.box.x1 - first.box.x0) / (first.box.x1 - first.box.x0))
-    rows = len(tiles) // columns
-    stacked = np.stack([cells.reshape(first.h, first.w) for _, cells in tiles]).reshape(rows, columns, first.h, first.w)
-    whole = stacked.transpose(0, 2, 1, 3).reshape(rows * first.h, columns * first.w)
-    canvas = Grid(first.item, 1, *whole.shape, replace(last.box, x0=first.box.x0, y0=first.box.y0))
+    first = tiles[0][0]
+    whole, canvas = _canvas(tiles)
     if size is None:
         return whole.reshape(-1, 1), _ALONE.repeat(whole.size, 0), raster([canvas]).place_V4, canvas
-    top, bottom, left, right = unpadded(rows * first.h, columns * first.w, *size)
+    top, bottom, left, right = unpadded(canvas.h, canvas.w, *size)
     kept = whole[top:bottom, left:right]
     high, wide, index_VM, weight_VM = _shrunk(kept, None if most is None else most * first.h * first.w)
     joined = index_VM.shape[1]
     ends_H1M = np.full((high, 1, joined), NEWLINE)
     index_VM = np.concatenate([index_VM.reshape(high, wide, joined), ends_H1M], 1).reshape(-1, joined)
     weight_VM = np.pad(weight_VM.reshape(high, wide, joined), ((0, 0), (0, 1), (0, 0))).reshape(-1, joined)
-    y, x = np.indices((high, wide + 1), np.int64).reshape(2, -1)
-    x[x == wide] = WHOLE
-    zero = np.zeros_like(y)
     corner, end = canvas.cell(top, left), canvas.cell(bottom - 1, right - 1)
     grid = Grid(first.item, 1, high, wide, Box(corner.x0, corner.y0, end.x1, end.y1))
-    return index_VM, weight_VM, np.stack([zero, zero, y, x], 1), grid
+    return index_VM, weight_VM, _with_ends(grid, 0), grid
+
+
+def _canvas(tiles: Sequence[tuple[Grid, Ints]]) -> tuple[Ints, Grid]:
+    """The positions of tiles' tokens as one picture's, and its grid."""
+    first, last = tiles[0][0], tiles[-1][0]
+    columns = round((last.box.x1 - first.box.x0) / (first.box.x1 - first.box.x0))
+    rows = len(tiles) // columns
+    stacked = np.stack([cells.reshape(first.h, first.w) for _, cells in tiles]).reshape(rows, columns, first.h, first.w)
+    whole = stacked.transpose(0, 2, 1, 3).reshape(rows * first.h, columns * first.w)
+    return whole, Grid(first.item, 1, *whole.shape, replace(last.box, x0=first.box.x0, y0=first.box.y0))
 
 
 def _shrunk(cells_HW: Ints, room: int | None) -> tuple[int, int, Ints, Floats]:

@@ -20,6 +20,7 @@ from chiasm.spec import (
     CodedMasks,
     Connect,
     Corner,
+    CoverTiles,
     Decoder,
     DynamicNtk,
     DynamicTiles,
@@ -265,5 +266,7 @@ def _views(views: Views, merged: int) -> Views:
             return Corner(TILE)
         case Fitted():
             return Fitted(2 * TILE, 3 * TILE)
+        case CoverTiles():
+            return CoverTiles(TILE, 4)
         case Budget():
             return Budget(PATCH, 16)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from sizes import FEW, SIZES
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Scale, Size, View, best_pinpoint, native_size, nearest_grid, views
+from chiasm.geometry import Scale, Size, View, best_pinpoint, covering, native_size, nearest_grid, views
 from chiasm.model import Causal, Match, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, unpadded
@@ -23,7 +23,7 @@ from chiasm.prompt.plan import Clip, Count, count, lay
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import DynamicTiles, Fitted, Flat, Longest, Native, Pinpoints, Pixels, TileGrid, ViT
+from chiasm.spec import CoverTiles, DynamicTiles, Fitted, Flat, Longest, Native, Pinpoints, Pixels, TileGrid, ViT
 from chiasm.weights.read import describe, load_model
 
 TABLES = Path(__file__).parent / "data" / "tables"
@@ -150,6 +150,26 @@ def test_pixtral_table(setting: str, patch: int) -> None:
         assert (view.grid.h, view.grid.w) == (wanted["rows"], wanted["cols"])
         counted = count(model, Size(case["w"], case["h"]))
         assert (counted.visual, counted.visual + counted.marks) == (wanted["img_tokens"], wanted["tokens_with_breaks"])
+
+
+@pytest.mark.parametrize("most", [12, 36])
+def test_phi4_table(most: int) -> None:
+    model = spec("phi-4-multimodal")
+    assert model.sight is not None
+    tiles = CoverTiles(448, most)
+    model = replace(model, sight=replace(model.sight, views=tiles))
+    for case in table("phi4_multimodal"):
+        wanted, size = case[f"hd{most}"], Size(case["w"], case["h"])
+        canvas = covering(tiles, size)[1]
+        assert [canvas.width, canvas.height] == wanted["size"]
+        _, *seen = made(model, case["w"], case["h"])
+        left = [view.grid.shown[0] for view in seen if view.grid.box.x0 == 0]
+        top = [view.grid.shown[1] for view in seen if view.grid.box.y0 == 0]
+        assert [sum(top), sum(left)] == [wanted["mask_cols"], wanted["mask_rows"]]
+        assert [len(top), len(left)] == wanted["tiles"]
+        laid = lay(model, [size])[1]
+        assert [laid.grids[0].h, laid.grids[0].w] == wanted["useful"]
+        assert len(laid) == wanted["tokens"]
 
 
 # --- published rules on 300 sizes -------------------------------------------------------------------------------------------

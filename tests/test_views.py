@@ -10,6 +10,7 @@ import torch
 from sizes import FEW, SIZES
 
 from chiasm.errors import BadPicture
+from chiasm.pixels.resize import sample
 from chiasm.pixels.views import look, packed
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF
 from chiasm.reference.given import cut, rastered
@@ -102,3 +103,12 @@ def test_views_are_the_processors_pixels(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_views_are_the_processors_pixels_over_all_sizes(name: str) -> None:
     assert_equal(name, [(width, height) for width, height in SIZES if width * height < 3 * 10**6])
+
+
+def test_sampling_is_torchs_unsmoothed_bicubic() -> None:
+    draw = np.random.default_rng(0)
+    for height, width, high, wide in ((60, 90, 28, 28), (20, 11, 28, 28), (28, 28, 28, 28)):
+        pixels = draw.integers(0, 256, (height, width, 3), np.uint8)
+        batch = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+        wanted = torch.nn.functional.interpolate(batch, (high, wide), mode="bicubic", align_corners=False)[0]
+        np.testing.assert_allclose(sample(pixels, high, wide).transpose(2, 0, 1), wanted.numpy(), atol=2e-3)

@@ -30,10 +30,12 @@ from chiasm.spec import (
     Mlp,
     Normed,
     PoolClips,
+    PoolSquares,
     PoolTime,
     Precomputed,
     QFormer,
     Resampler,
+    RowsOfTiles,
     Sight,
     Step,
     TwoMeans,
@@ -182,7 +184,7 @@ def _step(step: Step, tokens: int, width: int) -> int:
                 return 2 * tokens * step.hidden * (2 * width + step.width)
             widths = [width, *[step.hidden] * (step.depth - 1), step.width]
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
-        case Normed() | Merge() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans():
+        case Normed() | Merge() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles():
             return 0
         case Resampler(block, depth, queries):
             # Queries of one view: their own products and those of the keys that they read, the view's tokens among them.

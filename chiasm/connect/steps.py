@@ -14,9 +14,22 @@ from chiasm.connect.resampler import ResamplerStep
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import norm
-from chiasm.place import NEWLINE, Laid, leaves, route
+from chiasm.place import BREAK, NEWLINE, Laid, leaves, route
 from chiasm.shapes import check
-from chiasm.spec import JoinTiles, Merge, Mlp, Normed, PoolClips, PoolTime, QFormer, Resampler, Step, TwoMeans
+from chiasm.spec import (
+    JoinTiles,
+    Merge,
+    Mlp,
+    Normed,
+    PoolClips,
+    PoolSquares,
+    PoolTime,
+    QFormer,
+    Resampler,
+    RowsOfTiles,
+    Step,
+    TwoMeans,
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,18 @@ class JoinStep(nn.Module):
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
         return torch.where(index_VM[:, :1] == NEWLINE, self.newline, blended(x_VD, index_VM.clamp(min=0), weight_VM))
+
+
+class RowsStep(nn.Module):
+    """Reorders tokens, and sets the two learned marks where the route says so."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.newline, self.between = (nn.Parameter(torch.zeros(width)) for _ in range(2))
+
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        made_VD = torch.where(index_VM == NEWLINE, self.newline, x_VD[index_VM[:, 0].clamp(min=0)])
+        return torch.where(index_VM == BREAK, self.between, made_VD)
 
 
 class PoolStep(nn.Module):
@@ -128,7 +153,9 @@ class Connector(nn.Module):
                     modules.append(PoolStep(step))
                 case Resampler():
                     modules.append(ResamplerStep(step))
-                case PoolTime():
+                case RowsOfTiles():
+                    modules.append(RowsStep(width))
+                case PoolTime() | PoolSquares():
                     modules.append(BlendStep())
                 case TwoMeans():
                     modules.append(MeansStep())

@@ -4,7 +4,7 @@ longer contexts by frequencies of their own, in the mini of Phi-4 three quarters
 from chiasm.layout import Config, Fused, Layout, Name, Reading
 from chiasm.readers import DECODER_KEYS, decoder, longrope_louder
 from chiasm.spec import Causal, Decoder, Family, LongRope, Rope
-from chiasm.towers.decoders import llama_like
+from chiasm.towers.decoders import LONG, llama_like
 
 APART = tuple(f"layers.*.self_attn.{part}_proj.*" for part in "qkv") + tuple(f"layers.*.mlp.{p}_proj.*" for p in ("gate", "up"))
 """Keys of Llama's that are one tensor here."""
@@ -37,16 +37,6 @@ def read(c: Config) -> Reading:
 
 
 LAYOUTS = (Layout("phi3", read),)
-
-LONG = (
-    1.0, 1.118320672, 1.250641126, 1.398617824, 1.564103225, 1.74916897, 1.956131817, 2.187582649, 2.446418898, 2.735880826,
-    3.059592084, 3.421605075, 3.826451687, 4.279200023, 4.785517845, 5.351743533, 5.984965424, 6.693110555, 7.485043894,
-    8.370679318, 9.36110372, 10.4687158, 11.70738129, 13.09260651, 14.64173252, 16.37415215, 18.31155283, 20.47818807,
-    22.90118105, 25.61086418, 28.64115884, 32.03, 32.1, 32.13, 32.23, 32.6, 32.61, 32.64, 32.66, 32.7, 32.71, 32.93, 32.97,
-    33.28, 33.49, 33.5, 44.16, 47.77,
-)  # fmt: skip
-"""What Phi-4-mini divides its frequencies by past 4096 positions, to reach 131072."""
-
 
 MEDIUM = llama_like(5120, 40, 10, 17920, eps=1e-5)
 """The block of Phi-3-medium and of Phi-4."""

@@ -24,6 +24,8 @@ class Spans:
     """Packed sequences, one after the other in one row: each attends to itself alone."""
 
     lengths: tuple[int, ...]
+    seen_T: Tensor | None = None
+    """False at tokens that no other one looks at; none: everybody is seen."""
 
 
 Mask = Tensor | Spans | Literal["full", "causal"]
@@ -244,8 +246,16 @@ def _edge(dtype: torch.dtype) -> Tensor:
     return torch.cat([torch.zeros(BAND, WHOLE, dtype=dtype, device="cpu"), later], 1)
 
 
+def _seen(keys_T: Tensor) -> Tensor:
+    """The mask of a span; where nothing of it is seen, everything is, since no row of the attention may be empty."""
+    return (keys_T if bool(keys_T.any()) else ~keys_T)[None, None, None].expand(1, 1, len(keys_T), -1)
+
+
 def _attend_spans(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, spans: Spans) -> Tensor:
     lengths = spans.lengths
+    if spans.seen_T is not None:
+        split = zip(*(x.split(lengths, 2) for x in (q_BNTF, k_BNTF, v_BNTF)), spans.seen_T.split(lengths), strict=True)
+        return torch.cat([F.scaled_dot_product_attention(q, k, v, _seen(seen)) for q, k, v, seen in split], 2)
     if len(set(lengths)) == 1:
         q, k, v = (x[0].unflatten(1, (len(lengths), -1)).transpose(0, 1) for x in (q_BNTF, k_BNTF, v_BNTF))
         return F.scaled_dot_product_attention(q, k, v).transpose(0, 1).flatten(1, 2)[None]

@@ -14,6 +14,9 @@ from chiasm.errors import ChiasmError
 Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 RESAMPLES: tuple[Resample, ...] = get_args(Resample)
 
+Drawn = NDArray[np.uint8] | NDArray[np.float32]
+"""Pixels, or fractions of their numbers once they are sampled."""
+
 _PILLOW: dict[Resample, Image.Resampling] = {name: Image.Resampling[name.upper()] for name in RESAMPLES}
 
 
@@ -34,6 +37,27 @@ def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, resample: Res
     image = Image.fromarray(pixels_HWC[:, :, 0] if channels == 1 else pixels_HWC)
     resized = np.array(image.resize((width, height), _PILLOW[resample]))
     return resized.reshape(height, width, channels)
+
+
+def sample(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
+    """Cubic interpolation between the nearest pixels (Keys' kernel with -0.75), without smoothing and without rounding: what
+    torch's `interpolate` calls bicubic. Values may leave 0..255."""
+    (y, by_y), (x, by_x) = (_cubic(*axis) for axis in ((pixels_HWC.shape[0], height), (pixels_HWC.shape[1], width)))
+    rows_HWC = np.einsum("hkwc,hk->hwc", pixels_HWC[y].astype(np.float32), by_y)
+    sampled_HWC: NDArray[np.float32] = np.einsum("hwkc,wk->hwc", rows_HWC[:, x], by_x)
+    return sampled_HWC
+
+
+def _cubic(cells: int, to: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The four old cells around each new centre, and their shares."""
+    place = (np.arange(to, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / to) - np.float32(0.5)
+    first = np.floor(place)
+    away = np.abs(place[:, None] - (first[:, None] + np.arange(-1, 3, dtype=np.float32)))
+    a = np.float32(-0.75)
+    near = ((a + 2) * away - (a + 3)) * away**2 + 1
+    far = ((a * away - 5 * a) * away + 8 * a) * away - 4 * a
+    index = np.clip(first[:, None].astype(np.int64) + np.arange(-1, 3), 0, cells - 1)
+    return index, np.where(away <= 1, near, far).astype(np.float32)
 
 
 def pad(
@@ -86,21 +110,25 @@ def to_square(pixels_HWC: NDArray[np.uint8], colour: Sequence[int]) -> NDArray[n
     return pad(pixels_HWC, (side - high) // 2, (side - wide) // 2, side, side, colour)
 
 
-def normalise(pixels_HWC: NDArray[np.uint8], scale: float, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
+def normalise(pixels_HWC: Drawn, scale: float, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
     """(pixel x scale - mean) / std as float32 (C, H, W), rounded where the reference processors round.
 
     They scale in double precision, round to single, and subtract and divide in single; a table of all 256 results per
-    channel gives the same bits and costs one look-up a sample.
+    channel gives the same bits and costs one look-up a sample. Sampled numbers are fractions and go through one by one.
 
     Raises: ChiasmError, where the channels of picture, mean and std differ.
     """
     channels = pixels_HWC.shape[2]
     if not channels == len(mean) == len(std):
         raise ChiasmError(f"the picture has {channels} channels, mean {len(mean)} and std {len(std)}.")
+    if pixels_HWC.dtype == np.float32:
+        fractions_HWC = (pixels_HWC * np.float32(scale) - np.array(mean, np.float32)) / np.array(std, np.float32)
+        return np.ascontiguousarray(fractions_HWC.transpose(2, 0, 1))
     scaled_256 = (np.arange(256, dtype=np.float64) * scale).astype(np.float32)
     table_C256 = (scaled_256 - np.array(mean, np.float32)[:, None]) / np.array(std, np.float32)[:, None]
     values_CHW = np.empty((channels, *pixels_HWC.shape[:2]), np.float32)
+    whole_HWC = pixels_HWC.astype(np.uint8, copy=False)
     for channel in range(channels):
         # No index can be out of range, and any other mode than "clip" goes through a buffer, at twice the time.
-        np.take(table_C256[channel], pixels_HWC[:, :, channel], out=values_CHW[channel], mode="clip")
+        np.take(table_C256[channel], whole_HWC[:, :, channel], out=values_CHW[channel], mode="clip")
     return values_CHW

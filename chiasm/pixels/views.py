@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Blank, Crop, Pad, Scale, Size, Stroke, View, views
+from chiasm.geometry import Blank, Crop, Pad, Sample, Scale, Size, Stroke, View, views
 from chiasm.pixels.patches import patchify_frames
-from chiasm.pixels.resize import crop, normalise, pad, resize
+from chiasm.pixels.resize import Drawn, crop, normalise, pad, resize, sample
 from chiasm.spec import Looks, Pixels
 
 LARGEST_CANVAS = 178_956_970
@@ -25,7 +25,16 @@ def look(looks: Looks, pixels_HWC: NDArray[np.uint8], item: int) -> list[tuple[V
     height, width = pixels_HWC.shape[:2]
     planned = views(looks.views, looks.pixels, looks.encoder, Size(width, height), item)
     done: dict[tuple[Stroke, ...], NDArray[np.uint8]] = {(): pixels_HWC}
-    return [(view, _patches(looks, _drawn(view.strokes, looks.pixels, done), view)) for view in planned]
+    return [(view, _patches(looks, _sampled(view.strokes, looks.pixels, done), view)) for view in planned]
+
+
+def _sampled(strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]) -> Drawn:
+    """As `_drawn`; what is sampled at the end is pixels no more."""
+    match strokes:
+        case (*before, Sample(height, width)):
+            return sample(_drawn(tuple(before), spec, done), height, width)
+        case _:
+            return _drawn(strokes, spec, done)
 
 
 def _drawn(strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -45,6 +54,8 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
     match stroke:
         case Scale(height, width):
             return resize(pixels_HWC, height, width, spec.resample)
+        case Sample():
+            raise TypeError("strokes after a picture was sampled")
         case Pad(top, left, height, width, colour):
             return pad(pixels_HWC, top, left, height, width, colour)
         case Crop(top, left, height, width):
@@ -53,7 +64,7 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
             return pixels_HWC
 
 
-def _patches(looks: Looks, pixels_HWC: NDArray[np.uint8], view: View) -> NDArray[np.float32]:
+def _patches(looks: Looks, pixels_HWC: Drawn, view: View) -> NDArray[np.float32]:
     """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them, and where
     the grid is larger than what was drawn there are zeros."""
     encoder, spec = looks.encoder, looks.pixels

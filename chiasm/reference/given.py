@@ -26,7 +26,7 @@ from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, raster, route
 from chiasm.prompt.plan import Clip, Item
-from chiasm.spec import Bounded, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
+from chiasm.spec import Bounded, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
 
 Start = Literal["raw", "tensors"]
@@ -141,6 +141,8 @@ class Given:
             return self._whole(looks, self["pixel_values_images"])
         if isinstance(looks.encoder, Flat):
             return self._strips(looks)
+        if "image_pixel_values" in self:
+            return self._covered(looks)
         if "pixel_values" not in self:
             return None
         if "image_grid_thw" in self:
@@ -182,6 +184,21 @@ class Given:
         sizes = [(int(mask.any(1).sum()), int(mask.any(0).sum())) for mask in masks]
         shown = zip(self["pixel_values"].flatten(0, 1), sizes, strict=True)
         return _cornered(looks, [pixels[:, :height, :width] for pixels, (height, width) in shown if height and width])
+
+    def _covered(self, looks: Looks) -> _Pictures:
+        """Canvases of tiles, each led by the whole of it, and masks of the patches that are no padding."""
+        assert isinstance(looks.views, CoverTiles)
+        tile, patch = looks.views.tile, looks.encoder.patch
+        exact = replace(looks.views, most=2**31)
+        sizes: list[Item] = []
+        parts = []
+        pictures = zip(*(self[f"image_{name}"] for name in ("pixel_values", "sizes", "attention_mask")), strict=True)
+        for shown, (height, width), masks in pictures:
+            rows, columns = int(height) // tile, int(width) // tile
+            tiles = masks[1 : 1 + rows * columns].unflatten(0, (rows, columns)).bool()
+            sizes.append(Size(int(tiles[0, :, 0].sum()) * patch, int(tiles[:, 0, :, 0].sum()) * patch))
+            parts.append(shown[: 1 + rows * columns])
+        return _Pictures(exact, sizes, cut(looks, torch.cat(parts)))
 
     def _flat(self, looks: Looks, connector: Sequence[Step]) -> _Pictures:
         """Patches of native resolution, in the order in which they are merged."""

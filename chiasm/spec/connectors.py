@@ -112,4 +112,19 @@ class QFormer:
     added: int = 0
 
 
-Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans | QFormer
+@dataclass(frozen=True)
+class PoolSquares:
+    """Every view made smaller by `side` in both directions, the mean of squares; what the last ones lack is mirrored."""
+
+    side: int = 2
+
+
+@dataclass(frozen=True)
+class RowsOfTiles:
+    """The tiles after the first view as one picture, as far as it is not padding, and the first view: a learned mark after
+    every row of both, another one between them. `first` says which comes first."""
+
+    first: Literal["tiles", "whole"]
+
+
+Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans | QFormer | PoolSquares | RowsOfTiles

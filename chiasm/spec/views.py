@@ -127,4 +127,28 @@ class Fitted:
     colour: int = 1
 
 
-Views = Resize | Pinpoints | TileGrid | Native | Budget | DynamicTiles | Longest | Bounded | Letterbox | Corner | Fitted
+@dataclass(frozen=True)
+class CoverTiles:
+    """Phi-4-multimodal's tiling (arXiv:2503.01743): as many tiles as cover the picture at its own size, or where these are more
+    than `most` the grid whose shape is nearest to it. The picture is scaled until it touches two borders of that canvas, its
+    corner at the top left, the rest in one `colour`; first comes the whole canvas as one tile, sampled without smoothing."""
+
+    tile: int
+    most: int
+    colour: int = 255
+
+
+Views = (
+    Resize
+    | Pinpoints
+    | TileGrid
+    | Native
+    | Budget
+    | DynamicTiles
+    | Longest
+    | Bounded
+    | Letterbox
+    | Corner
+    | Fitted
+    | CoverTiles
+)

@@ -96,7 +96,7 @@ class VisionTransformer(nn.Module):
                 places = [resized(table[first:], side, g.h, g.w, resample).repeat(g.t, 1) for g in grids]
                 x_PE = x_PE + torch.cat(places)
             case Buckets(side):
-                cells = torch.cat([bucketed(side, g.h, g.w).repeat(g.t) for g in grids])
+                cells = torch.cat([_buckets(side, g).repeat(g.t) for g in grids])
                 x_PE = x_PE + self.position(cells.to(x_PE.device))
             case Axial():
                 pass
@@ -109,7 +109,8 @@ class VisionTransformer(nn.Module):
 
     def _arrange(self, grids: Sequence[Grid]) -> tuple[Tensor | None, Spans, Spans | None]:
         """The order in which tokens are packed (none: as they come), the spans of whole views and of windows."""
-        spans = Spans(tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t)))
+        seen_T = torch.cat([_seen(g).repeat(g.t) for g in grids]) if any(g.seen for g in grids) else None
+        spans = Spans(tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t)), seen_T)
         if self.spec.windows is None:
             return None, spans, None
         order, lengths = windowed(raster(grids), self.spec.windows.side)
@@ -143,6 +144,20 @@ def windowed(laid: Laid, side: int) -> tuple[np.ndarray, tuple[int, ...]]:
     order = np.lexsort(key[::-1])
     changes = np.flatnonzero((np.diff(key[:, order], axis=1) != 0).any(0)) + 1
     return order, tuple(np.diff([0, *changes.tolist(), len(order)]).tolist())
+
+
+def _buckets(side: int, grid: Grid) -> Tensor:
+    """The cell of a table for each patch of a view; padding stands where the first patch does."""
+    high, wide = grid.shown
+    table = torch.zeros(grid.h, grid.w, dtype=torch.int64)
+    table[:high, :wide] = bucketed(side, high, wide).unflatten(0, (high, wide))
+    return table.flatten()
+
+
+def _seen(grid: Grid) -> Tensor:
+    """Which patches of a view are no padding."""
+    high, wide = grid.shown
+    return ((torch.arange(grid.h) < high)[:, None] & (torch.arange(grid.w) < wide)).flatten()
 
 
 def _unordered(x: Tensor, order: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from chiasm.layout import Form, Fused, Ignored, Name, Reshaped, Respelt, Rule
+from chiasm.layout import Form, Fused, Ignored, Name, Reshaped, Respelt, Rule, Shared
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def pieces(names: Iterable[str], rules: tuple[Rule, ...]) -> tuple[dict[str, Pie
                         shaped = forms[number] if forms else None
                         found[_filled(ours, fill)] = Piece(name, number, shares, shaped, groups)
                     break
+                case Shared(theirs, parts) if (fill := _matches(theirs, name)) is not None:
+                    found.update({_filled(ours, fill): Piece(name) for ours in parts})
+                    break
                 case Ignored(theirs) if _matches(theirs, name) is not None:
                     break
         else:
@@ -108,6 +111,10 @@ def _back(name: str, rules: tuple[Rule, ...]) -> tuple[str, int, int, Form | Non
                 return _filled(theirs, fill), 0, 1, None, 1
             case Reshaped(theirs, ours, form) if (fill := _matches(ours, name)) is not None:
                 return _filled(theirs, fill), 0, 1, form, 1
+            case Shared(theirs, parts):
+                for ours in parts:
+                    if (fill := _matches(ours, name)) is not None:
+                        return _filled(theirs, fill), 0, 1, None, 1
             case Fused(theirs, parts, _, forms, groups):
                 for number, ours in enumerate(parts):
                     if (fill := _matches(ours, name)) is not None:
