@@ -1,0 +1,156 @@
+"""COCO captions: BLEU, ROUGE-L and CIDEr of tokenised text, as pycocoevalcap 1.2 computes them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+GRAMS = 4
+Gram = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Of the whole corpus, and of each caption in order."""
+
+    corpus: float
+    each: tuple[float, ...]
+
+
+def grams(words: Sequence[str], most: int = GRAMS) -> Counter[Gram]:
+    """How often each run of 1 to `most` words occurs."""
+    return Counter(
+        tuple(words[start : start + length]) for length in range(1, most + 1) for start in range(len(words) - length + 1)
+    )
+
+
+_TINY, _SMALL = 1e-15, 1e-9
+
+
+@dataclass(frozen=True)
+class _Matches:
+    length: int
+    reference: int
+    guessed: tuple[int, ...]
+    correct: tuple[int, ...]
+
+
+def bleu(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[Scored, ...]:
+    """BLEU-1 to BLEU-4 with the reference nearest in length; counts are summed over the corpus before they are divided."""
+    matches = [_matches(said, true) for said, true in zip(candidates, references, strict=True)]
+    whole = _Matches(
+        sum(one.length for one in matches),
+        sum(one.reference for one in matches),
+        tuple(map(sum, zip(*(one.guessed for one in matches), strict=True))),
+        tuple(map(sum, zip(*(one.correct for one in matches), strict=True))),
+    )
+    corpus, each = _bleu(whole), [_bleu(one) for one in matches]
+    return tuple(Scored(corpus[n], tuple(one[n] for one in each)) for n in range(GRAMS))
+
+
+def _matches(candidate: str, references: Sequence[str]) -> _Matches:
+    words, several = candidate.split(), [reference.split() for reference in references]
+    most: Counter[Gram] = Counter()
+    for one in several:
+        most |= grams(one)
+    correct = [0] * GRAMS
+    for gram, count in grams(words).items():
+        correct[len(gram) - 1] += min(count, most[gram])
+    nearest = min((abs(len(one) - len(words)), len(one)) for one in several)[1]
+    return _Matches(len(words), nearest, tuple(max(0, len(words) - n) for n in range(GRAMS)), tuple(correct))
+
+
+def _bleu(counts: _Matches) -> list[float]:
+    ratio = (counts.length + _TINY) / (counts.reference + _SMALL)
+    brevity = math.exp(1 - 1 / ratio) if ratio < 1 else 1.0
+    product, scores = 1.0, []
+    for n in range(GRAMS):
+        product *= (counts.correct[n] + _TINY) / (counts.guessed[n] + _SMALL)
+        scores.append(product ** (1 / (n + 1)) * brevity)
+    return scores
+
+
+_BETA = 1.2
+
+
+def rouge_l(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Scored:
+    """The longest common subsequence of words: best precision and best recall, each over all references, in one F. Texts are
+    split at single spaces, so an empty one has one empty word."""
+    each = tuple(_rouge(said, true) for said, true in zip(candidates, references, strict=True))
+    return Scored(sum(each) / len(each), each)
+
+
+def _rouge(candidate: str, references: Sequence[str]) -> float:
+    words, several = candidate.split(" "), [reference.split(" ") for reference in references]
+    common = [_common(words, one) for one in several]
+    precision = max(common) / len(words)
+    recall = max(length / len(one) for length, one in zip(common, several, strict=True))
+    if not precision or not recall:
+        return 0.0
+    return (1 + _BETA**2) * precision * recall / (recall + _BETA**2 * precision)
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> int:
+    """Length of the longest common subsequence, a row of the table as the bits of a number (Hyyrö 2004)."""
+    places: dict[str, int] = {}
+    for place, word in enumerate(first):
+        places[word] = places.get(word, 0) | 1 << place
+    full = (1 << len(first)) - 1
+    row = full
+    for word in second:
+        here = row & places.get(word, 0)
+        row = ((row + here) | (row - here)) & full
+    return len(first) - row.bit_count()
+
+
+_SIGMA = 6.0
+_BIGRAM = 1
+
+
+@dataclass(frozen=True)
+class _Vector:
+    """Weights by n-gram for each n, their norms, and how many bigrams there are, which CIDEr takes for the length."""
+
+    weights: tuple[dict[Gram, float], ...]
+    norms: tuple[float, ...]
+    bigrams: int
+
+
+def cider(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Scored:
+    """CIDEr-D: n-grams weighted by how few of these images' references hold them, clipped, with a penalty for length, times 10.
+
+    It depends on the whole set: of a single image it is 0.
+    """
+    counted = [[grams(reference.split()) for reference in several] for several in references]
+    frequency = Counter(gram for several in counted for gram in set().union(*several))
+    images = math.log(len(counted))
+    rarity = {gram: images - math.log(times) for gram, times in frequency.items()}
+    each = tuple(
+        _cider(_vector(grams(said.split()), rarity, images), [_vector(one, rarity, images) for one in several])
+        for said, several in zip(candidates, counted, strict=True)
+    )
+    return Scored(sum(each) / len(each), each)
+
+
+def _vector(counts: Counter[Gram], rarity: dict[Gram, float], unseen: float) -> _Vector:
+    weights: tuple[dict[Gram, float], ...] = tuple({} for _ in range(GRAMS))
+    for gram, count in counts.items():
+        weights[len(gram) - 1][gram] = count * rarity.get(gram, unseen)
+    norms = tuple(math.sqrt(sum(weight * weight for weight in of_n.values())) for of_n in weights)
+    return _Vector(weights, norms, sum(counts[gram] for gram in weights[_BIGRAM]))
+
+
+def _cider(said: _Vector, references: Sequence[_Vector]) -> float:
+    total = sum(_likeness(said, true, n) for true in references for n in range(GRAMS))
+    return 10 * total / GRAMS / len(references)
+
+
+def _likeness(said: _Vector, true: _Vector, n: int) -> float:
+    norms = said.norms[n] * true.norms[n]
+    if not norms:
+        return 0.0
+    wanted = true.weights[n]
+    shared = sum(min(weight, wanted[gram]) * wanted[gram] for gram, weight in said.weights[n].items() if gram in wanted)
+    return shared / norms * math.exp(-((said.bigrams - true.bigrams) ** 2) / (2 * _SIGMA**2))

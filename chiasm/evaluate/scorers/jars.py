@@ -1,0 +1,78 @@
+"""The two Java programs of the COCO caption tools, run as they are: exact PTB tokens and METEOR 1.5.
+
+They come with the package `pycocoevalcap` and are no part of Chiasm: Stanford CoreNLP 3.4.1 is under the GPL, METEOR under the
+LGPL. Neither is loaded into this process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+from chiasm.errors import UserError
+from chiasm.evaluate.scorers.captions import Scored
+
+_TOKENIZER, _METEOR = "tokenizer/stanford-corenlp-3.4.1.jar", "meteor/meteor-1.5.jar"
+
+
+def found() -> bool:
+    """Whether both programs and Java are here."""
+    return find_spec("pycocoevalcap") is not None and which("java") is not None
+
+
+def _jar(name: str) -> Path:
+    spec = find_spec("pycocoevalcap")
+    if spec is None or not spec.submodule_search_locations or which("java") is None:
+        raise UserError(
+            "METEOR and exact PTB tokens need Java and the package pycocoevalcap, which are not both here: install a Java "
+            "runtime and `pip install 'chiasm[captions]'`"
+        )
+    return Path(spec.submodule_search_locations[0]) / name
+
+
+def tokens(texts: Sequence[str]) -> list[str]:
+    """Each text as CoreNLP's PTB tokens in lower case, with a space between two; line breaks count as spaces."""
+    jar = _jar(_TOKENIZER)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
+        file.write("\n".join(text.replace("\n", " ") for text in texts))
+        file.flush()
+        command = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", file.name]
+        done = subprocess.run(command, capture_output=True, check=True)
+    lines = [line.rstrip() for line in done.stdout.decode().split("\n")]
+    return (lines + [""] * len(texts))[: len(texts)]
+
+
+Corpus = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Candidates, and the references of each."""
+
+
+def meteor(corpora: Sequence[Corpus]) -> list[Scored]:
+    """METEOR 1.5 of tokenised captions, English, normalised, as pycocoevalcap asks for it; the program takes seconds to start,
+    so it is started once."""
+    jar = _jar(_METEOR)
+    command = ["java", "-jar", "-Xmx2G", jar.name, "-", "-", "-stdio", "-l", "en", "-norm"]
+    with subprocess.Popen(
+        command, cwd=jar.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        encoding="utf-8",
+    ) as program:  # fmt: skip
+        told, heard = program.stdin, program.stdout
+        assert told is not None and heard is not None
+
+        def ask(words: Sequence[str], answers: int) -> list[str]:
+            told.write(" ||| ".join(words) + "\n")
+            told.flush()
+            return [heard.readline().strip() for _ in range(answers)]
+
+        found = []
+        for candidates, references in corpora:
+            statistics = []
+            for said, several in zip(candidates, references, strict=True):
+                statistics += ask(("SCORE", *several, said.replace("|||", "").replace("  ", " ")), 1)
+            *each, corpus = map(float, ask(("EVAL", *statistics), len(statistics) + 1))
+            found.append(Scored(corpus, tuple(each)))
+        told.close()
+    return found

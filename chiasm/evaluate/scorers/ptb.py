@@ -1,0 +1,66 @@
+"""Captions as words: the Penn Treebank's way, without punctuation.
+
+`tokenize(..., exact=True)` runs the program that the COCO tools run. The rules here differ from it where captions seldom go:
+they know few abbreviations, and do not turn British spelling, currencies and fractions into American ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from chiasm.evaluate.scorers import jars
+from chiasm.evaluate.scorers.tables import words
+
+Reference = Literal["CoreNLP 3.4.1", "Chiasm's rules"]
+
+DROPPED = frozenset(("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"))
+"""Capitals in the names of brackets never meet the lower-case tokens, so brackets stay as words."""
+
+_ABBREVIATED = words("""mr mrs ms dr prof st sr jr vs etc inc ltd co corp ave blvd rd mt gen col sgt capt lt rep sen gov rev hon
+jan feb mar apr jun jul aug sep sept oct nov dec no fig u.s u.k e.g i.e a.m p.m""")
+_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
+_WORD = r"[^\W_]"
+_TOKEN = re.compile(
+    rf"""
+    (?P<gone>[\U0001F000-\U0001FAFF\u2600-\u27BF\uFE0F\u200D])
+    | (?P<abbreviated>(?:{"|".join(map(re.escape, _ABBREVIATED))})\.(?!\w))
+    | (?P<initials>(?:[a-z]\.){{2,}})
+    | (?P<clitic>(?<=\w)n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b)
+    | (?P<number>[-+]?(?<![\w.])\d+(?:[,.:/]\d+)*(?![\w]))
+    | (?P<word>{_WORD}+?(?=n['’]t\b) | {_WORD}+(?:[-_&./]{_WORD}+|['’](?!(?:s|m|d|re|ve|ll|t)\b){_WORD}+)*)
+    | (?P<dots>\.{{2,}}) | (?P<dashes>-{{2,}}|[–—]) | (?P<marks>[?!]+)
+    | (?P<quote>["“”]) | (?P<bracket>[()\[\]{{}}]) | (?P<other>\S)
+    """,
+    re.VERBOSE,
+)
+_WHOLE = {"cannot": "can not", "gonna": "gon na", "gotta": "got ta", "wanna": "wan na", "gimme": "gim me", "lemme": "lem me"}
+
+
+def tokenize(texts: Sequence[str], exact: bool) -> list[str]:
+    """Each text as lower-case tokens with a space between two, punctuation dropped."""
+    lines = jars.tokens(texts) if exact else [" ".join(_tokens(text)) for text in texts]
+    return [" ".join(token for token in line.split(" ") if token not in DROPPED) for line in lines]
+
+
+def _tokens(text: str) -> list[str]:
+    out = []
+    for found in _TOKEN.finditer(text.replace("\n", " ").lower()):
+        token = found[0]
+        match found.lastgroup:
+            case "gone" | "quote":
+                continue
+            case "bracket":
+                out.append(_BRACKETS[token])
+            case "dots":
+                out.append("...")
+            case "dashes":
+                out.append("--")
+            case "clitic":
+                out.append(token.replace("’", "'"))
+            case "word":
+                out += _WHOLE.get(token, token).split()
+            case _:
+                out.append(token)
+    return out
