@@ -13,6 +13,7 @@ from functools import cache
 from chiasm.errors import BadPicture
 from chiasm.place import Box, Grid
 from chiasm.spec import (
+    Both,
     Bounded,
     Budget,
     Corner,
@@ -22,6 +23,7 @@ from chiasm.spec import (
     Fitted,
     Letterbox,
     Longest,
+    LowHigh,
     Native,
     Pinpoints,
     Pixels,
@@ -83,10 +85,13 @@ Stroke = Scale | Pad | Crop | Blank | Sample
 
 @dataclass(frozen=True)
 class View:
-    """One picture handed to the encoder: the strokes that make it from the source, and its grid of patches."""
+    """One picture handed to the encoder: the strokes that make it from the source, how its pixels become numbers, and its grid
+    of patches of `patch` pixels a side."""
 
     strokes: tuple[Stroke, ...]
     grid: Grid
+    patch: int
+    pixels: Pixels
 
 
 @dataclass(frozen=True)
@@ -124,11 +129,17 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
         case Fitted():
             strokes = [_fitted(spec, size, encoder.patch)]
         case CoverTiles():
-            return _cover_tiles(spec, encoder, size, item)
-    return tuple(View(s, _grid(s, encoder, size, item)) for s in strokes)
+            return _cover_tiles(spec, pixels, encoder, size, item)
+        case LowHigh():
+            return _low_high(spec, pixels, encoder, size, item)
+    return tuple(_view(s, encoder.patch, pixels, size, item) for s in strokes)
 
 
-def _grid(strokes: tuple[Stroke, ...], encoder: Encoder, size: Size, item: int) -> Grid:
+def _view(strokes: tuple[Stroke, ...], patch: int, pixels: Pixels, size: Size, item: int) -> View:
+    return View(strokes, _grid(strokes, patch, size, item), patch, pixels)
+
+
+def _grid(strokes: tuple[Stroke, ...], patch: int, size: Size, item: int) -> Grid:
     """The grid of patches of a view, and the rectangle of source pixels it shows, followed back through the strokes."""
     height, width = size.height, size.width
     x0, y0, per_x, per_y = 0.0, 0.0, 1.0, 1.0
@@ -144,7 +155,7 @@ def _grid(strokes: tuple[Stroke, ...], encoder: Encoder, size: Size, item: int) 
                 pass
         height, width = stroke.height, stroke.width
     box = Box(x0, y0, x0 + width * per_x, y0 + height * per_y)
-    return Grid(item, 1, height // encoder.patch, width // encoder.patch, box)
+    return Grid(item, 1, height // patch, width // patch, box)
 
 
 def _resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
@@ -295,7 +306,7 @@ def _dynamic_tiles(spec: DynamicTiles, size: Size) -> list[tuple[Stroke, ...]]:
     return [*((canvas, crop) for crop in _tiles(canvas.height, canvas.width, spec.tile)), whole]
 
 
-def _cover_tiles(spec: CoverTiles, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
+def _cover_tiles(spec: CoverTiles, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
     canvas = covering(spec, size)
     scale, white = canvas
     tiles = []
@@ -305,10 +316,11 @@ def _cover_tiles(spec: CoverTiles, encoder: Encoder, size: Size, item: int) -> t
         high, wide = (-(-edge // encoder.patch) * encoder.patch for edge in (scale.height, scale.width))
         edges = ((high - crop.top) // encoder.patch, (wide - crop.left) // encoder.patch)
         rows, columns = (min(max(edge, 0), spec.tile // encoder.patch) for edge in edges)
-        grid = _grid(strokes, encoder, size, item)
-        tiles.append(View(strokes, grid if (rows, columns) == (grid.h, grid.w) else replace(grid, seen=(rows, columns))))
+        view = _view(strokes, encoder.patch, pixels, size, item)
+        whole_tile = (rows, columns) == (view.grid.h, view.grid.w)
+        tiles.append(view if whole_tile else replace(view, grid=replace(view.grid, seen=(rows, columns))))
     whole = (*canvas, Sample(spec.tile, spec.tile))
-    return View(whole, _grid(whole, encoder, size, item)), *tiles
+    return _view(whole, encoder.patch, pixels, size, item), *tiles
 
 
 LEAST_SIDE = 10
@@ -393,6 +405,13 @@ def _letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...
     side = max(height, width)
     red, green, blue = (int(mean * 255) for mean in pixels.mean)
     return scale, Pad((side - height) // 2, (side - width) // 2, side, side, (red, green, blue))
+
+
+def _low_high(spec: LowHigh, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, View]:
+    assert isinstance(encoder, Both)
+    high = _letterbox(spec.high, spec.pixels, size)
+    low = (*high, Scale(spec.low, spec.low))
+    return _view(low, encoder.low.patch, pixels, size, item), _view(high, encoder.high.tower.patch, spec.pixels, size, item)
 
 
 def corner_size(spec: Corner, size: Size) -> tuple[int, int]:

@@ -18,6 +18,8 @@ import numpy as np
 from chiasm.errors import BadPicture
 from chiasm.resample import Floats, bilinear, bins, squares
 from chiasm.spec import (
+    Align,
+    Both,
     ByKind,
     Encoder,
     JoinTiles,
@@ -162,6 +164,8 @@ def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
         parts = [encoded(encoder.clips if grid.moves else encoder.pictures, [grid]).place_V4 for grid in grids]
         numbered = [part + np.array([[number, 0, 0, 0]]) for number, part in enumerate(parts)]
         return Laid(np.concatenate(numbered) if parts else np.zeros((0, 4), np.int64), tuple(grids))
+    if isinstance(encoder, Both):
+        return encoded(encoder.low, grids[::2])
     laid = raster(grids)
     if not isinstance(encoder, ViT) or encoder.cls != "keep":
         return laid
@@ -174,7 +178,7 @@ def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:
-        case Mlp() | Normed():
+        case Mlp() | Normed() | Align():
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
         case Merge(side):
             return _merge(side, laid)
@@ -199,7 +203,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
 def leaves(step: Step, width: int) -> int:
     """The width of the tokens that leave a step which `width` entered."""
     match step:
-        case Mlp():
+        case Mlp() | Align():
             return step.width
         case Merge(side):
             return width * side * side

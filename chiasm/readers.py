@@ -261,10 +261,10 @@ def squash(c: Config, default: int) -> Resize:
     return Resize(height, width, "squash")
 
 
-def letterbox(c: Config, default: int = 384) -> Letterbox:
+def letterbox(c: Config, default: int = 384, field: str = "size") -> Letterbox:
     """DeepSeek-VL's preprocessing: the longest edge to a size, the rest padded."""
-    height, width = edges(c.get("size", {"height": default, "width": default}))
+    height, width = edges(c.get(field, {"height": default, "width": default}))
     if height != width:
-        raise BadConfig(f"{c.path}: size = {height} x {width} is not supported; a square is")
-    c.inert("background_color")
+        raise BadConfig(f"{c.path}: {field} = {height} x {width} is not supported; a square is")
+    c.inert("background_color", "high_res_background_color")
     return Letterbox(height, c.get("min_size", 14))

@@ -6,10 +6,12 @@ from chiasm.model import AnyModel, assemble
 from chiasm.reference.make import redraw
 from chiasm.spec import (
     AddedPool,
+    Align,
     AttentionPool,
     Axial,
     Bind,
     Block,
+    Both,
     Bounded,
     Buckets,
     Budget,
@@ -17,6 +19,7 @@ from chiasm.spec import (
     Carried,
     Causal,
     ClsProject,
+    Coarsened,
     CodedMasks,
     Connect,
     Corner,
@@ -40,6 +43,7 @@ from chiasm.spec import (
     Llama3Scaling,
     Longest,
     LongRope,
+    LowHigh,
     MaskDecoder,
     Match,
     MeanProject,
@@ -171,9 +175,13 @@ def _windowed(encoder: WindowedViT) -> WindowedViT:
     return WindowedViT(_block(encoder.block), 3, PATCH, CELLS, 3, (1,), 32)
 
 
-def _encoder(encoder: Encoder) -> ViT | ByKind | Flat:
+def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat:
     if isinstance(encoder, Flat):
         return Flat(PATCH)
+    if isinstance(encoder, Both):
+        # Another patch in each of the two: packed together, the smaller one ends in zeros.
+        tower = replace(_windowed(encoder.high.tower), patch=PATCH + 1, neck=12)
+        return Both(_eye(encoder.low), Coarsened(tower, 1, CELLS))
     if isinstance(encoder, ByKind):
         return ByKind(_eye(encoder.pictures), _eye(encoder.clips))
     assert isinstance(encoder, ViT)
@@ -228,6 +236,8 @@ def _step(step: Step, joined: int, width: int) -> Step:
             return replace(step, width=width, hidden=48)
         case Mlp():
             return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
+        case Align():
+            return replace(step, parts=(48, joined - 48), width=width)
         case Resampler():
             return replace(step, block=_block(step.block), depth=2, queries=3)
         case PoolTime():
@@ -268,5 +278,7 @@ def _views(views: Views, merged: int) -> Views:
             return Fitted(2 * TILE, 3 * TILE)
         case CoverTiles():
             return CoverTiles(TILE, 4)
+        case LowHigh():
+            return LowHigh(TILE, Letterbox(TILE + CELLS, PATCH), views.pixels)
         case Budget():
             return Budget(PATCH, 16)

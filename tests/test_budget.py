@@ -16,7 +16,28 @@ from chiasm.generate.engine import prefill
 from chiasm.geometry import Size
 from chiasm.model import Causal
 from chiasm.prompt.plan import Plan, lay
-from chiasm.spec import Block, ConvViT, Merge, Mlp, Norm, Normed, Pinpoints, Rope, Step, Table, TileGrid, ViT, Windows
+from chiasm.spec import (
+    Align,
+    Block,
+    Both,
+    Coarsened,
+    ConvViT,
+    Letterbox,
+    LowHigh,
+    Merge,
+    Mlp,
+    Norm,
+    Normed,
+    Pinpoints,
+    Pixels,
+    Rope,
+    Step,
+    Table,
+    TileGrid,
+    ViT,
+    WindowedViT,
+    Windows,
+)
 from chiasm.spec import Causal as CausalSpec
 
 SIZE = Size(1344, 1344)
@@ -190,7 +211,7 @@ def plain(width: int = 32, heads: int = 4, mlp: int = 48) -> Block:
     return Block(width, heads, mlp, heads, width // heads, Norm("layer"))
 
 
-def tiny(name: str, size: str, encoder: ViT | ConvViT | None = None, views: object = None) -> CausalSpec:
+def tiny(name: str, size: str, encoder: ViT | ConvViT | Both | None = None, views: object = None) -> CausalSpec:
     """A family's own shape with small widths."""
     spec = model(name, size)
     sight = spec.sight
@@ -207,6 +228,9 @@ def tiny(name: str, size: str, encoder: ViT | ConvViT | None = None, views: obje
                 width = 24
             case Merge(side):
                 width *= side**2
+            case Align():
+                step = Align((eye.high.width, eye.low.width), 24) if isinstance(eye, Both) else step
+                width = 24
             case Normed():
                 pass
         steps.append(step)
@@ -216,6 +240,7 @@ def tiny(name: str, size: str, encoder: ViT | ConvViT | None = None, views: obje
 
 
 EYE = ViT(plain(), 3, 14, Table(6), cls="drop", pre_norm=True, taps=(-2,), post_norm="idle")
+TOWER = WindowedViT(plain(), 3, 7, 8, 3, (1,), 12)
 MACHINES = {
     "llava-1.5": (tiny("llava-1.5", "7b", EYE), [square(336)]),
     "llava-next": (tiny("llava-next", "mistral-7b", EYE), [Size(500, 300), Size(90, 400)]),
@@ -234,6 +259,15 @@ MACHINES = {
             replace(model("qwen2.5-vl", "3b").sight.encoder, block=plain(), depth=3, windows=Windows(8, (1,))),  # type: ignore[union-attr]
         ),
         [Size(308, 168), Size(84, 280)],
+    ),
+    "two resolutions": (
+        tiny(
+            "deepseek-vl-hybrid",
+            "7b",
+            Both(replace(EYE, patch=4, cls="none", taps=(-1,), position=Table(5)), Coarsened(TOWER, 1, 5)),
+            LowHigh(20, Letterbox(56), Pixels()),
+        ),
+        [square(70), Size(30, 90)],
     ),
     "convolutions": (
         tiny("llava-1.5", "7b", ConvViT((8, 12, 16), (2, 1), plain(), 2, 7)),
@@ -261,7 +295,9 @@ def test_flops_are_those_that_torch_counts(name: str) -> None:
     plan = planned(spec, sizes, 11)
     eye = spec.sight
     assert eye is not None
-    patches = torch.randn(sum(grid.cells for grid in plan.grids), 3 * eye.encoder.frames * eye.encoder.patch**2)
+    encoder = eye.encoder
+    patch = max(encoder.patch, encoder.high.tower.patch) if isinstance(encoder, Both) else encoder.patch
+    patches = torch.randn(sum(grid.cells for grid in plan.grids), 3 * encoder.frames * patch**2)
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mv: matrix_times_vector})
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
         prefill(machine, plan.batch(patches), 1)

@@ -279,6 +279,7 @@ def test_one_view_counts_the_same_for_every_size() -> None:
         assert visual(spec("llava-1.0"), width, height) == 256
         assert visual(spec("llava-interleave"), width, height) == 729
         assert visual(spec("deepseek-vl"), width, height) == 576
+        assert visual(spec("deepseek-vl-hybrid"), width, height) == 576
 
 
 def test_one_picture_of_1344() -> None:

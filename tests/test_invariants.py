@@ -26,7 +26,7 @@ from chiasm.prompt.plan import Plan, count, lay
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
-from chiasm.spec import Alone, ByKind, Looks, Model, QFormer, Rope, ViT, breaks
+from chiasm.spec import Alone, Both, ByKind, Looks, Model, QFormer, Rope, ViT, breaks
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Seq2Seq as Seq2SeqSpec
 from chiasm.spec import Sight as SightSpec
@@ -343,6 +343,8 @@ def _unlooked(sight: SightSpec) -> set[str]:
         case ByKind(pictures=eye):
             # What is shown here are pictures.
             return {"vision.clips."} | _idle("vision.pictures.", eye)
+        case Both(low=eye):
+            return _idle("vision.low.", eye)
         case ViT() as eye:
             return carried | _idle("vision.", eye)
         case _:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from chiasm.budget.work import Work, work
 from chiasm.geometry import Size, views
 from chiasm.place import Grid, connect, encoded
-from chiasm.spec import Ahead, Around, Bare, Block, Causal, ConvViT, Edges, Flat, RowColumn, RowEnds, Sight, ViT
+from chiasm.spec import Ahead, Around, Bare, Block, Both, Causal, ConvViT, Edges, Flat, RowColumn, RowEnds, Sight, ViT
 
 DType = Literal["float32", "bfloat16", "int8"]
 BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -177,6 +177,8 @@ def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtyp
         match encoder:
             case ViT():
                 inner = _working(encoder.block)
+            case Both(low, high):
+                inner = max(_working(low.block), _working(high.tower.block))
             case ConvViT():
                 inner = max(3 * encoder.widths[0] * (encoder.patch // 4) ** 2, _working(encoder.block))
             case Flat():

@@ -18,9 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from chiasm.budget.windowed import both
 from chiasm.place import Grid, encoded, leaves, route
 from chiasm.spec import (
+    Align,
     Block,
+    Both,
     ByKind,
     Causal,
     ConvViT,
@@ -87,6 +90,9 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
     match spec.sight.encoder:
         case ViT() as encoder:
             seen = _vit(encoder, grids)
+        case Both() as encoder:
+            (a, b), (c, d) = _vit(encoder.low, grids[::2]), both(encoder, len(grids) // 2)
+            seen = a + c, b + d
         case ConvViT() as encoder:
             seen = _conv_vit(encoder, grids)
         case ByKind(pictures, clips):
@@ -184,6 +190,8 @@ def _step(step: Step, tokens: int, width: int) -> int:
                 return 2 * tokens * step.hidden * (2 * width + step.width)
             widths = [width, *[step.hidden] * (step.depth - 1), step.width]
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
+        case Align(parts, across):
+            return 2 * tokens * (sum(parts) * across // len(parts) + across**2)
         case Normed() | Merge() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles():
             return 0
         case Resampler(block, depth, queries):

@@ -17,6 +17,7 @@ from chiasm.layers.norm import norm
 from chiasm.place import BREAK, NEWLINE, Laid, leaves, route
 from chiasm.shapes import check
 from chiasm.spec import (
+    Align,
     JoinTiles,
     Merge,
     Mlp,
@@ -59,6 +60,22 @@ class MLPStep(nn.Module):
         for number, layer in enumerate(self.layers):
             x = layer(self.act(x) if number else x)
         return x
+
+
+class AlignStep(nn.Module):
+    """Parts of a token through layers of their own, then one layer over all of them."""
+
+    def __init__(self, spec: Align) -> None:
+        super().__init__()
+        self.spec, share = spec, spec.width // len(spec.parts)
+        self.parts = nn.ModuleList(nn.Linear(part, share) for part in spec.parts)
+        self.out = nn.Linear(spec.width, spec.width)
+        self.act = ACTIVATIONS[spec.act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = zip(self.parts, x.split(self.spec.parts, -1), strict=True)
+        out: Tensor = self.out(self.act(torch.cat([layer(part) for layer, part in parts], -1)))
+        return out
 
 
 class MergeStep(nn.Module):
@@ -141,6 +158,8 @@ class Connector(nn.Module):
                     modules.append(GatedMLP(width, step.hidden, step.act, step.bias, out=step.width))
                 case Mlp():
                     modules.append(MLPStep(step, width))
+                case Align():
+                    modules.append(AlignStep(step))
                 case Normed():
                     modules.append(norm(step.norm, width))
                 case Merge():
@@ -169,7 +188,7 @@ class Connector(nn.Module):
         """`hint` is the text that goes with each item, for a step that reads one."""
         x = features_PE
         for step, module in zip(self.spec, self.steps, strict=True):
-            if isinstance(step, Mlp | Normed):
+            if isinstance(step, Mlp | Normed | Align):
                 x = module(x)
                 continue
             path = route(step, laid, sizes)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, head_keys, letterbox, pixels
-from chiasm.spec import Block, Causal, Decoder, Family, Letterbox, Mlp, Norm, Pixels, Rope, Sight, Splice, Table, ViT
+from chiasm.spec import Causal, Family, Letterbox, Mlp, Pixels, Sight, Splice
+from chiasm.towers.deepseek import SIGLIP_L, deepseek
 
 
 def read(c: Config) -> Reading:
@@ -30,13 +31,7 @@ def read(c: Config) -> Reading:
 
 LAYOUTS = (Layout("deepseek_vl", read),)
 
-SIGLIP_L = ViT(Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-6), "gelu"), 24, 16, Table(24), post_norm="applied")
-DEEPSEEK_1_3B = Decoder(
-    Block(
-        2048, 16, 5504, 16, 128, Norm("rms", 1e-6), "silu", "gated", qkv_bias=False, out_bias=False, mlp_bias=False
-    ),
-    24, 102400, Rope(10000.0), 16384,
-)  # fmt: skip
+DEEPSEEK_1_3B = deepseek(2048, 24, 16, 5504)
 
 FAMILIES = (
     Family(

@@ -25,7 +25,7 @@ def look(looks: Looks, pixels_HWC: NDArray[np.uint8], item: int) -> list[tuple[V
     height, width = pixels_HWC.shape[:2]
     planned = views(looks.views, looks.pixels, looks.encoder, Size(width, height), item)
     done: dict[tuple[Stroke, ...], NDArray[np.uint8]] = {(): pixels_HWC}
-    return [(view, _patches(looks, _sampled(view.strokes, looks.pixels, done), view)) for view in planned]
+    return [(view, _patches(view, _sampled(view.strokes, view.pixels, done), looks.encoder.frames)) for view in planned]
 
 
 def _sampled(strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]) -> Drawn:
@@ -64,18 +64,18 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
             return pixels_HWC
 
 
-def _patches(looks: Looks, pixels_HWC: Drawn, view: View) -> NDArray[np.float32]:
+def _patches(view: View, pixels_HWC: Drawn, frames: int) -> NDArray[np.float32]:
     """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them, and where
     the grid is larger than what was drawn there are zeros."""
-    encoder, spec = looks.encoder, looks.pixels
-    height, width = view.grid.h * encoder.patch, view.grid.w * encoder.patch
+    spec, height, width = view.pixels, view.grid.h * view.patch, view.grid.w * view.patch
     drawn = pixels_HWC[:height, :width]
     pixels_CHW = normalise(drawn, spec.scale, spec.mean, spec.std)
     if drawn.shape[:2] != (height, width):
         pixels_CHW = np.pad(pixels_CHW, ((0, 0), (0, height - drawn.shape[0]), (0, width - drawn.shape[1])))
-    return patchify_frames(np.repeat(pixels_CHW[None], encoder.frames, 0), encoder.patch, encoder.frames)
+    return patchify_frames(np.repeat(pixels_CHW[None], frames, 0), view.patch, frames)
 
 
 def packed(seen: Sequence[tuple[View, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Patches of all views, one after the other: [P, K]."""
-    return np.concatenate([patches for _, patches in seen])
+    """Patches of all views, one after the other, [P, K]; where encoders of two patches see, the smaller ones end in zeros."""
+    widest = max(patches.shape[1] for _, patches in seen)
+    return np.concatenate([np.pad(patches, ((0, 0), (0, widest - patches.shape[1]))) for _, patches in seen])

@@ -60,6 +60,7 @@ REFERENCES = {
     "text_persimmon": Reference(native.persimmon, 2),
     "fuyu": Reference(native.fuyu, 2),
     "janus": Reference(native.janus, 2),
+    "deepseek_vl_hybrid": Reference(masks.deepseek_vl_hybrid, 2),
 }
 
 
@@ -127,5 +128,6 @@ PROOFS = {
     "persimmon": Proof(("text_persimmon",)),
     "fuyu": Proof(("fuyu", "text_persimmon")),
     "janus-pro": Proof(("janus",)),
+    "deepseek-vl-hybrid": Proof(("deepseek_vl_hybrid",)),
 }
 """By the name of the family."""

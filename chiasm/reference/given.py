@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from chiasm.errors import BadCheckpoint
 from chiasm.geometry import Size, views
-from chiasm.pixels.patches import patchify_frames
+from chiasm.pixels.patches import patchify, patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, raster, route
 from chiasm.prompt.plan import Clip, Item
-from chiasm.spec import Bounded, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
+from chiasm.spec import Both, Bounded, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
 
 Start = Literal["raw", "tensors"]
@@ -145,6 +146,8 @@ class Given:
             return self._covered(looks)
         if "pixel_values" not in self:
             return None
+        if "high_res_pixel_values" in self:
+            return self._low_high(looks)
         if "image_grid_thw" in self:
             return self._flat(looks, connector)
         if "image_sizes" in self:
@@ -177,6 +180,19 @@ class Given:
         patch = looks.encoder.patch
         strip: Item = Size(rows.shape[1] * patch, patch)
         return _Pictures(Native(patch, least=1, most=2**62, ratio=inf), [strip] * len(rows), patches_PK)
+
+    def _low_high(self, looks: Looks) -> _Pictures:
+        """Both views of each picture, patches of the smaller encoder ending in zeros."""
+        low, high = self["pixel_values"], self["high_res_pixel_values"]
+        assert isinstance(looks.encoder, Both)
+        patches = looks.encoder.low.patch, looks.encoder.high.tower.patch
+        parts = [
+            patchify(view, patch) for pair in zip(low, high, strict=True) for view, patch in zip(pair, patches, strict=True)
+        ]
+        widest = max(part.shape[1] for part in parts)
+        size = Size(high.shape[-1], high.shape[-2])
+        packed_PK = torch.cat([pad(part, (0, widest - part.shape[1])) for part in parts])
+        return _Pictures(looks.views, [size] * len(high), packed_PK)
 
     def _masked(self, looks: Looks) -> _Pictures:
         """Pictures of their own sizes at the corners of equal canvases, by the mask of their pixels."""

@@ -21,7 +21,8 @@ MAIN = ("logits", "logits_per_image", "last_hidden_state", "pred_masks", "embedd
 """The output that must be matched: the first of these that a reference has."""
 
 DERIVED = (
-    "pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "mm_token_type_ids", "spatial_shapes",
+    "pixel_values", "high_res_pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw",
+    "mm_token_type_ids", "spatial_shapes",
 )  # fmt: skip
 """Inputs that follow from the pictures, and that a proof therefore computes for itself."""
 

@@ -1,4 +1,4 @@
-"""Models that outline what is pointed at."""
+"""SAM, and what sees with its tower."""
 
 from __future__ import annotations
 
@@ -6,14 +6,34 @@ from typing import Any
 
 import torch
 
-from chiasm.reference.case import Case, Draw
-from chiasm.reference.parts import library, processed, processor
+from chiasm.reference.case import BOS, IMAGE, Case, Draw, padded
+from chiasm.reference.parts import decoder, library, processed, processor, siglip_tower
 
 TOWER = {
     "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 8,
     "global_attn_indexes": [1], "output_channels": 16, "mlp_dim": 24, "num_pos_feats": 8,
 }  # fmt: skip
 """A square of eight cells a side, which windows of three and of five do not fill."""
+
+
+def deepseek_vl_hybrid(variant: int, draw: Draw) -> Case:
+    """0: one picture; 1: two, windows that leave the square, normalisations that differ."""
+    tower = {**TOWER, "window_size": [3, 5][variant], "global_attn_indexes": [1, 2], "output_channels": 12}
+    config = library().DeepseekVLHybridConfig(
+        vision_config=siglip_tower(vision_use_head=False).to_dict(), high_res_vision_config=tower,
+        text_config=decoder("llama").to_dict(), image_token_id=IMAGE, tie_word_embeddings=False,
+    )  # fmt: skip
+    own = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.5]} if variant else {}
+    by = processor(
+        "deepseek_vl_hybrid", "DeepseekVLHybrid", size={"height": 28, "width": 28}, min_size=14,
+        high_res_size={"height": 64, "width": 64}, **own,
+    )  # fmt: skip
+    pictures = draw.pictures((40, 61), (55, 20))[: variant + 1]
+    row = [BOS]
+    for _ in pictures:
+        row += [*draw.text(2), *[IMAGE] * 16]
+    inputs = {**padded([*row, *draw.text(3)]), **processed(by, pictures, "pixel_values", "high_res_pixel_values")}
+    return Case(library().DeepseekVLHybridForConditionalGeneration, config, lambda _: inputs, by, pictures)
 
 
 def sam(variant: int, draw: Draw) -> Case:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
 from chiasm.spec.connectors import (
+    Align,
     JoinTiles,
     Merge,
     Mlp,
@@ -25,6 +26,7 @@ from chiasm.spec.connectors import (
 )
 from chiasm.spec.encoders import (
     Axial,
+    Both,
     Buckets,
     ByKind,
     ConvViT,
@@ -94,6 +96,7 @@ from chiasm.spec.views import (
     Fitted,
     Letterbox,
     Longest,
+    LowHigh,
     Native,
     Pinpoints,
     Pixels,
@@ -102,12 +105,13 @@ from chiasm.spec.views import (
     TileGrid,
     Views,
 )
-from chiasm.spec.windowed import WindowedViT
+from chiasm.spec.windowed import Coarsened, WindowedViT
 
 __all__ = [
     "Activation",
     "AddedPool",
     "Ahead",
+    "Align",
     "Alone",
     "Around",
     "AttentionPool",
@@ -116,6 +120,7 @@ __all__ = [
     "Bidirectional",
     "Bind",
     "Block",
+    "Both",
     "Bounded",
     "Buckets",
     "Budget",
@@ -123,6 +128,7 @@ __all__ = [
     "Carried",
     "Causal",
     "ClsProject",
+    "Coarsened",
     "CodedMasks",
     "Connect",
     "ConvViT",
@@ -154,6 +160,7 @@ __all__ = [
     "LongRope",
     "Longest",
     "Looks",
+    "LowHigh",
     "Marks",
     "MaskDecoder",
     "Masks",

@@ -127,4 +127,16 @@ class RowsOfTiles:
     first: Literal["tiles", "whole"]
 
 
-Step = Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans | QFormer | PoolSquares | RowsOfTiles
+@dataclass(frozen=True)
+class Align:
+    """Each of the `parts` that several encoders joined by width through a linear layer of its own to an equal share of `width`,
+    then an activation and one more layer."""
+
+    parts: tuple[int, ...]
+    width: int
+    act: Activation = "gelu"
+
+
+Step = (
+    Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans | Align | QFormer | PoolSquares | RowsOfTiles
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chiasm.spec.block import Block
-from chiasm.spec.windowed import WindowedViT
+from chiasm.spec.windowed import Coarsened, WindowedViT
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,24 @@ class ByKind:
 
 
 @dataclass(frozen=True)
+class Both:
+    """Two views of each picture, one for each of two encoders of as many cells; their features are joined by width, those of
+    the high resolution first (DeepSeek-VL, arXiv:2403.05525)."""
+
+    low: ViT
+    high: Coarsened
+    frames: int = 1
+
+    @property
+    def patch(self) -> int:
+        return self.low.patch
+
+    @property
+    def width(self) -> int:
+        return self.high.width + self.low.width
+
+
+@dataclass(frozen=True)
 class Precomputed:
     """Another folder's encoder: what is handed over as patches are its features of `width` numbers already."""
 
@@ -166,4 +184,4 @@ class Flat:
         return 3 * self.frames * self.patch**2
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind | WindowedViT | Precomputed | Flat
+Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | Precomputed | Flat

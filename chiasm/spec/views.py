@@ -138,6 +138,16 @@ class CoverTiles:
     colour: int = 255
 
 
+@dataclass(frozen=True)
+class LowHigh:
+    """Two resolutions of one picture (DeepSeek-VL, arXiv:2403.05525): `high`, whose numbers are `pixels`, and what it made
+    squashed to `low` pixels a side, which comes first."""
+
+    low: int
+    high: Letterbox
+    pixels: Pixels
+
+
 Views = (
     Resize
     | Pinpoints
@@ -149,6 +159,7 @@ Views = (
     | Bounded
     | Letterbox
     | Corner
+    | LowHigh
     | Fitted
     | CoverTiles
 )

@@ -32,3 +32,18 @@ class WindowedViT:
     def reach(self, layer: int) -> int:
         """Cells a side that a block sees at once."""
         return self.side if layer in self.full else self.window
+
+
+@dataclass(frozen=True)
+class Coarsened:
+    """A windowed tower's features on a coarser grid of `side` cells a side: stretched to four times as many, then two
+    convolutions of stride two that double the width each. To them is added, times a learned number, what the same makes of the
+    state after block `beside`, which has a neck of its own (DeepSeek-VL, arXiv:2403.05525)."""
+
+    tower: WindowedViT
+    beside: int
+    side: int
+
+    @property
+    def width(self) -> int:
+        return 4 * self.tower.neck

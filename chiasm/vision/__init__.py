@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chiasm.spec import ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, ViT, WindowedViT
+from chiasm.spec import Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, ViT, WindowedViT
+from chiasm.vision.both import LowAndHigh
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
 from chiasm.vision.flat import FlatPatches
@@ -11,7 +12,16 @@ from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.vit import VisionTransformer
 from chiasm.vision.windowed import WindowedTransformer
 
-Seeing = VisionTransformer | ConvTransformer | ResidualNetwork | TwoTowers | Features | WindowedTransformer | FlatPatches
+Seeing = (
+    VisionTransformer
+    | ConvTransformer
+    | ResidualNetwork
+    | TwoTowers
+    | LowAndHigh
+    | Features
+    | WindowedTransformer
+    | FlatPatches
+)
 
 
 def encoder(spec: Encoder) -> Seeing:
@@ -27,6 +37,8 @@ def encoder(spec: Encoder) -> Seeing:
             return TwoTowers(spec)
         case Precomputed():
             return Features(spec)
+        case Both():
+            return LowAndHigh(spec)
         case WindowedViT():
             return WindowedTransformer(spec)
         case Flat():
