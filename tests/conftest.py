@@ -48,10 +48,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     names, invariants = sorted({n for n, _ in kept}), list(dict.fromkeys(i for _, i in kept))
     reasons = sorted({text for text in kept.values() if text not in ("kept", "BROKEN")})
     terminalreporter.section("invariants")
-    terminalreporter.write_line(f"{'':32}" + "".join(f"{name:>12}" for name in names))
-    for invariant in invariants:
-        cells = [kept.get((name, invariant), "not run") for name in names]
+    widths = [max(8, len(invariant) + 2) for invariant in invariants]
+    titles = (f"{invariant:>{width}}" for invariant, width in zip(invariants, widths, strict=True))
+    terminalreporter.write_line(f"{'':24}" + "".join(titles))
+    for name in names:
+        cells = [kept.get((name, invariant), "not run") for invariant in invariants]
         shown = [f"({reasons.index(cell) + 1})" if cell in reasons else cell for cell in cells]
-        terminalreporter.write_line(f"{invariant:32}" + "".join(f"{cell:>12}" for cell in shown))
+        terminalreporter.write_line(f"{name:24}" + "".join(f"{c:>{w}}" for c, w in zip(shown, widths, strict=True)))
     for number, reason in enumerate(reasons, 1):
         terminalreporter.write_line(f"({number}) {reason}")

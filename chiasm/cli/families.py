@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -68,12 +69,13 @@ class Shown:
             "ran_on_real_weights": f.ran,
         }
 
-    def markdown(self) -> str:
+    def cells(self) -> tuple[str, ...]:
+        """A line of the table in Markdown."""
         f = self.family
         sizes = ", ".join(f"{size} ({short(count)})" for size, count in self.sizes.items())
         address = f.paper if "://" in f.paper else f"https://arxiv.org/abs/{f.paper}"
         paper = f"[{f.paper.removeprefix('https://')}]({address})"
-        return f"| {f.title} | `{f.name}` | {paper} | {f.year} | {f.kind} | {sizes} | {self.proof} | {self.ran} |"
+        return (f.title, f"`{f.name}`", paper, str(f.year), f.kind, sizes, self.proof, self.ran)
 
 
 @app.default
@@ -85,25 +87,32 @@ def run(
     """The registry as a table."""
     if json and markdown:
         raise UserError("--json and --markdown are two forms of the same table: choose one.")
-    known = registry.families()
-    chosen = [registry.family(name) for name in names] or list(known.values())
-    shown = [described(family) for family in sorted(chosen, key=lambda family: (family.year, family.name))]
+    chosen = {name: registry.family(name) for name in names} or registry.families()
     if json:
-        as_json([one.to_json() for one in shown])
-    elif markdown:
-        print("| family | name | paper | year | kind | sizes (parameters) | proof of parity | ran on real weights |")
-        print("|---|---|---|---|---|---|---|---|")
-        print("\n".join(one.markdown() for one in shown))
+        as_json([one.to_json() for one in described(chosen)])
     else:
-        print(columns([HEADINGS, *(one.row() for one in shown)]))
+        table(chosen, markdown)
     return 0
 
 
-def described(family: Family) -> Shown:
-    """A family with the parameters of each of its sizes."""
+def table(chosen: Mapping[str, Family], markdown: bool, proved: Mapping[str, str] | None = None) -> None:
+    """Prints families by year; `proved` is what was just found of each, in a column of its own."""
+    shown = [(one, () if proved is None else (proved.get(one.family.name, "nothing"),)) for one in described(chosen)]
+    more = () if proved is None else ("proved",)
+    if not markdown:
+        print(columns([(*HEADINGS, *more), *((*one.row(), *cell) for one, cell in shown)]))
+        return
+    lines = [("family", *HEADINGS[:4], "sizes (parameters)", "proof of parity", "ran on real weights", *more)]
+    lines += [("---",) * len(lines[0]), *((*one.cells(), *cell) for one, cell in shown)]
+    print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def described(chosen: Mapping[str, Family]) -> list[Shown]:
+    """Families by year, with the parameters of each of their sizes."""
     from chiasm.model import parameters
 
-    return Shown(family, {size: parameters(family.at(size)) for size in family.sizes})
+    ordered = sorted(chosen.values(), key=lambda family: (family.year, family.name))
+    return [Shown(family, {size: parameters(family.at(size)) for size in family.sizes}) for family in ordered]
 
 
 def short(count: int) -> str:
