@@ -30,6 +30,7 @@ from chiasm.spec import (
     PoolSquares,
     PoolTime,
     QFormer,
+    Reader,
     Resampler,
     RowsOfTiles,
     Step,
@@ -186,7 +187,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _join(step, laid, [None] * len(sizes) if keeps == "canvas" else sizes)
         case PoolClips():
             return _pool_clips(step, laid)
-        case Resampler():
+        case Resampler() | Reader():
             return _resample(step.queries, laid)
         case PoolTime():
             return _pool_time(step, laid)
@@ -203,7 +204,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
 def leaves(step: Step, width: int) -> int:
     """The width of the tokens that leave a step which `width` entered."""
     match step:
-        case Mlp() | Align():
+        case Mlp() | Align() | Reader():
             return step.width
         case Merge(side):
             return width * side * side

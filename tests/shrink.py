@@ -55,6 +55,7 @@ from chiasm.spec import (
     Pool,
     PoolTime,
     QFormer,
+    Reader,
     Relative,
     Resampler,
     Resize,
@@ -66,6 +67,7 @@ from chiasm.spec import (
     Signal,
     Splice,
     Step,
+    StepNtk,
     Table,
     Tanh,
     TileGrid,
@@ -211,12 +213,12 @@ def _rope(rope: Rope | Learned) -> Rope | Learned:
     match scaling:
         case Llama3Scaling() | Yarn():
             scaling = replace(scaling, original=32)
-        case DynamicNtk():
+        case DynamicNtk() | StepNtk():
             scaling = replace(scaling, original=4)
         case LongRope():
             pairs = int(HEAD * rope.share) // 2
             scaling = replace(scaling, short=scaling.short[:pairs], long=scaling.long[-pairs:], original=7)
-    return replace(rope, scaling=scaling, sections=(2, 1, 1) if rope.sections else ())
+    return replace(rope, scaling=scaling, sections=(2, 1, 1) if rope.sections else (), calm=rope.calm and 4)
 
 
 def _sight(sight: Sight, width: int) -> Sight:
@@ -238,6 +240,8 @@ def _step(step: Step, joined: int, width: int) -> Step:
             return replace(step, width=width, hidden=width if step.hidden == step.width else joined)
         case Align():
             return replace(step, parts=(48, joined - 48), width=width)
+        case Reader():
+            return replace(step, width=width, heads=4, queries=4)
         case Resampler():
             return replace(step, block=_block(step.block), depth=2, queries=3)
         case PoolTime():

@@ -434,8 +434,10 @@ BY_KIND = {
         "looks at pictures and makes vectors: it has no sequence and no decoder",
     ),
 }
+QUERIES = "each visual token is a query that reads all of its view: none has a place"
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("idefics2", "a_token_stands_where_it_looks"): "each visual token is a query that reads all of its view: none has a place",
+    ("idefics2", "a_token_stands_where_it_looks"): QUERIES,
+    ("qwen-vl", "a_token_stands_where_it_looks"): QUERIES,
 }
 """(family, invariant) -> why it cannot be kept."""
 

@@ -37,6 +37,7 @@ from chiasm.spec import (
     PoolTime,
     Precomputed,
     QFormer,
+    Reader,
     Resampler,
     RowsOfTiles,
     Sight,
@@ -200,6 +201,9 @@ def _step(step: Step, tokens: int, width: int) -> int:
             shared = 2 * keys * block.width * 2 * block.kv_heads * block.head_width
             own = 2 * queries * block.width * block.heads * block.head_width + _after(block, queries)
             return depth * (shared + own + _attention(block, queries * keys))
+        case Reader(wide, heads, queries):
+            products = 2 * tokens * wide * (width + 2 * wide) + 2 * queries * wide * 3 * wide
+            return products + 4 * queries * tokens * wide
         case QFormer(block, depth, queries, every):
             # Of one view, without the text that may stand beside the queries.
             asks = queries + step.added

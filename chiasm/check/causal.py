@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, DynamicTiles, Resize, Splice
+from chiasm.spec import ByKind, DynamicTiles, Reader, Resize, Splice
 from chiasm.spec import Causal as Spec
 
 
@@ -27,9 +28,15 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
         prepare(model)
-        new = greedy(model, batch, meta["generate"]["new_tokens"])
-        got["generated"] = torch.cat([given["input_ids"], new], 1)
+        new = greedy(model, batch, meta["generate"]["new_tokens"], _chosen_below(meta))
+        got["generated"] = new if meta["generate"]["returns"] == "new" else torch.cat([given["input_ids"], new], 1)
     return got
+
+
+def _chosen_below(meta: dict[str, Any]) -> int | None:
+    """The id that ends those among which a recording says that it chose; none: among all."""
+    said = re.search(r"greedy over ids < (\d+)", meta.get("note") or "")
+    return None if said is None else int(said[1])
 
 
 def vectors(model: Causal, given: Given) -> dict[str, Tensor]:
@@ -90,7 +97,7 @@ def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
 def _by_view(spec: Spec) -> bool:
     """Whether the reference keeps the tokens of views apart."""
     assert spec.sight is not None
-    whole = isinstance(spec.sight.views, Resize) and spec.prompt == "full"
+    whole = (isinstance(spec.sight.views, Resize) and spec.prompt == "full") or isinstance(spec.sight.connector[-1], Reader)
     return whole or isinstance(spec.sight.views, DynamicTiles) or isinstance(spec.sight.encoder, ByKind)
 
 

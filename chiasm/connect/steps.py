@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.connect.qformer import Hint, QueryTransformer
+from chiasm.connect.reader import ReaderStep
 from chiasm.connect.resampler import ResamplerStep
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.mlp import GatedMLP
@@ -26,6 +27,7 @@ from chiasm.spec import (
     PoolSquares,
     PoolTime,
     QFormer,
+    Reader,
     Resampler,
     RowsOfTiles,
     Step,
@@ -178,6 +180,8 @@ class Connector(nn.Module):
                     modules.append(BlendStep())
                 case TwoMeans():
                     modules.append(MeansStep())
+                case Reader():
+                    modules.append(ReaderStep(step, width))
                 case QFormer():
                     modules.append(QueryTransformer(step, width))
             width = leaves(step, width)
@@ -197,6 +201,8 @@ class Connector(nn.Module):
             if isinstance(step, QFormer):
                 told = None if hint is None else hint.of([grid.item for grid in laid.grids])
                 x, laid = module(x, index_VM, weight_VM, told), path.laid
+            elif isinstance(step, Reader):
+                x, laid = module(x, index_VM, laid), path.laid
             else:
                 x, laid = module(x, index_VM, weight_VM), path.laid
         return Visual(x, laid)

@@ -178,13 +178,13 @@ def further(model: Writer, ids_BT: Tensor, where_BT: Tensor, valid_BT: Tensor, p
     return model.language(hidden_BTD, where_BT.expand(model.spec.axes, -1, -1), valid_BT, past)
 
 
-def greedy(model: Writer, batch: Batch, count: int) -> Tensor:
-    """The `count` likeliest tokens, one after the other; no id is forbidden and none ends a row: [B, count]."""
+def greedy(model: Writer, batch: Batch, count: int, below: int | None = None) -> Tensor:
+    """The `count` likeliest tokens, one after the other, of all ids or those below one; none ends a row: [B, count]."""
     logits_BS, past = prefill(model, batch, count)
-    chosen, next_B = [logits_BS.argmax(-1)], begun_by(batch).next_B
+    chosen, next_B = [logits_BS[:, :below].argmax(-1)], begun_by(batch).next_B
     for number in range(count - 1):
         logits_BS = step(model, chosen[-1], next_B + number, past)
-        chosen.append(logits_BS.argmax(-1))
+        chosen.append(logits_BS[:, :below].argmax(-1))
     return torch.stack(chosen, 1)
 
 

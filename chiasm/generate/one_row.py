@@ -82,7 +82,7 @@ def _usual(spec: Decoder) -> bool:
     """Whether a decoder is of the kind at all: heads turned whole and scored as usual, one window for all layers."""
     block, rope = spec.block, spec.rope
     plain = block.scores == Scores() and block.qk_norm is None and block.latent is None and block.experts is None
-    turned = isinstance(rope, Rope) and rope.share == 1
+    turned = isinstance(rope, Rope) and rope.share == 1 and rope.calm is None
     return plain and turned and block.norms == "before" and spec.full_every is None and spec.inner == spec.width
 
 

@@ -54,7 +54,7 @@ class CausalDecoder(nn.Module):
         wanted: Wanted = "all",
         prompt_BT: Tensor | None = None,
     ) -> Tensor:
-        hidden_BTD, by = self._placed(hidden_BTD, where_ABT)
+        hidden_BTD, by = self._placed(hidden_BTD, where_ABT, None if cache is None else cache.begun(where_ABT))
         if cache is not None and segment_BT is None:
             cache.advance(valid_BT)
         masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window, prompt_BT) for window in self.kinds}
@@ -69,7 +69,7 @@ class CausalDecoder(nn.Module):
         out_BTD: Tensor = self.leave(self.norm(hidden_BTD))
         return out_BTD
 
-    def _placed(self, hidden_BTD: Tensor, where_ABT: Tensor) -> tuple[Tensor, Turn | None]:
+    def _placed(self, hidden_BTD: Tensor, where_ABT: Tensor, prompt_B: Tensor | None) -> tuple[Tensor, Turn | None]:
         """Hidden states with their learned places added, or how far their heads are turned."""
         match self.spec.rope:
             case Learned(count, before):
@@ -78,7 +78,7 @@ class CausalDecoder(nn.Module):
             case Rope() as rope:
                 latent = self.spec.block.latent
                 width = self.spec.block.head_width if latent is None else latent.turned
-                return hidden_BTD, turn(rope, width, where_ABT).to(hidden_BTD.dtype)
+                return hidden_BTD, turn(rope, width, where_ABT, prompt_B).to(hidden_BTD.dtype)
 
     @staticmethod
     def _mask(

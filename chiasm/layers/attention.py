@@ -92,9 +92,12 @@ class Attention(Preparable):
         wanted: Wanted = "all",
         onto_BTD: Tensor | None = None,
     ) -> Tensor:
-        if self.run is not None and self.in_tiles and isinstance(mask, str) and mask == "causal" and wanted == "all":
+        calm = by is None or by.louder is None
+        if self.run is not None and self.in_tiles and calm and isinstance(mask, str) and mask == "causal" and wanted == "all":
             return self._leave(self._prefill(self.run, x_BTD, by, slot), onto_BTD)
         q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in self._heads(x_BTD, by))
+        if by is not None and by.louder is not None:
+            q_BNTF = q_BNTF * by.louder.transpose(1, 2)
         if wanted == "last":
             q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
         if slot is not None:

@@ -13,7 +13,8 @@ class KVCache:
     """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length. `value_width` is for
     heads whose values are of another width.
 
-    `valid_BT` marks the positions that are no pads; pads stand on the left.
+    `valid_BT` marks the positions that are no pads; pads stand on the left. `prompt_B` are the lengths of what was read
+    first.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class KVCache:
         self.valid_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
         self.padded = False
         self.room, self.length = room, 0
+        self.prompt_B: torch.Tensor | None = None
 
     def advance(self, valid_BT: Tensor) -> None:
         """Takes the next positions; once per forward, before the layers write. Raises `Overflow` when it is full."""
@@ -43,6 +45,12 @@ class KVCache:
         self.valid_BT[:, self.length : end] = valid_BT
         self.padded = self.padded or not bool(valid_BT.all())
         self.length = end
+
+    def begun(self, where_ABT: Tensor) -> Tensor:
+        """How long each row was when it was read first, [B]; `where_ABT` are the positions that are read now."""
+        if self.prompt_B is None:
+            self.prompt_B = where_ABT[0].amax(-1) + 1
+        return self.prompt_B
 
     def write(self, layer: int, keys_BNTF: Tensor, values_BNTF: Tensor) -> tuple[Tensor, Tensor]:
         """Stores the newest positions of one layer; returns all of its keys and values so far."""
@@ -61,5 +69,6 @@ class KVCache:
         picked.keys[..., :end, :] = self.keys[:, rows, :, :end]
         picked.values[..., :end, :] = self.values[:, rows, :, :end]
         picked.valid_BT[:, :end] = self.valid_BT[rows, :end]
+        picked.prompt_B = None if self.prompt_B is None else self.prompt_B[rows]
         picked.padded = not bool(picked.valid_BT[:, :end].all())
         return picked

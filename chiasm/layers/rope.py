@@ -10,20 +10,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from chiasm.spec import Axial, DynamicNtk, LinearScaling, Llama3Scaling, LongRope, Plain, Rope, Scaling, Yarn
+from chiasm.spec import Axial, DynamicNtk, LinearScaling, Llama3Scaling, LongRope, Plain, Rope, Scaling, StepNtk, Yarn
 
 
 class Turn(NamedTuple):
     """How far each number of a head is turned at each position, in float32: [B, T, 1, F].
 
-    The sines of a head's first half are negated, as its second half enters there with a minus.
+    The sines of a head's first half are negated, as its second half enters there with a minus. `louder` is what queries are
+    multiplied by, [B, T, 1, 1], where their places say so.
     """
 
     cos: Tensor
     sin: Tensor
+    louder: Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> Turn:
-        return Turn(self.cos.to(dtype), self.sin.to(dtype))
+        return Turn(self.cos.to(dtype), self.sin.to(dtype), None if self.louder is None else self.louder.to(dtype))
 
 
 @lru_cache
@@ -53,6 +55,9 @@ def frequencies(rope: Rope, head_width: int, length: int = 0) -> Tensor:
         case DynamicNtk(factor, original):
             grown = factor * max(length, original) / original - (factor - 1)
             return 1.0 / (rope.theta * grown ** (head_width / (head_width - 2))) ** steps
+        case StepNtk(original):
+            grown = 2 ** math.ceil(math.log(length / original, 2) + 1) - 1 if length > original else 1
+            return 1.0 / (rope.theta * grown ** (head_width / (head_width - 2))) ** steps
         case Yarn(factor, original, fast, slow):
             fewest, most = (_turning(times, original, rope.theta, head_width) for times in (fast, slow))
             low, high = max(math.floor(fewest), 0), min(math.ceil(most), head_width - 1)
@@ -76,20 +81,35 @@ def longest(scaling: Scaling, where_ABT: Tensor) -> int:
             return 0
 
 
-def turn(rope: Rope, head_width: int, where_ABT: Tensor) -> Turn:
-    """The turns of every position. With several axes, each section of frequencies follows one (arXiv:2409.12191)."""
-    step = frequencies(rope, int(head_width * rope.share), longest(rope.scaling, where_ABT)).to(where_ABT.device)
+def turn(rope: Rope, head_width: int, where_ABT: Tensor, prompt_B: Tensor | None = None) -> Turn:
+    """The turns of every position. With several axes, each section of frequencies follows one (arXiv:2409.12191). `prompt_B`
+    are the lengths of the rows' prompts, which some frequencies follow; none: all that is read now."""
+    step = steps(rope, int(head_width * rope.share), where_ABT, prompt_B).to(where_ABT.device)
     if rope.sections:
         parts = step.split(rope.sections)
         angles = torch.cat([where_ABT[a % 3, ..., None].float() * part for a, part in enumerate(parts)], -1)
     else:
         angles = where_ABT[0, ..., None].float() * step
     by = _turn(angles[:, :, None])
+    if rope.calm is not None:
+        number_BT11 = (where_ABT[0, ..., None, None] + 1).float()
+        return by._replace(louder=(number_BT11.log() / math.log(rope.calm)).clamp(min=1))
     match rope.scaling:
         case LongRope(attention=louder) | Yarn(attention=louder):
             return Turn(by.cos * louder, by.sin * louder)
         case _:
             return by
+
+
+def steps(rope: Rope, width: int, where_ABT: Tensor, prompt_B: Tensor | None) -> Tensor:
+    """The angles that one step of position turns each pair, [F / 2], or row by row, [B, 1, F / 2]."""
+    match rope.scaling:
+        case StepNtk(original):
+            prompt_B = where_ABT[0].amax(-1) + 1 if prompt_B is None else prompt_B
+            lengths = [max(length, original) for length in prompt_B.tolist()]
+            return torch.stack([frequencies(rope, width, length) for length in lengths])[:, None]
+        case scaling:
+            return frequencies(rope, width, longest(scaling, where_ABT))
 
 
 def still(by: Turn, extra: int, lengths: Sequence[int]) -> Turn:

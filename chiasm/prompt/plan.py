@@ -234,7 +234,7 @@ def _slots(spec: Writer, rows: list[Ints], items: Sequence[Item], counts: list[i
     for placeholder, kind in kinds:
         queue = [number for number, item in enumerate(items) if isinstance(item, kind)]
         for number, row in enumerate(rows):
-            here = np.flatnonzero(row == placeholder)
+            here = np.flatnonzero((row == placeholder) | _inside(row, fusion))
             taken: list[int] = []
             while queue and sum(counts[item] for item in taken) < len(here):
                 taken.append(queue.pop(0))
@@ -248,6 +248,14 @@ def _slots(spec: Writer, rows: list[Ints], items: Sequence[Item], counts: list[i
             )
             raise BadPrompt(message)
     return slots
+
+
+def _inside(row_T: Ints, fusion: Splice) -> np.ndarray:
+    """Where ids stand between the two that close a picture in."""
+    if fusion.inside is None:
+        return np.zeros(len(row_T), bool)
+    opens, closes = (np.cumsum(row_T == edge) for edge in fusion.inside)
+    return (opens > closes) & (row_T != fusion.inside[0])
 
 
 def _prompt(spec: Writer, watched_T: np.ndarray, said: int | None) -> int:

@@ -121,6 +121,8 @@ PROOFS = {
     "idefics2": Proof(("idefics2",)),
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),
+    "qwen": Proof(recorded=("qwen_vl-0",)),
+    "qwen-vl": Proof(recorded=("qwen_vl-0",)),
     "paligemma": Proof(("paligemma",)),
     "colpali": Proof(("colpali",)),
     "paligemma-2": Proof(("paligemma",)),

@@ -137,6 +137,31 @@ class Align:
     act: Activation = "gelu"
 
 
+@dataclass(frozen=True)
+class Reader:
+    """A view's tokens, led to `width` and normed, read once by `queries` learned ones; what was read is normed and projected
+    (Qwen-VL, arXiv:2308.12966). Keys have their places added: of a square `table` for as many cells as there are queries,
+    stretched to the view and added to the queries too; or the sines of their own `cells` (MiniCPM-V, arXiv:2408.01800)."""
+
+    width: int
+    heads: int
+    queries: int
+    norm: Norm
+    places: Literal["table", "cells"]
+
+
 Step = (
-    Mlp | Normed | Merge | JoinTiles | PoolClips | Resampler | PoolTime | TwoMeans | Align | QFormer | PoolSquares | RowsOfTiles
+    Mlp
+    | Normed
+    | Merge
+    | JoinTiles
+    | PoolClips
+    | Resampler
+    | PoolTime
+    | TwoMeans
+    | Align
+    | QFormer
+    | PoolSquares
+    | RowsOfTiles
+    | Reader
 )

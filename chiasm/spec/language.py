@@ -77,19 +77,33 @@ class Yarn:
     attention: float = 1.0
 
 
-Scaling = Plain | LinearScaling | Llama3Scaling | LongRope | DynamicNtk | Yarn
+@dataclass(frozen=True)
+class StepNtk(Declares):
+    """A base that grows in steps with the length L of a row's prompt past `original` positions: times a to the power
+    F / (F - 2), where a is the power of two that is at least 2 L / original, less one (Qwen, arXiv:2309.16609)."""
+
+    original: int
+    breaks: ClassVar[dict[str, str]] = {
+        "cached_is_uncached": "its frequencies follow the length of the prompt and are kept while it writes, as the "
+        "reference's are: a row that is read again with its answer may be turned by others",
+    }
+
+
+Scaling = Plain | LinearScaling | Llama3Scaling | LongRope | DynamicNtk | Yarn | StepNtk
 
 
 @dataclass(frozen=True)
 class Rope:
     """Rotary positions. `sections` splits the frequencies among the axes (time, row, column) of M-RoPE; none: one axis.
-    `share` is how much of each head is turned, its first numbers; `first` the position of a row's first token."""
+    `share` is how much of each head is turned, its first numbers; `first` the position of a row's first token. Queries that
+    stand beyond number `calm` of a row are made louder, by the logarithm of their number to that base (Qwen)."""
 
     theta: float = 10000.0
     scaling: Scaling = Plain()
     sections: tuple[int, ...] = ()
     share: float = 1.0
     first: int = 0
+    calm: int | None = None
 
     @property
     def axes(self) -> int:

@@ -21,12 +21,14 @@ class Splice:
     """Visual tokens take the places of placeholder ids in the sequence.
 
     `video`: the placeholder of clips; none: pictures' own. `time`: how many steps of the time axis one second of video takes
-    (M-RoPE); none: one step a frame pair.
+    (M-RoPE); none: one step a frame pair. `inside`: two ids between which every id is a placeholder, whatever it is (Qwen-VL
+    writes a picture's address there).
     """
 
     image: int
     video: int | None = None
     time: float | None = None
+    inside: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""Qwen and Qwen-VL: a base that grows in steps with the prompt, louder queries, pictures closed in by two ids, placed keys."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from shrink import tiny
+from torch.nn import functional as F
+
+from chiasm.connect.reader import ReaderStep, sines
+from chiasm.generate.engine import prefill, step
+from chiasm.geometry import Size
+from chiasm.layers.rope import frequencies, turn
+from chiasm.model import Causal
+from chiasm.place import Box, Grid, raster, route
+from chiasm.prompt.plan import Plan
+from chiasm.reference.make import redraw
+from chiasm.registry import families
+from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import Norm, Reader, Rope, StepNtk
+
+
+@pytest.mark.parametrize(("length", "grown"), [(3, 1), (8, 1), (9, 3), (16, 3), (17, 7), (32, 7), (33, 15)])
+def test_the_base_grows_in_steps(length: int, grown: int) -> None:
+    rope = Rope(100.0, StepNtk(8))
+    expected = 1.0 / (100.0 * grown ** (12 / 10)) ** (torch.arange(0, 12, 2) / 12)
+    torch.testing.assert_close(frequencies(rope, 12, length), expected)
+
+
+def test_each_row_turns_by_its_own_prompt_and_keeps_it_while_it_writes() -> None:
+    where = torch.stack([torch.arange(20), torch.arange(20).clamp(max=4)])[None]
+    rope = Rope(100.0, StepNtk(8))
+    by = turn(rope, 12, where)
+    assert torch.equal(by.cos[0], turn(rope, 12, where[:, :1]).cos[0])
+    assert torch.equal(by.cos[1], turn(Rope(100.0), 12, where[:, 1:]).cos[0])
+    kept = turn(rope, 12, torch.tensor([[[30], [30]]]), torch.tensor([20, 5]))
+    assert torch.equal(kept.cos[1], turn(Rope(100.0), 12, torch.tensor([[[30]]])).cos[0])
+
+
+def test_queries_grow_louder_beyond_their_usual_length() -> None:
+    louder = turn(Rope(calm=8), 12, torch.arange(64)[None, None]).louder
+    assert louder is not None
+    expected = [math.log(number, 8) if number > 8 else 1.0 for number in range(1, 65)]
+    torch.testing.assert_close(louder.flatten(), torch.tensor(expected))
+
+
+def test_an_answer_goes_on_as_the_prompt_began() -> None:
+    """Token by token it is what a longer row would be, were its frequencies those of the prompt."""
+    model = tiny(families()["qwen"].model)
+    assert isinstance(model, Causal) and isinstance(model.spec.decoder.rope, Rope)
+    row = [5, 6, 7, 8, 9, 10, 11, 12, 13]
+    batch = Plan.from_ids(model.spec, [row[:4]]).batch()
+    logits_BS, cache = prefill(model, batch, 5)
+    found = [logits_BS]
+    for number, token in enumerate(row[4:]):
+        found.append(step(model, torch.tensor([token]), batch.next_B + number, cache))
+    whole = Plan.from_ids(model.spec, [row]).batch()
+    cached = model.room(1, 9)
+    cached.prompt_B = torch.tensor([4])
+    expected = model.logits(model(whole, cached))[0, 3:]
+    torch.testing.assert_close(torch.cat(found), expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(model.logits(model(whole))[0, 3:], expected, atol=1e-3)
+
+
+def test_whatever_stands_between_the_two_ids_is_the_pictures_place() -> None:
+    spec = tiny(families()["qwen-vl"].model).spec
+    assert isinstance(spec, CausalSpec) and spec.sight is not None
+    fusion = replace(spec.sight.fusion, image=120, inside=(100, 101))
+    spec = replace(spec, sight=replace(spec.sight, fusion=fusion))
+    for ids in ([60, 61, 120, 120], [120] * 4):
+        plan = Plan.from_ids(spec, [[7, 100, *ids, 101, 8, 9]], [Size(9, 9)])
+        assert plan.rows[0].slots_T.tolist() == [-1, -1, 0, 1, 2, 3, -1, -1, -1]
+
+
+# --- the reading ------------------------------------------------------------------------------------------------------------
+
+
+def made(places: str, width: int = 24) -> ReaderStep:
+    module = ReaderStep(Reader(32, 4, 9, Norm("layer", 1e-6), places), width)  # type: ignore[arg-type]
+    redraw(module, 3)
+    return module.eval()
+
+
+@pytest.mark.parametrize("places", ["table", "cells"])
+@pytest.mark.parametrize("width", [24, 32])
+def test_views_of_any_shapes_are_read_as_if_alone(places: str, width: int) -> None:
+    module, grids = (
+        made(places, width),
+        [Grid(n, 1, h, w, Box(0, 0, w, h)) for n, (h, w) in enumerate([(3, 5), (2, 2), (4, 1)])],
+    )
+    x = torch.randn(15 + 4 + 4, width, generator=torch.Generator().manual_seed(0))
+
+    def read(some: list[Grid], tokens: torch.Tensor) -> torch.Tensor:
+        laid = raster(some)
+        return module(tokens, torch.from_numpy(route(module.spec, laid, ()).index_VM), laid)
+
+    with torch.inference_mode():
+        together = read(grids, x)
+        alone = [read([grid], part) for grid, part in zip(grids, x.split([15, 4, 4]), strict=True)]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
+def test_it_is_attention_whose_keys_alone_have_places() -> None:
+    module, grid = made("cells"), Grid(0, 1, 2, 3, Box(0, 0, 3, 2))
+    laid, x = raster([grid]), torch.randn(6, 24, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        states = module.norm(module.enter(x))
+        keys = states + torch.from_numpy(sines(laid.place_V4[:, 2:], 32))
+        weight = torch.cat([part.weight for part in (module.q, module.k, module.v)])
+        bias = torch.cat([part.bias for part in (module.q, module.k, module.v)])
+        asked = module.query_norm(module.queries)
+        found, _ = F.multi_head_attention_forward(
+            asked, keys, states, 32, 4, weight, bias, None, None, False, 0.0, module.out.weight, module.out.bias, training=False
+        )  # fmt: skip
+        expected = module.project(module.out_norm(found))
+        index = torch.from_numpy(route(module.spec, laid, ()).index_VM)
+        torch.testing.assert_close(module(x, index, laid), expected)
+
+
+def test_the_first_half_of_the_sines_tells_the_column() -> None:
+    at = sines(np.array([[0, 3], [5, 3], [5, 0]]), 16)
+    assert np.array_equal(at[0, :8], at[1, :8]) and np.array_equal(at[1, 8:], at[2, 8:])
+    rates = 1 / 10000 ** (np.arange(4) / 4)
+    assert np.allclose(at[1], np.concatenate([np.sin(3 * rates), np.cos(3 * rates), np.sin(5 * rates), np.cos(5 * rates)]))
