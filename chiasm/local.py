@@ -16,7 +16,7 @@ from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
+from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodePage, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
 from chiasm.model import Sight as Seen
 from chiasm.outline import pointed
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
@@ -102,7 +102,7 @@ class LocalAssistant(Assistant):
                 return frozenset({"embed"})
             case Segment():
                 return frozenset({"segment"})
-            case EncodeText() | Seq2Seq() | Connect() | MaskDecoder():
+            case EncodeText() | EncodePage() | Seq2Seq() | Connect() | MaskDecoder():
                 return frozenset()
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
@@ -165,7 +165,7 @@ class LocalAssistant(Assistant):
                 return [self._vectors(self.model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
-            case Causal() | EncodeText() | Seq2Seq() | Segment() | Connect() | MaskDecoder():
+            case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | MaskDecoder():
                 raise Unsupported("embed", self.name)
 
     @torch.inference_mode()

@@ -176,6 +176,15 @@ def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
     return Laid(np.insert(laid.place_V4, starts, np.array(tokens, np.int64).reshape(-1, 4), axis=0), laid.grids)
 
 
+def thousandths(laid: Laid) -> Ints:
+    """The box of each token in thousandths of its view, cut to whole ones, [V, 4]; what stands for a whole view lies one inside
+    its edges, as LayoutLMv3 (arXiv:2204.08387) has it."""
+    sides = np.array([(grid.w, grid.h) for grid in laid.grids], np.int64).reshape(-1, 2)[laid.place_V4[:, 0]]
+    corner = laid.place_V4[:, :1:-1]
+    boxes = np.concatenate([corner * 1000 // sides, (corner + 1) * 1000 // sides], 1)
+    return np.where((corner == WHOLE).any(1, keepdims=True), np.array([[1, 1, 999, 999]]), boxes)
+
+
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:

@@ -28,6 +28,7 @@ from chiasm.spec import (
     DynamicNtk,
     DynamicTiles,
     Encode,
+    EncodePage,
     Encoder,
     EncoderDecoder,
     EncodeText,
@@ -51,6 +52,7 @@ from chiasm.spec import (
     Mlp,
     Model,
     Native,
+    PageBias,
     Pinpoints,
     Pool,
     PoolTime,
@@ -112,6 +114,13 @@ def shrunk(model: Model) -> Model:
             text, signals = replace(text, end=VOCAB - 1), tuple(_signal(one) for one in model.signals)
             views = _views(model.views, 1)
             return replace(model, views=views, encoder=_eye(model.encoder), pool=ClsProject(20), text=text, signals=signals)
+        case EncodePage(text, boxes, bias, sight):
+            text = replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=_rope(text.place), context=1024)
+            tables = replace(boxes, **({"corner": 32, "size": 32} if boxes.join == "added" else {"corner": 5, "size": 6}))
+            told = None if bias.line is None else Relative(8, 20), None if bias.page is None else Relative(16, 60)
+            if sight is not None:
+                sight = replace(sight, views=_views(sight.views, 1), encoder=replace(_eye(sight.encoder), depth=0))
+            return replace(model, text=text, boxes=tables, bias=PageBias(*told), sight=sight)
         case EncodeText(text):
             place = _rope(text.place)
             return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))

@@ -18,7 +18,21 @@ from chiasm.errors import BadPrompt
 from chiasm.generate.engine import begun_by, prefill, step
 from chiasm.geometry import Size
 from chiasm.heads.prompts import Prompts
-from chiasm.model import AnyModel, Batch, Bind, Causal, Encode, EncodeText, Match, Segment, Seq2Seq, Sight, assemble
+from chiasm.model import (
+    AnyModel,
+    Batch,
+    Bind,
+    Causal,
+    Encode,
+    EncodePage,
+    EncodeText,
+    Match,
+    Segment,
+    Seq2Seq,
+    Sight,
+    Words,
+    assemble,
+)
 from chiasm.model import Writer as Writes
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid, encoded, route
@@ -138,6 +152,16 @@ def sources(left: bool) -> tuple[Tensor, Tensor]:
     return ids, valid.flip(1) if left else valid
 
 
+def on_pages(model: EncodePage) -> tuple[Words, Sight | None]:
+    """Words of three pages, each in a box, and the pages."""
+    ids, valid = sources(left=False)
+    draw = torch.Generator().manual_seed(3)
+    corners = torch.randint(0, 600, (3, 9, 2), generator=draw)
+    boxes = torch.cat([corners, corners + torch.randint(1, 400, (3, 9, 2), generator=draw)], -1)
+    sight = None if model.spec.sight is None else seen(model.spec.sight, pictures())
+    return Words(ids, valid, torch.zeros_like(ids), boxes), sight
+
+
 # --- the invariants ---------------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +182,16 @@ def batch_is_single(model: AnyModel) -> None:
         together = model(ids, valid)
         for row, real in enumerate(valid):
             torch.testing.assert_close(together[row, real], model(ids[[row]][:, real], valid[[row]][:, real])[0], **CLOSE)
+        return
+    if isinstance(model, EncodePage):
+        words, sight = on_pages(model)
+        together = model(words, sight)
+        for row, real in enumerate(words.valid_BT):
+            kept = (words.ids_BT, words.valid_BT, words.kinds_BT, words.boxes_BT4)
+            page = None if model.spec.sight is None else seen(model.spec.sight, pictures()[row : row + 1])
+            alone = model(Words(*(part[[row]][:, real] for part in kept)), page)[0]
+            both = torch.cat([real, real.new_ones(together.shape[1] - len(real))])
+            torch.testing.assert_close(together[row, both], alone, **CLOSE)
         return
     assert isinstance(model, Causal | Seq2Seq)
     case = asked(model.spec)
@@ -290,6 +324,10 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         states = model(*sources(left=False))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
         out = torch.cat([states.flatten(0, 1), *pooled])
+    elif isinstance(model, EncodePage):
+        states = model(*on_pages(model))
+        pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
+        out = torch.cat([states.flatten(0, 1), *pooled])
     else:
         case = asked(model.spec)
         if isinstance(model, Seq2Seq):
@@ -402,6 +440,17 @@ BY_KIND = {
             "wrong_counts_are_refused",
         ),
         ONLY_READING,
+    ),
+    "page encoder": dict.fromkeys(
+        (
+            "cached_is_uncached",
+            "packed_is_unpacked",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        "encodes the words of a page, and its patches after them, as one row: it writes nothing and splices nothing",
     ),
     "seq2seq": dict.fromkeys(
         (

@@ -17,12 +17,14 @@ from chiasm.reference.cases import PROOFS, RECORDED, REFERENCES
 from chiasm.reference.make import record
 from chiasm.registry import families
 
+PAGING = ("layoutlm", "layoutlmv3")
 COMPARING, ENCODING, READING = ("clip", "siglip", "siglip2"), ("vit", "dinov2"), ("text_bert", "text_nomic")
 OUTLINING = ("sam",)
 VECTORS = ("colpali",)
 SEEING = (
     *COMPARING, *ENCODING, "vit_labels", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "internvl",
     "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, "paligemma", "deepseek_vl_hybrid", "fuyu", "janus",
+    "layoutlmv3",
 )  # fmt: skip
 ALSO_SEEING = (
     ("llava_next_video", 1),
@@ -47,13 +49,14 @@ def test_exact(reference: Reference, name: str, variant: int, seed: int, geometr
     verdict = check(reference(name, variant, seed, geometry))
     assert verdict.passed, verdict.line()
     assert verdict.start == ("raw" if name in SEEING or (name, variant) in ALSO_SEEING else "tensors")
-    writes = name not in (*COMPARING, *ENCODING, *READING, *OUTLINING, *VECTORS, "vit_labels")
+    writes = name not in (*COMPARING, *ENCODING, *READING, *OUTLINING, *VECTORS, *PAGING, "vit_labels")
     assert ("generated" in verdict.worst) is writes
     main = {name: {"logits_per_image"} for name in COMPARING}
     main |= {name: {"last_hidden_state", "pooler_output"} for name in ENCODING}
     main |= {name: {"last_hidden_state"} for name in READING}
     main |= {name: {"pred_masks", "iou_scores"} for name in OUTLINING}
     main |= {name: {"embeddings"} for name in VECTORS}
+    main |= {name: {"logits"} if variant else {"last_hidden_state"} for name in PAGING}
     assert main.get(name, {"logits"}) <= verdict.worst.keys()
 
 

@@ -18,10 +18,11 @@ from chiasm.check.codes import codes
 from chiasm.check.connect import connect
 from chiasm.check.encoders import bind, encode, encode_text, match
 from chiasm.check.masks import segment
+from chiasm.check.pages import pages
 from chiasm.check.seq2seq import seq2seq
 from chiasm.check.tools import TOOLS
 from chiasm.errors import UnknownModel
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
+from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodePage, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.spec import MultiVector
@@ -122,6 +123,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return encode_text(model, given)
         case Seq2Seq():
             return seq2seq(model, given, meta)
+        case EncodePage():
+            return pages(model, given)
         case Connect():
             return connect(model, given)
         case MaskDecoder():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chiasm import registry
 from chiasm.cli.near import suggesting
 from chiasm.errors import UserError
-from chiasm.spec import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Segment, Seq2Seq
+from chiasm.spec import Bind, Causal, CodedMasks, Connect, Encode, EncodePage, EncodeText, Match, Model, Segment, Seq2Seq
 
 if TYPE_CHECKING:
     from chiasm.prompt.planner import Planner
@@ -61,6 +61,8 @@ def writes(name: str, model: Model) -> Causal:
             does = "is a connector by itself"
         case CodedMasks():
             does = "draws masks"
+        case EncodePage():
+            does = "encodes pages"
         case EncodeText():
             does = "encodes texts"
         case Seq2Seq():

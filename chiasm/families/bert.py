@@ -2,38 +2,11 @@
 
 from typing import Any
 
-from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule
+from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, Rule
 from chiasm.spec import Bidirectional, Block, EncodeText, Family, Learned, Norm
+from chiasm.towers.bert import BERT_KEYS, post_norm
 
-LAYERS = (
-    ("attention.self.query.*", "attention.q.*"),
-    ("attention.self.key.*", "attention.k.*"),
-    ("attention.self.value.*", "attention.v.*"),
-    ("attention.output.dense.*", "attention.out.*"),
-    ("intermediate.dense.*", "mlp.up.*"),
-    ("output.dense.*", "mlp.down.*"),
-)
-
-KEYS: tuple[Rule, ...] = (
-    Respelt("bert.", ""),
-    Ignored("cls.**"),
-    Ignored("embeddings.position_ids"),
-    # The first files call a norm's weight gamma and its bias beta.
-    *(
-        Name(f"{theirs}LayerNorm.{old}", f"{ours}.{new}")
-        for new, old in (("weight", "weight"), ("bias", "bias"), ("weight", "gamma"), ("bias", "beta"))
-        for theirs, ours in (
-            ("embeddings.", "embed_norm"),
-            ("encoder.layer.*.attention.output.", "blocks.*.norm1"),
-            ("encoder.layer.*.output.", "blocks.*.norm2"),
-        )
-    ),
-    Name("embeddings.word_embeddings.weight", "embed.weight"),
-    Name("embeddings.position_embeddings.weight", "position.weight"),
-    Name("embeddings.token_type_embeddings.weight", "kind.weight"),
-    *(Name(f"encoder.layer.*.{theirs}", f"blocks.*.{ours}") for theirs, ours in LAYERS),
-    Name("pooler.dense.*", "pool.*"),
-)
+KEYS: tuple[Rule, ...] = (Respelt("bert.", ""), Ignored("cls.**"), *BERT_KEYS)
 
 
 def read(c: Config) -> Reading:
@@ -56,11 +29,7 @@ def read(c: Config) -> Reading:
 LAYOUTS = (Layout("bert", read),)
 
 
-def block(width: int, heads: int) -> Block:
-    return Block(width, heads, 4 * width, heads, width // heads, Norm("layer", 1e-12), "gelu", norms="after")
-
-
-LARGE: dict[str, Any] = {"text.block": block(1024, 16), "text.depth": 24}
+LARGE: dict[str, Any] = {"text.block": post_norm(1024, 16), "text.depth": 24}
 
 FAMILIES = (
     Family(
@@ -69,7 +38,7 @@ FAMILIES = (
         paper="1810.04805",
         year=2018,
         layout="bert",
-        model=EncodeText(Bidirectional(block(768, 12), 12, 30522, Learned(512), 2, 512, pool="tanh")),
+        model=EncodeText(Bidirectional(post_norm(768, 12), 12, 30522, Learned(512), 2, 512, pool="tanh")),
         sizes={
             "base-uncased": {},
             "base-cased": {"text.vocab": 28996},

@@ -23,6 +23,12 @@ class RelativeBias(nn.Embedding):
         bias: Tensor = self(buckets_TT).permute(2, 0, 1)[None]
         return bias
 
+    def among(self, places_BT: Tensor) -> Tensor:
+        """What is added to the scores of tokens at these places with one another: [B, heads, T, T]."""
+        ahead_BTT = places_BT[:, None] - places_BT[:, :, None]
+        bias: Tensor = self(self.buckets(ahead_BTT)).permute(0, 3, 1, 2)
+        return bias
+
     def buckets(self, ahead: Tensor) -> Tensor:
         """The bucket of each distance of a key ahead of its query; in float32 throughout, as its edges are rounded there."""
         count, first = self.spec.buckets, torch.zeros_like(ahead)

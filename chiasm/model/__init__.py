@@ -11,24 +11,25 @@ from torch.overrides import TorchFunctionMode
 from chiasm import spec as specs
 from chiasm.heads.codes import MaskDecoder
 from chiasm.layers.linear import Preparable
-from chiasm.model.batch import Batch, Sight
+from chiasm.model.batch import Batch, Sight, Words
 from chiasm.model.bind import Bind
 from chiasm.model.causal import Causal
 from chiasm.model.connect import Connect
 from chiasm.model.encode import Encode, EncodeText
 from chiasm.model.match import Match
+from chiasm.model.page import EncodePage
 from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
-    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodeText", "MaskDecoder", "Match", "Segment", "Seq2Seq",
-    "Sight", "Writer", "assemble", "blank", "parameters", "prepare",
+    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodePage", "EncodeText", "MaskDecoder",
+    "Match", "Segment", "Seq2Seq", "Sight", "Words", "Writer", "assemble", "blank", "parameters", "prepare",
 ]  # fmt: skip
 
 Writer = Causal | Seq2Seq
 """Models that write."""
 
-AnyModel = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Segment | Connect | MaskDecoder
+AnyModel = Causal | Match | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | MaskDecoder
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -44,6 +45,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return Bind(spec)
         case specs.EncodeText():
             return EncodeText(spec)
+        case specs.EncodePage():
+            return EncodePage(spec)
         case specs.Seq2Seq():
             return Seq2Seq(spec)
         case specs.Connect():

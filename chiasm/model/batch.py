@@ -24,6 +24,20 @@ class Sight:
 
 
 @dataclass(frozen=True)
+class Words:
+    """Words of pages, pads on the right: ids, which are no pads, what segment each belongs to, and its box (x0, y0, x1, y1) in
+    steps of the page, a thousand to its width and to its height."""
+
+    ids_BT: Tensor
+    valid_BT: Tensor
+    kinds_BT: Tensor
+    boxes_BT4: Tensor
+
+    def __post_init__(self) -> None:
+        check(ids_BT=self.ids_BT, valid_BT=self.valid_BT, kinds_BT=self.kinds_BT, boxes_BT4=self.boxes_BT4)
+
+
+@dataclass(frozen=True)
 class Batch:
     """A plan's tensors. `slot_BT` is the visual token of each position or -1, `valid_BT` false at pads,
     `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows

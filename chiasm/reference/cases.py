@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, covered, encoders, idefics3, llava, masks, native, prefix, qwen, text, tiled
+from chiasm.reference import contrastive, covered, encoders, idefics3, llava, masks, native, pages, prefix, qwen, text, tiled
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -51,6 +51,8 @@ REFERENCES = {
     "pixtral": Reference(tiled.pixtral, 2),
     "deepseek_vl": Reference(tiled.deepseek_vl, 2),
     "phi4_multimodal": Reference(covered.phi4_multimodal, 3),
+    "layoutlm": Reference(pages.layoutlm, 2),
+    "layoutlmv3": Reference(pages.layoutlmv3, 3),
     "idefics2": Reference(tiled.idefics2, 3),
     "llava_next_video": Reference(tiled.next_video, 2),
     "video_llava": Reference(tiled.video_llava, 2),
@@ -118,6 +120,8 @@ PROOFS = {
     "pixtral": Proof(("pixtral",)),
     "deepseek-vl": Proof(("deepseek_vl",)),
     "phi-4-multimodal": Proof(("phi4_multimodal",)),
+    "layoutlm": Proof(("layoutlm",)),
+    "layoutlmv3": Proof(("layoutlmv3",)),
     "idefics2": Proof(("idefics2",)),
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),

@@ -88,6 +88,7 @@ from chiasm.spec.models import (
     Splice,
     Writer,
 )
+from chiasm.spec.pages import BoxTables, EncodePage, Labels, PageBias, PageSight
 from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridPool, MeanProject, Pool, Tanh
 from chiasm.spec.views import (
     Bounded,
@@ -124,6 +125,7 @@ __all__ = [
     "Block",
     "Both",
     "Bounded",
+    "BoxTables",
     "Buckets",
     "Budget",
     "ByKind",
@@ -142,6 +144,7 @@ __all__ = [
     "DynamicTiles",
     "Edges",
     "Encode",
+    "EncodePage",
     "EncodeText",
     "Encoder",
     "EncoderDecoder",
@@ -154,6 +157,7 @@ __all__ = [
     "GridPool",
     "Head",
     "JoinTiles",
+    "Labels",
     "Latent",
     "Learned",
     "Letterbox",
@@ -175,6 +179,8 @@ __all__ = [
     "Native",
     "Norm",
     "Normed",
+    "PageBias",
+    "PageSight",
     "Pinpoints",
     "Pixels",
     "Plain",

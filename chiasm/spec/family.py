@@ -9,6 +9,7 @@ from typing import Any, Literal
 from chiasm.spec.heads import MultiVector
 from chiasm.spec.language import Declares
 from chiasm.spec.models import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Segment, Seq2Seq
+from chiasm.spec.pages import EncodePage
 
 Proof = Literal["exact", "recorded", "reduction"]
 
@@ -51,6 +52,8 @@ class Family:
                 return "connector"
             case CodedMasks():
                 return "masks"
+            case EncodePage():
+                return "page encoder"
             case EncodeText():
                 return "text encoder"
             case Seq2Seq(sight=None):

@@ -11,6 +11,7 @@ from chiasm.spec.encoders import Encoder, ViT
 from chiasm.spec.heads import Head
 from chiasm.spec.language import Bidirectional, Decoder, EncoderDecoder, TextTower
 from chiasm.spec.masks import MaskDecoder
+from chiasm.spec.pages import EncodePage
 from chiasm.spec.pools import ClsProject, Pool
 from chiasm.spec.views import Pixels, Views
 from chiasm.spec.windowed import WindowedViT
@@ -268,4 +269,4 @@ class Segment:
     masks: MaskDecoder
 
 
-Model = Causal | Match | Encode | Bind | EncodeText | Seq2Seq | Segment | Connect | CodedMasks
+Model = Causal | Match | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | CodedMasks
