@@ -408,6 +408,30 @@ def test_the_command_refuses_what_it_does_not_know(
     assert words in capsys.readouterr().err and not (tmp_path / "out.json").exists()
 
 
+def test_runs_as_golden_cases() -> None:
+    """The sample has none of these three."""
+    ten = [{"answer": "cat", "answer_id": n} for n in range(10)]
+    official = {
+        "annotations": [{"question_id": 7, "question_type": "what", "answer_type": "other", "answers": ten}],
+        "results": [{"question_id": 7, "answer": "cat"}],
+    }
+    row = {"question_type": "what", "answer_type": "other", "answers": ["cat"] * 10, "prediction": "cat"}
+    for case in (official, {"items": [row]}):
+        found = golden.compute({"vqa_accuracy_aggregate": [case]})["vqa_accuracy_aggregate"][0]["expected"]
+        assert found == {"overall": 100.0, "perQuestionType": {"what": 100.0}, "perAnswerType": {"other": 100.0}}
+    samples = [
+        {"id": "validation_Art_1", "question_type": "multiple-choice", "answer": ["B", "C"], "parsed_pred": "C"},
+        {"id": "validation_Art_2", "question_type": "open", "answer": "1,234", "parsed_pred": [1234.0]},
+        {"id": "validation_Art_3", "question_type": "open", "answer": "cat", "response": "a dog"},
+    ]
+    (judged,) = golden.compute({"mmmu_evaluate": [{"samples": samples}]})["mmmu_evaluate"]
+    assert judged["expected"] == {"acc": 2 / 3} and judged["expected_judge"]["validation_Art_3"] == "Wrong"
+    (boxed,) = golden.compute({"refcoco_aggregate": [{"items": [{"bbox": [0, 0, 2, 2], "pred": [0, 0, 2, 1]}]}]})[
+        "refcoco_aggregate"
+    ]
+    assert (boxed["expected"]["IoU"], boxed["expected"]["ACC@0.5"]) == (0.5, 1)
+
+
 def test_division_by_zero_is_named(tmp_path: Path) -> None:
     assert golden.compute({"pope_aggregate": [{"answers": ["no"], "labels": ["no"]}]}) == {
         "pope_aggregate": [{"expected": "ZeroDivisionError"}]

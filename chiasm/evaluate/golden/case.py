@@ -45,6 +45,7 @@ def rows_of(case: Case) -> Sequence[Case]:
 
 
 def one_of(case: Case, *names: str) -> Any:
+    """The field under the first of several names that is there."""
     for name in names:
         if name in case:
             return case[name]

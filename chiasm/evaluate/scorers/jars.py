@@ -35,15 +35,21 @@ def _jar(name: str) -> Path:
 
 
 def tokens(texts: Sequence[str]) -> list[str]:
-    """Each text as CoreNLP's PTB tokens in lower case, with a space between two; line breaks count as spaces."""
+    """Each text as CoreNLP's PTB tokens in lower case, with a space between two. Line breaks count as spaces; of a text with
+    another mark that ends a line for CoreNLP (a form feed, say) only the first line is kept, as the COCO tools keep it."""
+    lines = _lines(texts)
+    return lines if len(lines) == len(texts) else [_lines([text])[0] for text in texts]
+
+
+def _lines(texts: Sequence[str]) -> list[str]:
     jar = _jar(_TOKENIZER)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt", newline="") as file:
         file.write("\n".join(text.replace("\n", " ") for text in texts))
         file.flush()
-        command = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", file.name]
+        command = ["java", "-Dfile.encoding=UTF-8", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines",
+                   "-lowerCase", file.name]  # fmt: skip
         done = subprocess.run(command, capture_output=True, check=True)
-    lines = [line.rstrip() for line in done.stdout.decode().split("\n")]
-    return (lines + [""] * len(texts))[: len(texts)]
+    return [line.rstrip() for line in done.stdout.decode().split("\n")]
 
 
 Corpus = tuple[Sequence[str], Sequence[Sequence[str]]]

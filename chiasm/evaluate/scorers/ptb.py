@@ -1,7 +1,7 @@
 """Captions as words: the Penn Treebank's way, without punctuation.
 
 `tokenize(..., exact=True)` runs the program that the COCO tools run. The rules here differ from it where captions seldom go:
-they know few abbreviations, and do not turn British spelling, currencies and fractions into American ones.
+they know few abbreviations, and no faces drawn with punctuation.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ DROPPED = frozenset(("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", "
 """Capitals in the names of brackets never meet the lower-case tokens, so brackets stay as words."""
 
 _ABBREVIATED = words("""mr mrs ms dr prof st sr jr vs etc inc ltd co corp ave blvd rd mt gen col sgt capt lt rep sen gov rev hon
-jan feb mar apr jun jul aug sep sept oct nov dec no fig u.s u.k e.g i.e a.m p.m""")
+jan feb mar apr jun jul aug sep sept oct nov dec ph.d u.s u.k e.g i.e a.m p.m""")
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
+_SPELT = str.maketrans({"½": "1/2", "¼": "1/4", "¾": "3/4", "£": "# ", "€": "$ ", "¢": " cents"})
 _WORD = r"[^\W_]"
+_CLITIC = "(?:s|m|d|re|ve|ll)"
 _TOKEN = re.compile(
     rf"""
-    (?P<gone>[\U0001F000-\U0001FAFF\u2600-\u27BF\uFE0F\u200D])
-    | (?P<abbreviated>(?:{"|".join(map(re.escape, _ABBREVIATED))})\.(?!\w))
+    (?P<gone>[\U0001F000-\U0001FAFF\uFE0F\u200D])
+    | (?P<address>(?:https?://|www\.)\S+ | [\w.]+@\w+\.\w+ | [@\#][a-z]\w* | </?[a-z]+/?>)
+    | (?P<abbreviated>(?:{"|".join(map(re.escape, _ABBREVIATED))})\.(?!\w) | (?<!\w)[a-z]\.(?!\w) | no\.(?=\s*\d))
     | (?P<initials>(?:[a-z]\.){{2,}})
-    | (?P<clitic>(?<=\w)n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b)
-    | (?P<number>[-+]?(?<![\w.])\d+(?:[,.:/]\d+)*(?![\w]))
-    | (?P<word>{_WORD}+?(?=n['’]t\b) | {_WORD}+(?:[-_&./]{_WORD}+|['’](?!(?:s|m|d|re|ve|ll|t)\b){_WORD}+)*)
+    | (?P<clitic>(?<=\w)n['’]t\b | ['’]{_CLITIC}\b)
+    | (?P<quoted>'n' | (?<!\w)'t(?=is\b|was\b) | '\d0s\b)
+    | (?P<number>[-+]?(?<![\w.])(?:\d+(?:[,.:/]\d+)*|\.\d+)(?!\w|-\w))
+    | (?P<word>{_WORD}+?(?=n['’]t\b) | {_WORD}+(?:[-_&./]{_WORD}+|['’](?!{_CLITIC}\b|t\b){_WORD}+)*)
     | (?P<dots>\.{{2,}}) | (?P<dashes>-{{2,}}|[–—]) | (?P<marks>[?!]+)
-    | (?P<quote>["“”]) | (?P<bracket>[()\[\]{{}}]) | (?P<other>\S)
+    | (?P<quote>["“”‘’]) | (?P<bracket>[()\[\]{{}}]) | (?P<other>\S)
     """,
     re.VERBOSE,
 )
@@ -46,7 +50,7 @@ def tokenize(texts: Sequence[str], exact: bool) -> list[str]:
 
 def _tokens(text: str) -> list[str]:
     out = []
-    for found in _TOKEN.finditer(text.replace("\n", " ").lower()):
+    for found in _TOKEN.finditer(text.replace("\n", " ").lower().translate(_SPELT)):
         token = found[0]
         match found.lastgroup:
             case "gone" | "quote":
