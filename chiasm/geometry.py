@@ -16,6 +16,7 @@ from chiasm.spec import (
     Both,
     Bounded,
     Budget,
+    Canvas,
     Corner,
     CoverTiles,
     DynamicTiles,
@@ -108,6 +109,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
     match spec:
         case Resize():
             strokes = [_resize(spec, pixels, size)]
+        case Canvas():
+            strokes = _canvas(spec, size)
         case Pinpoints():
             strokes = _pinpoints(spec, size)
         case TileGrid():
@@ -190,6 +193,37 @@ def _pinpoints(spec: Pinpoints, size: Size) -> list[tuple[Stroke, ...]]:
     canvas = _into(high, wide, size)
     tiles = [(*canvas, crop) for crop in _tiles(high, wide, spec.tile)]
     return [(Scale(spec.tile, spec.tile),), *tiles]
+
+
+def _canvas(spec: Canvas, size: Size) -> list[tuple[Stroke, ...]]:
+    rows, columns = best_canvas(spec, size)
+    high, wide = rows * spec.tile, columns * spec.tile
+    most_high, most_wide = (min(max(edge, spec.tile), limit) for edge, limit in ((size.height, high), (size.width, wide)))
+    by_height, by_width = most_high / size.height, most_wide / size.width
+    if by_width < by_height:
+        scale = Scale(min(math.floor(size.height * by_width) or 1, most_high), most_wide)
+    else:
+        scale = Scale(most_high, min(math.floor(size.width * by_height) or 1, most_wide))
+    return [(scale, Pad(0, 0, high, wide), crop) for crop in _tiles(high, wide, spec.tile)]
+
+
+def best_canvas(spec: Canvas, size: Size) -> tuple[int, int]:
+    """The (rows, columns) of tiles that enlarge the picture least, or shrink it least where it fits into none; the fewest
+    tiles among equals."""
+    scales = {
+        (rows, columns): min(rows * spec.tile / size.height, columns * spec.tile / size.width)
+        for rows, columns in tilings(spec.most)
+    }
+    larger = [scale for scale in scales.values() if scale >= 1]
+    best = min(larger) if larger else max(scales.values())
+    return min((shape for shape, scale in scales.items() if scale == best), key=math.prod)
+
+
+@cache
+def tilings(most: int) -> tuple[tuple[int, int], ...]:
+    """Every (rows, columns) of at most so many tiles, rows first."""
+    counts = range(1, most + 1)
+    return tuple((rows, columns) for rows in counts for columns in counts if rows * columns <= most)
 
 
 def _tiles(height: int, width: int, tile: int) -> list[Crop]:

@@ -19,8 +19,10 @@ from chiasm.errors import BadPicture
 from chiasm.resample import Floats, bilinear, bins, squares
 from chiasm.spec import (
     Align,
+    Bend,
     Both,
     ByKind,
+    Enclose,
     Encoder,
     JoinTiles,
     Merge,
@@ -34,6 +36,7 @@ from chiasm.spec import (
     Resampler,
     RowsOfTiles,
     Step,
+    TiledViT,
     TwoMeans,
     ViT,
 )
@@ -45,6 +48,9 @@ WHOLE = -1
 
 NEWLINE, BREAK = -1, -2
 """In a route: the learned newline instead of a token; the learned mark between two parts of a picture."""
+
+OPENING, CLOSING = -3, -4
+"""In a route: the learned vectors before and after a view's tokens."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,11 @@ class Grid:
         """How many rows and columns show anything."""
         return self.seen or (self.h, self.w)
 
+    @property
+    def shows(self) -> bool:
+        """Whether there is anything to see: not in an unused tile, nor in a place for a picture that has none."""
+        return self.box.x1 > self.box.x0
+
     def cell(self, y: int, x: int) -> Box:
         """The source rectangle of the cell (y, x); WHOLE stands for a full axis."""
         x0, x1 = _interval(self.box.x0, self.box.x1, self.w, x)
@@ -137,6 +148,19 @@ class Laid:
     def items(self) -> Ints:
         """The item of each token."""
         return np.array([g.item for g in self.grids], np.int64)[self.place_V4[:, 0]]
+
+    def shown(self) -> np.ndarray:
+        """Which tokens show something."""
+        return np.array([g.shows for g in self.grids], bool)[self.place_V4[:, 0]]
+
+    def counts(self, items: int) -> list[int]:
+        """How many tokens each of so many items has that show something of it."""
+        counts: list[int] = np.bincount(self.items()[self.shown()], minlength=items).tolist()
+        return counts
+
+
+NOTHING = Laid(np.zeros((0, 4), np.int64), ())
+"""Where there are no visual tokens."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +191,10 @@ def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
         return Laid(np.concatenate(numbered) if parts else np.zeros((0, 4), np.int64), tuple(grids))
     if isinstance(encoder, Both):
         return encoded(encoder.low, grids[::2])
+    if isinstance(encoder, TiledViT):
+        grids = [tile for canvas in canvases(grids) for tile in filled(canvas, encoder.most)]
     laid = raster(grids)
-    if not isinstance(encoder, ViT) or encoder.cls != "keep":
+    if not isinstance(encoder, TiledViT) and (not isinstance(encoder, ViT) or encoder.cls != "keep"):
         return laid
     steps = [(number, t, grid) for number, grid in enumerate(grids) for t in range(grid.t)]
     starts = np.repeat(np.cumsum([0, *(grid.h * grid.w for _, _, grid in steps)])[:-1], encoder.extra)
@@ -185,11 +211,31 @@ def thousandths(laid: Laid) -> Ints:
     return np.where((corner == WHOLE).any(1, keepdims=True), np.array([[1, 1, 999, 999]]), boxes)
 
 
+def canvases(grids: Sequence[Grid]) -> list[list[Grid]]:
+    """The tiles of each picture."""
+    return [list(tiles) for _, tiles in groupby(grids, key=lambda grid: grid.item)]
+
+
+def filled(tiles: Sequence[Grid], most: int) -> list[Grid]:
+    """A picture's tiles and the unused ones after them, at a corner where nothing is to be seen."""
+    last = tiles[-1]
+    corner = Box(last.box.x1, last.box.y1, last.box.x1, last.box.y1)
+    return [*tiles, *[replace(last, box=corner)] * (most - len(tiles))]
+
+
+def tiling(tiles: Sequence[Grid]) -> tuple[int, int]:
+    """The (rows, columns) of tiles that were cut row by row."""
+    columns = len({tile.box.x0 for tile in tiles})
+    return len(tiles) // columns, columns
+
+
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:
-        case Mlp() | Normed() | Align():
+        case Mlp() | Normed() | Align() | Bend():
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+        case Enclose():
+            return _enclose(laid)
         case Merge(side):
             return _merge(side, laid)
         case JoinTiles(keeps):
@@ -217,7 +263,9 @@ def leaves(step: Step, width: int) -> int:
             return step.width
         case Merge(side):
             return width * side * side
-        case Normed() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles():
+        case (
+            Normed() | Bend() | Enclose() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles()
+        ):
             return width
         case Resampler() | QFormer():
             return step.block.width
@@ -228,6 +276,19 @@ def connect(steps: Sequence[Step], laid: Laid, sizes: Sequence[tuple[int, int]])
     for step in steps:
         laid = route(step, laid, sizes).laid
     return laid
+
+
+def _enclose(laid: Laid) -> Route:
+    """Every view's tokens between two that stand for the whole of it."""
+    indices: list[Ints] = []
+    places: list[Ints] = []
+    for number, cells in enumerate(_cells(laid)):
+        whole = np.array([[number, WHOLE, WHOLE, WHOLE]], np.int64)
+        indices += [np.array([OPENING]), cells, np.array([CLOSING])]
+        places += [whole, laid.place_V4[cells], whole]
+    if not places:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), laid.grids))
 
 
 def _merge(side: int, laid: Laid) -> Route:

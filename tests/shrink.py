@@ -16,6 +16,7 @@ from chiasm.spec import (
     Buckets,
     Budget,
     ByKind,
+    Canvas,
     Carried,
     Causal,
     ClsProject,
@@ -24,6 +25,7 @@ from chiasm.spec import (
     Connect,
     Corner,
     CoverTiles,
+    Cross,
     Decoder,
     DynamicNtk,
     DynamicTiles,
@@ -32,6 +34,7 @@ from chiasm.spec import (
     Encoder,
     EncoderDecoder,
     EncodeText,
+    Expert,
     Experts,
     First,
     Fitted,
@@ -72,6 +75,7 @@ from chiasm.spec import (
     StepNtk,
     Table,
     Tanh,
+    TiledViT,
     TileGrid,
     TwoMeans,
     Views,
@@ -186,7 +190,9 @@ def _windowed(encoder: WindowedViT) -> WindowedViT:
     return WindowedViT(_block(encoder.block), 3, PATCH, CELLS, 3, (1,), 32)
 
 
-def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat:
+def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT:
+    if isinstance(encoder, TiledViT):
+        return replace(encoder, block=_block(encoder.block), depth=3, wide=2, patch=PATCH, side=CELLS, taps=(0, 2))
     if isinstance(encoder, Flat):
         return Flat(PATCH)
     if isinstance(encoder, Both):
@@ -202,9 +208,10 @@ def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat:
 def _decoder(decoder: Decoder) -> Decoder:
     window = None if decoder.window is None else 6
     inner = None if decoder.embed_width is None else 24
+    more = min(decoder.more, 2)
     return replace(
-        decoder, block=_block(decoder.block), depth=2, vocab=VOCAB, rope=_rope(decoder.rope), context=1024, window=window,
-        embed_width=inner,
+        decoder, block=_block(decoder.block), depth=2, vocab=VOCAB - more, rope=_rope(decoder.rope), context=1024,
+        window=window, embed_width=inner, more=more,
     )  # fmt: skip
 
 
@@ -235,8 +242,14 @@ def _sight(sight: Sight, width: int) -> Sight:
     merged = next((step.side for step in sight.connector if isinstance(step, Merge)), 1)
     steps = tuple(_step(step, eye.width * merged**2, width) for step in sight.connector)
     fusion = sight.fusion
-    if isinstance(fusion, Splice):
-        fusion = Splice(min(fusion.image, IMAGE), None if fusion.video is None else VIDEO, fusion.time)
+    match fusion:
+        case Splice(image, video, time):
+            fusion = Splice(min(image, IMAGE), None if video is None else VIDEO, time)
+        case Expert():
+            fusion = replace(fusion, image=IMAGE)
+        case Cross():
+            before = (0, 1) if 0 in fusion.before else (1, 2)
+            fusion = replace(fusion, image=VOCAB - 1, block=_block(fusion.block), before=before)
     carried = None if sight.carried is None else Carried((("one.weight", (3, 4)), ("two.0.bias", (5,))))
     return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion, carried=carried)
 
@@ -285,6 +298,8 @@ def _views(views: Views, merged: int) -> Views:
             return replace(views, shortest=TILE, longest=2 * TILE)
         case Letterbox():
             return Letterbox(TILE, PATCH)
+        case Canvas():
+            return replace(views, tile=TILE)
         case Corner():
             return Corner(TILE)
         case Fitted():

@@ -9,8 +9,24 @@ from typing import Any, Literal
 
 from chiasm.budget.work import Work, work
 from chiasm.geometry import Size, views
-from chiasm.place import Grid, connect, encoded
-from chiasm.spec import Ahead, Around, Bare, Block, Both, Causal, ConvViT, Edges, Flat, RowColumn, RowEnds, Sight, ViT
+from chiasm.place import Grid, Laid, connect, encoded
+from chiasm.spec import (
+    Ahead,
+    Around,
+    Bare,
+    Block,
+    Both,
+    Causal,
+    ConvViT,
+    Cross,
+    Edges,
+    Flat,
+    RowColumn,
+    RowEnds,
+    Sight,
+    TiledViT,
+    ViT,
+)
 
 DType = Literal["float32", "bfloat16", "int8"]
 BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -20,12 +36,14 @@ BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
 @dataclass(frozen=True)
 class PictureCost:
     """One picture: the grids of patches that the encoder reads, (rows, columns) each, what leaves the connector, and
-    the marks around it, which are ids of the text."""
+    the marks around it, which are ids of the text. `outside` are tokens that stand beside the sequence, unused tiles' too:
+    the picture itself is then one place in it."""
 
     size: Size
     views: tuple[tuple[int, int], ...]
     visual: int
     marks: int
+    outside: int = 0
 
     @property
     def patches(self) -> int:
@@ -33,7 +51,12 @@ class PictureCost:
 
     @property
     def tokens(self) -> int:
-        return self.visual + self.marks
+        """Positions in the sequence."""
+        return self.places + self.marks
+
+    @property
+    def places(self) -> int:
+        return 1 if self.outside else self.visual
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,17 @@ class Budget:
     @property
     def prefill(self) -> int:
         """Positions that are read before the first token is written."""
-        return self.visual + self.marks + self.text
+        return self.places + self.marks + self.text
+
+    @property
+    def places(self) -> int:
+        """Positions of pictures."""
+        return sum(picture.places for picture in self.pictures)
+
+    @property
+    def outside(self) -> int:
+        """Visual tokens that are held beside the sequence."""
+        return sum(picture.outside for picture in self.pictures)
 
     @property
     def positions(self) -> int:
@@ -84,12 +117,13 @@ class Budget:
 
     def cache_bytes(self, dtype: DType) -> int:
         """Keys and values of every layer and position."""
-        return cache_bytes(self.spec, self.positions, dtype)
+        return cache_bytes(self.spec, self.positions, dtype, self.outside)
 
     def memory_bytes(self, dtype: DType) -> int:
         """Weights, cache and an estimate of the widest layer's working tensors."""
         patches = sum(picture.patches for picture in self.pictures)
-        return self.weight_bytes(dtype) + request_bytes(self.spec, patches, self.prefill, self.positions, dtype)
+        asked = request_bytes(self.spec, patches, self.prefill, self.positions, dtype, self.outside)
+        return self.weight_bytes(dtype) + asked
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for machines."""
@@ -107,6 +141,7 @@ class Budget:
             ],
             "tokens": {
                 "visual": self.visual,
+                "places": self.places,
                 "marks": self.marks,
                 "text": self.text,
                 "prefill": self.prefill,
@@ -134,11 +169,11 @@ def budget(spec: Causal, sizes: Sequence[Size] = (), text: int = 0, generate: in
     """
     from chiasm.prompt.plan import lay
 
-    grids, _, counts = lay(spec, sizes)
+    grids, laid, _ = lay(spec, sizes)
     pictures = []
-    for number, (size, count) in enumerate(zip(sizes, counts, strict=True)):
+    for number, size in enumerate(sizes):
         mine = [grid for grid in grids if grid.item == number]
-        pictures.append(_picture(spec.sight, size, mine, count))
+        pictures.append(_picture(spec.sight, size, mine, laid, number))
     length = sum(picture.tokens for picture in pictures) + text
     edges = [(size.width, size.height) for size in sizes]
     return Budget(spec, tuple(pictures), text, generate, work(spec, grids, edges, length), parameter_count(spec))
@@ -148,7 +183,7 @@ def picture_cost(sight: Sight, size: Size) -> PictureCost:
     """One picture's cost by itself."""
     grids = [view.grid for view in views(sight.views, sight.pixels, sight.encoder, size, 0)]
     laid = connect(sight.connector, encoded(sight.encoder, grids), [(size.width, size.height)])
-    return _picture(sight, size, grids, len(laid))
+    return _picture(sight, size, grids, laid, 0)
 
 
 @lru_cache
@@ -159,12 +194,18 @@ def parameter_count(spec: Causal) -> int:
     return parameters(spec)
 
 
-def cache_bytes(spec: Causal, positions: int, dtype: DType) -> int:
-    block = spec.decoder.block
-    return spec.decoder.depth * block.kv_heads * (block.head_width + block.value_width) * positions * BYTES[dtype]
+def cache_bytes(spec: Causal, positions: int, dtype: DType, outside: int = 0) -> int:
+    """Keys and values of every position, and of visual tokens outside of the sequence."""
+    fusion = None if spec.sight is None else spec.sight.fusion
+    held = len(fusion.before) * outside * _held(fusion.block) if isinstance(fusion, Cross) else 0
+    return (spec.decoder.depth * positions * _held(spec.decoder.block) + held) * BYTES[dtype]
 
 
-def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtype: DType) -> int:
+def _held(block: Block) -> int:
+    return block.kv_heads * (block.head_width + block.value_width)
+
+
+def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtype: DType, outside: int = 0) -> int:
     """Bytes of a request beside the weights: the cache, and the working tensors of the widest layer (an estimate: the
     block's input, its norm, and its projections or the MLP's inner states at once; activations of int8 models are
     bf16)."""
@@ -175,7 +216,7 @@ def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtyp
         encoder = spec.sight.encoder
         raw = 3 * encoder.frames * encoder.patch**2
         match encoder:
-            case ViT():
+            case ViT() | TiledViT():
                 inner = _working(encoder.block)
             case Both(low, high):
                 inner = max(_working(low.block), _working(high.tower.block))
@@ -184,7 +225,7 @@ def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtyp
             case Flat():
                 inner = 0
         seeing = patches * (4 * raw + inner * item)
-    return cache_bytes(spec, positions, dtype) + max(reading, seeing)
+    return cache_bytes(spec, positions, dtype, outside) + max(reading, seeing)
 
 
 def _working(block: Block) -> int:
@@ -195,9 +236,12 @@ def _working(block: Block) -> int:
     return 2 * block.width + max(projections, inner)
 
 
-def _picture(sight: Sight | None, size: Size, grids: Sequence[Grid], visual: int) -> PictureCost:
+def _picture(sight: Sight | None, size: Size, grids: Sequence[Grid], laid: Laid, number: int) -> PictureCost:
+    """The cost of the item of that number among those of `laid`."""
     marks = _marks(sight, grids) if sight else 0
-    return PictureCost(size, tuple((grid.h, grid.w) for grid in grids), visual, marks)
+    crossed = sight is not None and isinstance(sight.fusion, Cross)
+    outside = int((laid.items() == number).sum()) if crossed else 0
+    return PictureCost(size, tuple((grid.h, grid.w) for grid in grids), laid.counts(number + 1)[number], marks, outside)
 
 
 def _marks(sight: Sight, grids: Sequence[Grid]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chiasm.budget.cost import BYTES, DType, PictureCost, parameter_count, picture_cost, request_bytes
 from chiasm.errors import BadPicture, BadPrompt
@@ -69,7 +69,7 @@ def _judge(spec: Causal, within: Within, text: int, generate: int) -> Callable[[
 
             def holds(cost: PictureCost, count: int) -> bool:
                 prefill = count * cost.tokens + text
-                asked = request_bytes(spec, count * cost.patches, prefill, prefill + generate, dtype)
+                asked = request_bytes(spec, count * cost.patches, prefill, prefill + generate, dtype, count * cost.outside)
                 return weights + asked <= limit
 
             return holds
@@ -98,8 +98,7 @@ def _remembering(sight: Sight) -> Callable[[Size], PictureCost | None]:
                 known[key] = picture_cost(sight, size)
         except BadPicture:
             return None
-        found = known[key]
-        return PictureCost(size, found.views, found.visual, found.marks)
+        return replace(known[key], size=size)
 
     return cost
 

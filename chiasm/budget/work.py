@@ -19,14 +19,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chiasm.budget.windowed import both
-from chiasm.place import Grid, encoded, leaves, route
+from chiasm.place import Grid, canvases, connect, encoded, leaves, route
 from chiasm.spec import (
     Align,
+    Bend,
     Block,
     Both,
     ByKind,
     Causal,
     ConvViT,
+    Cross,
+    Enclose,
     Flat,
     JoinTiles,
     Merge,
@@ -42,6 +45,7 @@ from chiasm.spec import (
     RowsOfTiles,
     Sight,
     Step,
+    TiledViT,
     TwoMeans,
     ViT,
     Windows,
@@ -100,8 +104,14 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             towers = ((pictures, [g for g in grids if not g.moves]), (clips, [g for g in grids if g.moves]))
             (a, b), (c, d) = (_vit(*tower) for tower in towers)
             seen = a + c, b + d
+        case TiledViT() as encoder:
+            seen = _tiled_vit(encoder, grids)
         case Precomputed() | Flat():
             seen = 0, 0
+    if isinstance(spec.sight.fusion, Cross):
+        asked = len(connect(spec.sight.connector, encoded(spec.sight.encoder, grids), sizes))
+        more = _gated(spec.sight, length, asked)
+        language = language[0] + more[0], language[1] + more[1]
     return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
 
 
@@ -150,6 +160,27 @@ def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
     return linear, full * _attention(encoder.block, whole) + (run - full) * _attention(encoder.block, inside)
 
 
+def _tiled_vit(encoder: TiledViT, grids: Sequence[Grid]) -> tuple[int, int]:
+    """Every picture is a canvas of all its tiles, each filled up to a multiple of eight tokens."""
+    pictures, cells, block = len(canvases(grids)), sum(grid.cells for grid in grids), encoder.block
+    tokens = encoder.most * -(-(encoder.side**2 + 1) // 8) * 8
+    depth = encoder.depth + encoder.wide
+    linear = 2 * cells * encoder.channels * encoder.patch**2 * block.width + depth * _linear(block, pictures * tokens)
+    return linear, depth * _attention(block, pictures * tokens**2)
+
+
+def _gated(sight: Sight, length: int, asked: int) -> tuple[int, int]:
+    """The gated blocks over a row of that length and so many visual tokens beside it."""
+    assert isinstance(sight.fusion, Cross)
+    block, width = sight.fusion.block, sight.encoder.width
+    for step in sight.connector:
+        width = leaves(step, width)
+    own = 2 * length * block.width * block.heads * block.head_width + _after(block, length)
+    theirs = 2 * asked * width * 2 * block.kv_heads * block.head_width
+    count = len(sight.fusion.before)
+    return count * (own + theirs), count * _attention(block, length * asked)
+
+
 def _pairs(grid: Grid, windows: Windows) -> int:
     """Pairs of cells that share a window: the squares of windows are products of the squares along both axes."""
     return _squares(grid.h, windows.side) * _squares(grid.w, windows.side)
@@ -193,7 +224,18 @@ def _step(step: Step, tokens: int, width: int) -> int:
             return sum(2 * tokens * into * out for into, out in pairwise(widths))
         case Align(parts, across):
             return 2 * tokens * (sum(parts) * across // len(parts) + across**2)
-        case Normed() | Merge() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles():
+        case (
+            Normed()
+            | Bend()
+            | Enclose()
+            | Merge()
+            | JoinTiles()
+            | PoolClips()
+            | PoolTime()
+            | TwoMeans()
+            | PoolSquares()
+            | RowsOfTiles()
+        ):
             return 0
         case Resampler(block, depth, queries):
             # Queries of one view: their own products and those of the keys that they read, the view's tokens among them.

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from chiasm.connect.steps import Visual
-from chiasm.generate.engine import greedy
+from chiasm.generate.engine import greedy, placeholders
 from chiasm.geometry import Size
 from chiasm.model import Batch, Causal, prepare
 from chiasm.model import Sight as Seen
+from chiasm.place import canvases
 from chiasm.prompt.plan import Plan, lay
-from chiasm.reference.given import Given
+from chiasm.reference.given import Given, Shown, blank
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, DynamicTiles, Reader, Resize, Splice
+from chiasm.spec import ByKind, Cross, DynamicTiles, Reader, Resize, Sight, Splice, override
 from chiasm.spec import Causal as Spec
 
 
@@ -28,7 +29,7 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
         prepare(model)
-        new = greedy(model, batch, meta["generate"]["new_tokens"], _chosen_below(meta))
+        new = greedy(model, batch, meta["generate"]["new_tokens"], _chosen_below(meta), never(model))
         got["generated"] = new if meta["generate"]["returns"] == "new" else torch.cat([given["input_ids"], new], 1)
     return got
 
@@ -71,7 +72,43 @@ def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tupl
     if sight is None or shown is None:
         return Plan.from_ids(model.spec, rows, prompts=prompts), None
     spec = replace(model.spec, sight=replace(sight, views=shown.views))
+    if isinstance(sight.fusion, Cross):
+        fusion = opened(sight.fusion, given)
+        shown = filled_up(sight, fusion, rows, shown)
+        spec = override(spec, {"sight.fusion": fusion})
+        return Plan.from_ids(spec, rows, shown.items, filled=True), shown.patches_PK
     return Plan.from_ids(spec, rows, shown.items, prompts=prompts, hints=given.hints), shown.patches_PK
+
+
+def opened(fusion: Cross, given: Given) -> Cross:
+    """The fusion with the placeholder that a given mask of pictures has, which opens at it; its config may not name one."""
+    if "image_attention_mask" not in given:
+        return fusion
+    seen_BTI = given["image_attention_mask"].bool()
+    for ids_T, seen_TI in zip(given["input_ids"], seen_BTI, strict=True):
+        if bool(seen_TI.any()):
+            return replace(fusion, image=int(ids_T[int(seen_TI.any(-1).int().argmax())]))
+    return fusion
+
+
+def filled_up(sight: Sight, fusion: Cross, rows: Sequence[Sequence[int]], shown: Shown) -> Shown:
+    """As many places for pictures in each row as in any, as the references have them; those without a picture are zeros."""
+    counts = [list(row).count(fusion.image) for row in rows]
+    most = max(counts, default=0)
+    if len(shown.items) == most * len(rows):
+        return shown
+    cells = [sum(grid.cells for grid in grids) for grids in canvases(shown.grids)]
+    pictures = iter(zip(shown.items, shown.patches_PK.split(cells), strict=True))
+    empty = blank(shown.views, sight, Size(1, 1))
+    zeros_PK = shown.patches_PK.new_zeros(empty.grid.cells, shown.patches_PK.shape[1])
+    filled = [next(pictures) if place < count else (empty, zeros_PK) for count in counts for place in range(most)]
+    return replace(shown, items=tuple(item for item, _ in filled), patches_PK=torch.cat([patches for _, patches in filled]))
+
+
+def never(model: Causal) -> tuple[int, ...]:
+    """Ids that a reference forbids: a picture's placeholder, where it is text."""
+    crossed = model.spec.sight is not None and isinstance(model.spec.sight.fusion, Cross)
+    return placeholders(model) if crossed else ()
 
 
 def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[str, Tensor], Batch]:
@@ -84,7 +121,12 @@ def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[st
 
 
 def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
-    """What the references call image_hidden_states: the visual tokens of pictures; of some, view by view."""
+    """What the references call image_hidden_states: the visual tokens of pictures; of some, view by view, or by every row's
+    places for pictures."""
+    sight = model.spec.sight
+    if sight is not None and isinstance(sight.fusion, Cross):
+        places = len(plan.items) // len(plan.rows)
+        return {"image_hidden_states": visual.tokens_VD.unflatten(0, (len(plan.rows), places, -1))}
     still = torch.tensor([isinstance(item, Size) for item in plan.items])[torch.from_numpy(visual.laid.items())]
     tokens_VD = visual.tokens_VD[still]
     if not len(tokens_VD):

@@ -130,7 +130,7 @@ def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int 
         return budget(chosen.spec, (), 0, room)
     plan = unbounded(chosen.planner).plan([[Message("user", tuple(parts))]], sizes)
     bare = budget(chosen.spec, sizes)
-    return budget(chosen.spec, sizes, len(plan.rows[0]) - bare.visual - bare.marks, room)
+    return budget(chosen.spec, sizes, len(plan.rows[0]) - bare.places - bare.marks, room)
 
 
 def within(chosen: Named, shapes: list[Shape], limit: Within, costs: Budget) -> Fit:
@@ -141,7 +141,7 @@ def within(chosen: Named, shapes: list[Shape], limit: Within, costs: Budget) -> 
 
 def too_long(costs: Budget) -> str:
     return (
-        f"This needs {costs.positions:,} tokens ({costs.visual:,} visual, {costs.marks + costs.text:,} of text and "
+        f"This needs {costs.positions:,} tokens ({costs.places:,} visual, {costs.marks + costs.text:,} of text and "
         f"marks, {costs.generate:,} to generate), {costs.over:,} more than the context of {costs.context:,}: lower the "
         "resolution or the number of pictures, the text or --max-tokens."
     )

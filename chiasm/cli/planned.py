@@ -30,9 +30,10 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
         lines += ["", columns(rows, right=frozenset({3, 4}))]
     text = "text not counted" if chosen.planner is None and not costs.text else f"{costs.text:,} text"
     marks = f" + {costs.marks:,} marks" if costs.marks else ""
+    beside = f" for pictures ({costs.visual:,} visual beside the sequence)" if costs.outside else " visual"
     lines += [
         "",
-        f"tokens   {costs.visual:,} visual{marks} + {text} + {costs.generate:,} to generate"
+        f"tokens   {costs.places:,}{beside}{marks} + {text} + {costs.generate:,} to generate"
         f" = {costs.positions:,} of {costs.context:,} ({costs.share:.1%})",
     ]
     work = costs.work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from chiasm.errors import BadPrompt
 from chiasm.layers.attention import attend
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
@@ -23,6 +24,8 @@ class ReadingBlock(nn.Module):
         self.k = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.v = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.out = nn.Linear(across, spec.width, spec.out_bias)
+        self.q_norm = nn.Identity() if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
+        self.k_norm = nn.Identity() if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
         self.mlp = mlp(spec)
 
     def forward(self, queries_BGD: Tensor, context_BTD: Tensor, mask_B1GT: Tensor) -> Tensor:
@@ -30,7 +33,7 @@ class ReadingBlock(nn.Module):
         both_BTD = torch.cat([self.context_norm(context_BTD), normed_BGD], 1)
         heads = (part.unflatten(-1, (-1, self.head_width)) for part in (self.q(normed_BGD), self.k(both_BTD), self.v(both_BTD)))
         q_BNGF, k_BNTF, v_BNTF = (part.transpose(1, 2) for part in heads)
-        mixed_BNGF = attend(q_BNGF, k_BNTF, v_BNTF, mask_B1GT)
+        mixed_BNGF = attend(self.q_norm(q_BNGF), self.k_norm(k_BNTF), v_BNTF, mask_B1GT)
         queries_BGD = queries_BGD + self.out(mixed_BNGF.transpose(1, 2).flatten(2))
         out_BGD: Tensor = queries_BGD + self.mlp(self.norm2(queries_BGD))
         return out_BGD
@@ -41,9 +44,19 @@ class ResamplerStep(nn.Module):
 
     def __init__(self, spec: Resampler) -> None:
         super().__init__()
+        self.spec = spec
+        if spec.ordinals:
+            self.ordinals = nn.Parameter(torch.zeros(spec.ordinals, spec.block.width))
         self.queries = nn.Parameter(torch.ones(spec.queries, spec.block.width))
         self.blocks = nn.ModuleList(ReadingBlock(spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, spec.block.width)
+
+    def numbered(self, x_VD: Tensor, nth_V: Tensor) -> Tensor:
+        """Tokens that tell the number of their picture in its row. Raises `BadPrompt` for one beyond the learned numbers."""
+        if len(nth_V) and int(nth_V.max()) >= len(self.ordinals):
+            message = f"a row has {int(nth_V.max()) + 1} pictures and the model tells {len(self.ordinals)} apart: show fewer"
+            raise BadPrompt(message)
+        return x_VD + self.ordinals[nth_V]
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
         index_BT = index_VM[:: len(self.queries)]

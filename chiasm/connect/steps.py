@@ -15,10 +15,12 @@ from chiasm.connect.resampler import ResamplerStep
 from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import norm
-from chiasm.place import BREAK, NEWLINE, Laid, leaves, route
+from chiasm.place import BREAK, CLOSING, NEWLINE, OPENING, Laid, leaves, route
 from chiasm.shapes import check
 from chiasm.spec import (
     Align,
+    Bend,
+    Enclose,
     JoinTiles,
     Merge,
     Mlp,
@@ -85,6 +87,29 @@ class MergeStep(nn.Module):
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
         return x_VD[index_VM].flatten(1)
+
+
+class BendStep(nn.Module):
+    """An activation."""
+
+    def __init__(self, spec: Bend) -> None:
+        super().__init__()
+        self.act = ACTIVATIONS[spec.act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x)
+
+
+class EncloseStep(nn.Module):
+    """Sets the learned vectors around a view's tokens where the route says so."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before, self.after = (nn.Parameter(torch.zeros(width)) for _ in range(2))
+
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        own_VD = torch.where(index_VM == OPENING, self.before, x_VD[index_VM[:, 0].clamp(min=0)])
+        return torch.where(index_VM == CLOSING, self.after, own_VD)
 
 
 class JoinStep(nn.Module):
@@ -164,6 +189,10 @@ class Connector(nn.Module):
                     modules.append(AlignStep(step))
                 case Normed():
                     modules.append(norm(step.norm, width))
+                case Bend():
+                    modules.append(BendStep(step))
+                case Enclose():
+                    modules.append(EncloseStep(width))
                 case Merge():
                     modules.append(MergeStep())
                 case JoinTiles(keeps="canvas"):
@@ -188,13 +217,23 @@ class Connector(nn.Module):
         self.steps = nn.ModuleList(modules)
         self.width = width
 
-    def forward(self, features_PE: Tensor, laid: Laid, sizes: Sequence[tuple[int, int]], hint: Hint | None = None) -> Visual:
-        """`hint` is the text that goes with each item, for a step that reads one."""
+    def forward(
+        self,
+        features_PE: Tensor,
+        laid: Laid,
+        sizes: Sequence[tuple[int, int]],
+        hint: Hint | None = None,
+        nth: Sequence[int] = (),
+    ) -> Visual:
+        """`sizes` are the items' upright (width, height), `nth` the number of each in its row (none: the first), `hint` the
+        text that goes with each, for a step that reads one."""
         x = features_PE
         for step, module in zip(self.spec, self.steps, strict=True):
-            if isinstance(step, Mlp | Normed | Align):
+            if isinstance(step, Mlp | Normed | Align | Bend):
                 x = module(x)
                 continue
+            if isinstance(module, ResamplerStep) and module.spec.ordinals:
+                x = module.numbered(x, torch.tensor([nth[item] if nth else 0 for item in laid.items()], device=x.device))
             path = route(step, laid, sizes)
             index_VM = torch.from_numpy(path.index_VM).to(x.device)
             weight_VM = None if path.weight_VM is None else torch.from_numpy(path.weight_VM).to(x.device)

@@ -74,6 +74,7 @@ def _joined(row: Row, endings: Sequence[Sequence[int]]) -> Row:
         np.zeros(len(row) + total, bool),
         np.concatenate([np.zeros(len(row), np.int64), np.repeat(np.arange(len(lengths)) + 1, lengths)]),
         row.prompt,
+        sees_2T=None if row.sees_2T is None else np.pad(row.sees_2T, ((0, 0), (0, total)), "edge"),
     )
 
 

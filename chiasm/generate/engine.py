@@ -17,7 +17,7 @@ from chiasm.language.seq2seq import Memory
 from chiasm.layers.cache import KVCache
 from chiasm.model import Batch, Causal, Seq2Seq, Writer
 from chiasm.model import Sight as Seen
-from chiasm.spec import Alone
+from chiasm.spec import Alone, Cross, Expert, Splice
 
 _ENDLESS = 1 << 40
 """The length of a row that nothing bounds."""
@@ -170,30 +170,40 @@ def step(model: Writer, ids_B: Tensor, where_B: Tensor, past: Past) -> Tensor:
 
 def further(model: Writer, ids_BT: Tensor, where_BT: Tensor, valid_BT: Tensor, past: Past) -> Tensor:
     """Reads more tokens of every row at their positions: hidden states [B, T, D]."""
-    hidden_BTD: Tensor = model.language.embed(ids_BT)
     if isinstance(model, Seq2Seq):
         assert isinstance(past, Recalled)
-        return model.language(hidden_BTD, where_BT, valid_BT, past.memory, past.cache)
+        return model.language(model.language.embed(ids_BT), where_BT, valid_BT, past.memory, past.cache)
     assert isinstance(past, KVCache)
-    return model.language(hidden_BTD, where_BT.expand(model.spec.axes, -1, -1), valid_BT, past)
+    return model.read_on(ids_BT, where_BT.expand(model.spec.axes, -1, -1), valid_BT, past)
 
 
-def greedy(model: Writer, batch: Batch, count: int, below: int | None = None) -> Tensor:
-    """The `count` likeliest tokens, one after the other, of all ids or those below one; none ends a row: [B, count]."""
+def greedy(model: Writer, batch: Batch, count: int, below: int | None = None, never: Sequence[int] = ()) -> Tensor:
+    """The `count` likeliest tokens, one after the other, of all ids or those below one, none of them of `never`; none ends a
+    row: [B, count]."""
+
+    def likeliest(logits_BS: Tensor) -> Tensor:
+        out = torch.tensor([token for token in never if token < logits_BS.shape[-1]], dtype=torch.long)
+        return logits_BS[:, :below].index_fill(-1, out.to(logits_BS.device), float("-inf")).argmax(-1)
+
     logits_BS, past = prefill(model, batch, count)
-    chosen, next_B = [logits_BS[:, :below].argmax(-1)], begun_by(batch).next_B
+    chosen, next_B = [likeliest(logits_BS)], begun_by(batch).next_B
     for number in range(count - 1):
         logits_BS = step(model, chosen[-1], next_B + number, past)
-        chosen.append(logits_BS[:, :below].argmax(-1))
+        chosen.append(likeliest(logits_BS))
     return torch.stack(chosen, 1)
 
 
 def placeholders(model: Writer) -> tuple[int, ...]:
     """Ids that stand for visual tokens: a model must never write them."""
-    if model.spec.sight is None or isinstance(model.spec.sight.fusion, Alone):
+    if model.spec.sight is None:
         return ()
-    fusion = model.spec.sight.fusion
-    return (fusion.image,) if fusion.video is None else (fusion.image, fusion.video)
+    match model.spec.sight.fusion:
+        case Alone():
+            return ()
+        case Splice(image, int(video)):
+            return (image, video)
+        case Splice(image) | Cross(image) | Expert(image):
+            return (image,)
 
 
 def _limits(model: Writer, batch: Batch, sampling: Sampling, asked: Sequence[int] | None) -> list[int]:

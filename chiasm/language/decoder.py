@@ -6,14 +6,16 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from chiasm.language.gated import Between
 from chiasm.layers.attention import Mask, Slot, Wanted
 from chiasm.layers.block import transformer_block
 from chiasm.layers.cache import KVCache
 from chiasm.layers.embed import embedding
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
+from chiasm.layers.visual_expert import ExpertBlock
 from chiasm.sequence.masks import branched_mask, causal_mask, near
-from chiasm.spec import Decoder, Learned, Rope
+from chiasm.spec import Block, Decoder, Learned, Rope
 
 
 class OneRow(Protocol):
@@ -27,16 +29,20 @@ class CausalDecoder(nn.Module):
 
     `forward(hidden_BTD, where_ABT, valid_BT, cache)` returns normed hidden states of the same positions, or of the last
     one alone. With a cache the positions are the newest ones and see everything that was read before. `segment_BT` marks
-    branches that share a prefix, `prompt_BT` positions that see one another, later ones too.
+    branches that share a prefix, `prompt_BT` positions that see one another, later ones too, `visual_BT` what goes through the
+    weights of an `expert`; `between` may change the states before each block and after the last.
     """
 
-    def __init__(self, spec: Decoder) -> None:
+    def __init__(self, spec: Decoder, expert: Block | None = None) -> None:
         super().__init__()
         self.spec = spec
         self.embed = embedding(spec)
         if isinstance(spec.rope, Learned):
             self.position = nn.Embedding(spec.rope.before + spec.rope.count, spec.width)
-        self.blocks = nn.ModuleList(transformer_block(spec.block_of(layer)) for layer in range(spec.depth))
+        each = (spec.block_of(layer) for layer in range(spec.depth))
+        self.blocks = nn.ModuleList(
+            transformer_block(block) if expert is None else ExpertBlock(block, expert) for block in each
+        )
         self.windows = [spec.window_of(layer) for layer in range(spec.depth)]
         self.kinds = tuple(set(self.windows))
         # Blocks whose norms stand after the sums leave normed states.
@@ -53,19 +59,25 @@ class CausalDecoder(nn.Module):
         segment_BT: Tensor | None = None,
         wanted: Wanted = "all",
         prompt_BT: Tensor | None = None,
+        between: Between | None = None,
+        visual_BT: Tensor | None = None,
     ) -> Tensor:
         hidden_BTD, by = self._placed(hidden_BTD, where_ABT, None if cache is None else cache.begun(where_ABT))
         if cache is not None and segment_BT is None:
             cache.advance(valid_BT)
         masks = {window: self._mask(where_ABT, valid_BT, cache, segment_BT, window, prompt_BT) for window in self.kinds}
         mask = masks[self.windows[0]]
-        if self.one_row is not None and cache is not None and hidden_BTD.shape[:2] == (1, 1) and mask == "full":
+        alone = self.one_row is not None and between is None and hidden_BTD.shape[:2] == (1, 1) and mask == "full"
+        if self.one_row is not None and cache is not None and alone:
             assert by is not None
             return self.norm(self.one_row(hidden_BTD, by, cache))
+        kinds = {} if visual_BT is None else {"visual_BT": visual_BT}
         for layer, block in enumerate(self.blocks):
             slot = None if cache is None else Slot(cache, layer)
             mask = masks[self.windows[layer]]
-            hidden_BTD = block(hidden_BTD, mask, by, slot, wanted if layer + 1 == len(self.blocks) else "all")
+            hidden_BTD = hidden_BTD if between is None else between(layer, hidden_BTD)
+            hidden_BTD = block(hidden_BTD, mask, by, slot, wanted if layer + 1 == len(self.blocks) else "all", **kinds)
+        hidden_BTD = hidden_BTD if between is None else between(len(self.blocks), hidden_BTD)
         out_BTD: Tensor = self.leave(self.norm(hidden_BTD))
         return out_BTD
 

@@ -23,7 +23,7 @@ class AcrossNormAttention(Attention):
         # The compiled program turns what the joint projection wrote: it has no place for a norm between.
         self.run, self.in_tiles = None, False
 
-    def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
+    def heads_of(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         if self.qkv is not None:
             widths = [number * self.head_width for number in (self.heads, self.kv_heads, self.kv_heads)]
             q, k, v = self.qkv(x_BTD).split_with_sizes(widths, -1)

@@ -94,10 +94,17 @@ class Attention(Preparable):
     ) -> Tensor:
         calm = by is None or by.louder is None
         if self.run is not None and self.in_tiles and calm and isinstance(mask, str) and mask == "causal" and wanted == "all":
-            return self._leave(self._prefill(self.run, x_BTD, by, slot), onto_BTD)
-        q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in self._heads(x_BTD, by))
+            return self.leave(self._prefill(self.run, x_BTD, by, slot), onto_BTD)
+        q_BTNF, k_BTNF, v_BTNF = self.heads_of(x_BTD, by)
         if by is not None and by.louder is not None:
-            q_BNTF = q_BNTF * by.louder.transpose(1, 2)
+            q_BTNF = q_BTNF * by.louder
+        return self.leave(self.mix(q_BTNF, k_BTNF, v_BTNF, mask, slot, wanted), onto_BTD)
+
+    def mix(
+        self, q_BTNF: Tensor, k_BTNF: Tensor, v_BTNF: Tensor, mask: Mask, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
+        """What the queries find, all heads side by side: [B, T, N * F]."""
+        q_BNTF, k_BNTF, v_BNTF = (heads.transpose(1, 2) for heads in (q_BTNF, k_BTNF, v_BTNF))
         if wanted == "last":
             q_BNTF, mask = q_BNTF[:, :, -1:], mask[:, :, -1:] if isinstance(mask, Tensor) else "full"
         if slot is not None:
@@ -112,9 +119,9 @@ class Attention(Preparable):
         else:
             mixed_BNTF = attend(q_BNTF, k_BNTF, v_BNTF, mask)
         mixed_BTD = mixed_BNTF.transpose(1, 2).flatten(2)
-        return self._leave(mixed_BTD if self.norm is None else self.norm(mixed_BTD), onto_BTD)
+        return mixed_BTD if self.norm is None else self.norm(mixed_BTD)
 
-    def _leave(self, mixed_BTD: Tensor, onto_BTD: Tensor | None) -> Tensor:
+    def leave(self, mixed_BTD: Tensor, onto_BTD: Tensor | None = None) -> Tensor:
         """Through the last product, onto the residual where there is one."""
         out_BTD: Tensor = self.out(mixed_BTD) if onto_BTD is None else added(self.out, mixed_BTD, onto_BTD)
         return out_BTD
@@ -138,7 +145,7 @@ class Attention(Preparable):
             return torch.cat([rotate(turned, by), v], 2)
         return heads_BTNF
 
-    def _heads(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
+    def heads_of(self, x_BTD: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys, turned by their positions, and values: [B, T, heads, F] each."""
         if self.run is not None:
             q, k, v = self._joint(self.run, x_BTD, by).split_with_sizes((self.heads, self.kv_heads, self.kv_heads), 2)

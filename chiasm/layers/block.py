@@ -26,6 +26,17 @@ class LayerScale(nn.Module):
         return x * self.weight
 
 
+class Gate(nn.Module):
+    """x times tanh of a learned number, or of one for each channel (Flamingo, arXiv:2204.14198)."""
+
+    def __init__(self, width: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.tanh()
+
+
 class TransformerBlock(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)); with `wanted="last"` of the last position alone."""
 
@@ -35,8 +46,7 @@ class TransformerBlock(nn.Module):
         self.attention = attention(spec)
         self.norm2 = norm(spec.norm, spec.width)
         self.mlp = branch(spec)
-        self.scale1 = LayerScale(spec.width) if spec.layer_scale else None
-        self.scale2 = LayerScale(spec.width) if spec.layer_scale else None
+        self.scale1, self.scale2 = scale(spec), scale(spec)
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
@@ -85,6 +95,24 @@ class PostNormBlock(nn.Module):
         return out_BTD
 
 
+class InsideNormBlock(nn.Module):
+    """x + norm(attention(x)), then x + norm(mlp(x)), as EVA2-CLIP-E has it."""
+
+    def __init__(self, spec: Block) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = (norm(spec.norm, spec.width) for _ in range(2))
+        self.attention = attention(spec)
+        self.mlp = branch(spec)
+
+    def forward(
+        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
+        mixed_BTD = self.norm1(self.attention(x_BTD, mask, by, slot, wanted))
+        x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
+        out_BTD: Tensor = x_BTD + self.norm2(self.mlp(x_BTD))
+        return out_BTD
+
+
 def transformer_block(spec: Block) -> nn.Module:
     """The block that a spec describes."""
     match spec.norms:
@@ -94,6 +122,15 @@ def transformer_block(spec: Block) -> nn.Module:
             return SandwichBlock(spec)
         case "after":
             return PostNormBlock(spec)
+        case "inside":
+            return InsideNormBlock(spec)
+
+
+def scale(spec: Block) -> nn.Module | None:
+    """What a block's branch is scaled by before it is added, if by anything."""
+    if spec.branch_gate == "tanh":
+        return Gate()
+    return LayerScale(spec.width) if spec.layer_scale else None
 
 
 def attention(spec: Block) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, Self
+
 import torch
 from torch import Tensor
 
@@ -9,12 +11,20 @@ from chiasm.errors import Overflow
 from chiasm.layers.memory import empty
 
 
+class Rows(Protocol):
+    """What a batch's rows know beside what they have read."""
+
+    def pick(self, rows: list[int]) -> Self:
+        """The same of these rows, in this order."""
+        ...
+
+
 class KVCache:
     """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length. `value_width` is for
     heads whose values are of another width.
 
     `valid_BT` marks the positions that are no pads; pads stand on the left. `prompt_B` are the lengths of what was read
-    first.
+    first, `beside` is what the rows see outside of the sequence: pictures that are asked.
     """
 
     def __init__(
@@ -35,6 +45,7 @@ class KVCache:
         self.padded = False
         self.room, self.length = room, 0
         self.prompt_B: torch.Tensor | None = None
+        self.beside: Rows | None = None
 
     def advance(self, valid_BT: Tensor) -> None:
         """Takes the next positions; once per forward, before the layers write. Raises `Overflow` when it is full."""
@@ -71,4 +82,5 @@ class KVCache:
         picked.valid_BT[:, :end] = self.valid_BT[rows, :end]
         picked.prompt_B = None if self.prompt_B is None else self.prompt_B[rows]
         picked.padded = not bool(picked.valid_BT[:, :end].all())
+        picked.beside = None if self.beside is None else self.beside.pick(rows)
         return picked

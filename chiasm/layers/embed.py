@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from chiasm.spec import Decoder
@@ -26,6 +27,41 @@ class LedEmbedding(nn.Embedding):
         return out
 
 
+class GrownEmbedding(nn.Embedding):
+    """A table and a second one for the ids after it (Idefics)."""
+
+    def __init__(self, vocab: int, more: int, width: int) -> None:
+        super().__init__(vocab, width)
+        self.more = nn.Embedding(more, width)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        late = ids >= self.num_embeddings
+        known = super().forward(ids.masked_fill(late, 0))
+        return torch.where(late[..., None], self.more((ids - self.num_embeddings).clamp(min=0)), known)
+
+
+class GrownHead(nn.Linear):
+    """The head's own table and a second one for the ids after it; both are read by whoever scores."""
+
+    def __init__(self, spec: Decoder) -> None:
+        super().__init__(spec.inner, spec.vocab, bias=False)
+        self.more = nn.Linear(spec.inner, spec.more, bias=False)
+
+
+def head(spec: Decoder) -> nn.Linear:
+    """A decoder's head, where it is not the embedding."""
+    return GrownHead(spec) if spec.more else nn.Linear(spec.inner, spec.vocab, bias=False)
+
+
+def tables(table: nn.Embedding | nn.Linear) -> list[Tensor]:
+    """What hidden states are compared with, one id a row."""
+    match table:
+        case GrownEmbedding() | GrownHead():
+            return [table.weight, table.more.weight]
+        case _:
+            return [table.weight]
+
+
 def embedding(spec: Decoder) -> nn.Embedding:
     """A decoder's embedding of ids."""
     match spec.embed_scale:
@@ -33,5 +69,7 @@ def embedding(spec: Decoder) -> nn.Embedding:
             return ScaledEmbedding(spec.vocab, spec.width)
         case "plain" if spec.inner != spec.width:
             return LedEmbedding(spec.vocab, spec.inner, spec.width)
+        case "plain" if spec.more:
+            return GrownEmbedding(spec.vocab, spec.more, spec.width)
         case "plain":
-            return nn.Embedding(spec.vocab, spec.width)
+            return nn.Embedding(spec.vocab + spec.unsaid, spec.width)

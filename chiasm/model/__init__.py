@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from chiasm import spec as specs
 from chiasm.heads.codes import MaskDecoder
 from chiasm.layers.linear import Preparable
-from chiasm.model.batch import Batch, Sight, Words
+from chiasm.model.batch import Asks, Batch, Sight, Words
 from chiasm.model.bind import Bind
 from chiasm.model.causal import Causal
 from chiasm.model.connect import Connect
@@ -22,7 +22,7 @@ from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
-    "AnyModel", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodePage", "EncodeText", "MaskDecoder",
+    "AnyModel", "Asks", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodePage", "EncodeText", "MaskDecoder",
     "Match", "Segment", "Seq2Seq", "Sight", "Words", "Writer", "assemble", "blank", "parameters", "prepare",
 ]  # fmt: skip
 

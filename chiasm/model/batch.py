@@ -16,11 +16,21 @@ from chiasm.shapes import check
 
 @dataclass(frozen=True)
 class Sight:
-    """What the encoder is given: packed patches, their grids, and the items' upright (width, height) in pixels."""
+    """What the encoder is given: packed patches, their grids, and the items' upright (width, height) in pixels. `nth` is the
+    number of each item in its row, for models that tell a row's pictures apart by it."""
 
     patches_PK: Tensor
     grids: tuple[Grid, ...]
     sizes: tuple[tuple[int, int], ...]
+    nth: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asks:
+    """Which pictures text may ask: the row of each item, and the first and the next but last item that each position sees."""
+
+    rows_I: tuple[int, ...]
+    sees_B2T: Tensor
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,8 @@ class Batch:
     `supervise_BT` true where training may look; `next_B` is the position of each row's next token. `segment_BT` is for rows
     with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `prompt_BT` is for models
     whose prompt sees itself whole: true at its positions. `sight` is what is to be seen, or visual tokens that were seen
-    before, `hint` the text that a connector reads with each item. Where the rows are sources, `target` is what is written
-    after them."""
+    before, `hint` the text that a connector reads with each item; `asks` is for models that ask pictures outside of the
+    sequence. Where the rows are sources, `target` is what is written after them."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -57,6 +67,7 @@ class Batch:
     sight: Sight | Visual | None = None
     hint: Hint | None = None
     target: Batch | None = None
+    asks: Asks | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -88,6 +99,7 @@ class Batch:
             sight=sight,
             hint=None if self.hint is None else self.hint.to(device),
             target=None if self.target is None else self.target.to(device),
+            asks=None if self.asks is None else replace(self.asks, sees_B2T=self.asks.sees_B2T.to(device)),
         )
 
 

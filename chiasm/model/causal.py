@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import torch
 from torch import Tensor, nn
 
 from chiasm import spec as specs
@@ -9,11 +12,15 @@ from chiasm.connect.qformer import Hint
 from chiasm.connect.steps import Connector, Visual
 from chiasm.heads.multivector import VectorHead
 from chiasm.language.decoder import CausalDecoder
+from chiasm.language.gated import Gallery, GatedBlocks
 from chiasm.layers.attention import Wanted
 from chiasm.layers.cache import KVCache
 from chiasm.layers.carried import Untouched
+from chiasm.layers.embed import head, tables
 from chiasm.layers.linear import scores
-from chiasm.model.batch import Batch, Sight
+from chiasm.model.batch import Asks, Batch, Sight
+from chiasm.place import NOTHING
+from chiasm.sequence.masks import expert_mask
 from chiasm.sequence.splice import splice
 from chiasm.spec import MultiVector
 from chiasm.vision import encoder
@@ -25,17 +32,25 @@ class Causal(nn.Module):
     def __init__(self, spec: specs.Causal) -> None:
         super().__init__()
         self.spec = spec
+        expert = None
         if spec.sight is not None:
             self.vision = encoder(spec.sight.encoder)
             self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
             if spec.sight.carried is not None:
                 self.carried = Untouched(spec.sight.carried)
-        self.language = CausalDecoder(spec.decoder)
+            match spec.sight.fusion:
+                case specs.Cross() as fusion:
+                    self.gated = GatedBlocks(fusion, self.connect.width)
+                case specs.Expert(qkv_bias=bias):
+                    expert = replace(spec.decoder.block, qkv_bias=bias)
+                case specs.Splice() | specs.Alone():
+                    pass
+        self.language = CausalDecoder(spec.decoder, expert)
         match spec.head:
             case MultiVector():
                 self.vectors = VectorHead(spec.head, spec.decoder.inner)
             case None if not spec.decoder.tied:
-                self.head = nn.Linear(spec.decoder.inner, spec.decoder.vocab, bias=False)
+                self.head = head(spec.decoder)
 
     def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""
@@ -45,16 +60,41 @@ class Causal(nn.Module):
     def see(self, sight: Sight, hint: Hint | None = None) -> Visual:
         """Visual tokens of all pictures of a batch."""
         features_PE = self.vision(sight.patches_PK, sight.grids)
-        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes, hint)
+        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes, hint, sight.nth)
 
     def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """The language half: ids and visual tokens to hidden states."""
         text_BT = batch.ids_BT.masked_fill(batch.slot_BT >= 0, 0)
         hidden_BTD = self.language.embed(text_BT)
-        if visual is not None:
+        visual_BT = None
+        if visual is not None and batch.asks is None:
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
-        where_ABT, valid_BT = batch.where_ABT, batch.valid_BT
-        return self.language(hidden_BTD, where_ABT, valid_BT, cache, batch.segment_BT, wanted, batch.prompt_BT)
+            visual_BT = self._visual(batch.slot_BT)
+        gallery = self._hung(batch.asks, visual, hidden_BTD)
+        if cache is not None and gallery is not None:
+            cache.beside = gallery.last(1)
+        between = None if gallery is None else self.gated.between(gallery)
+        where_ABT, valid_BT, segment_BT, prompt_BT = batch.where_ABT, batch.valid_BT, batch.segment_BT, batch.prompt_BT
+        return self.language(hidden_BTD, where_ABT, valid_BT, cache, segment_BT, wanted, prompt_BT, between, visual_BT)
+
+    def read_on(self, ids_BT: Tensor, where_ABT: Tensor, valid_BT: Tensor, cache: KVCache) -> Tensor:
+        """Text after what the cache's rows have read, to hidden states."""
+        between = self.gated.between(cache.beside) if isinstance(cache.beside, Gallery) else None
+        return self.language(self.language.embed(ids_BT), where_ABT, valid_BT, cache, between=between)
+
+    def _visual(self, slot_BT: Tensor) -> Tensor | None:
+        """Which positions go through the expert's weights, where there is one."""
+        return expert_mask(slot_BT) if self.spec.sight and isinstance(self.spec.sight.fusion, specs.Expert) else None
+
+    def _hung(self, asks: Asks | None, visual: Visual | None, hidden_BTD: Tensor) -> Gallery | None:
+        """What the gated blocks see, where there are any that run."""
+        if asks is None:
+            return None
+        if visual is not None:
+            return self.gated.hang(visual.tokens_VD, visual.laid, asks.rows_I, asks.sees_B2T)
+        if isinstance(self.gated.spec.blind, specs.Everything):
+            return None
+        return self.gated.hang(hidden_BTD.new_zeros(0, self.connect.width), NOTHING, (), asks.sees_B2T)
 
     def embed(self, batch: Batch) -> Tensor:
         """A unit vector for each position, zeros at pads, [B, T, width]; of a model whose head makes them."""
@@ -63,8 +103,8 @@ class Causal(nn.Module):
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""
-        weight = self.language.embed.weight if self.spec.decoder.tied else self.head.weight
-        logits, cap = scores(hidden_BTD, weight), self.spec.decoder.logit_cap
+        parts = [scores(hidden_BTD, table) for table in tables(self.language.embed if self.spec.decoder.tied else self.head)]
+        logits, cap = parts[0] if len(parts) == 1 else torch.cat(parts, -1), self.spec.decoder.logit_cap
         return logits if cap is None else (logits / cap).tanh() * cap
 
     def room(self, rows: int, length: int) -> KVCache:

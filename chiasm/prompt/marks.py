@@ -75,8 +75,8 @@ def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:
     match marks:
         case Edges(edge) if follows.startswith(placeholder):
             return text.removesuffix(edge)
-        case Edges() if follows and not follows[0].isspace() and follows[0] != "<":
-            return f"{text} "
+        case Edges(gap=gap) if follows and not follows[0].isspace() and follows[0] != "<":
+            return f"{text}{gap}"
         case _:
             return text
 

@@ -20,12 +20,13 @@ from chiasm.geometry import Size, views
 from chiasm.model import Batch
 from chiasm.model import Sight as Seen
 from chiasm.place import Grid, Ints, Laid, connect, encoded
+from chiasm.prompt.asked import asked, asks
 from chiasm.prompt.marks import around, controls
 from chiasm.prompt.row import NO_SLOT, Row, known, padded
 from chiasm.prompt.streams import heard_by, hint, targets_of
 from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
-from chiasm.spec import Alone, Causal, Seq2Seq, Sight, Splice, Writer
+from chiasm.spec import Alone, Causal, Cross, Expert, Fusion, Seq2Seq, Sight, Splice, Writer
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,15 @@ class Clip:
     grid: Grid
 
 
-Item = Size | Clip
-"""A picture by its upright size, or a video by its grid."""
+@dataclass(frozen=True)
+class Blank:
+    """A place for a picture that has none, as some references fill rows up with; its grid shows nothing."""
+
+    grid: Grid
+
+
+Item = Size | Clip | Blank
+"""A picture by its upright size, a video by its grid, or none."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Plan:
     items: tuple[Item, ...]
     grids: tuple[Grid, ...]
     laid: Laid
+    rows_I: tuple[int, ...] = ()
+    """The row of each item, where pictures are asked outside of the sequence."""
 
     @classmethod
     def from_ids(
@@ -61,6 +71,7 @@ class Plan:
         *,
         targets: Sequence[Sequence[int]] = (),
         hints: Sequence[Sequence[int]] = (),
+        filled: bool = False,
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
 
@@ -71,25 +82,34 @@ class Plan:
         is written after each, none meaning the id that begins one, and `supervise` is about them. `hints` are what a
         connector reads with each row's pictures.
 
+        Where pictures are asked outside of the sequence, one placeholder is one picture; with `filled` each row has as many
+        places for pictures as any, and `items` are all of them, row by row.
+
         Raises `BadPrompt` naming the row, both counts and the items, and `Overflow` where a row is longer than the model's
         context.
         """
         grids, laid, counts = lay(spec, items)
         ids = _filled(spec, [np.asarray(row, np.int64) for row in rows], counts)
-        slots = _slots(spec, ids, items, counts, names)
+        crossed = spec.sight.fusion if spec.sight is not None and isinstance(spec.sight.fusion, Cross) else None
+        if crossed is None:
+            slots, rows_I = _slots(spec, ids, items, counts, names), tuple[int, ...]()
+            sees: list[Ints | None] = [None] * len(ids)
+        else:
+            slots = [np.full(len(row), NO_SLOT, np.int64) for row in ids]
+            called = [_called(number, items, names) for number in range(len(items))]
+            sees, rows_I = asked(crossed, ids, called, filled)
         heard = heard_by(spec, hints, len(ids))
         written = targets_of(spec, targets, len(ids), supervise)
         planned = []
         for number, (ids_T, slots_T) in enumerate(zip(ids, slots, strict=True)):
             known(number, ids_T[slots_T == NO_SLOT], spec.vocab)
-            time = spec.sight.fusion.time if spec.sight and isinstance(spec.sight.fusion, Splice) else None
-            where_AT, after = positions(slots_T, laid.place_V4, laid.grids, spec.axes, time)
+            where_AT, after = positions(slots_T, laid, spec.axes, spec.sight.fusion if spec.sight else None)
             own = supervise if isinstance(spec, Causal) else None
             watched, idle = np.asarray(own[number] if own else np.zeros(len(ids_T)), bool), np.zeros_like(ids_T)
             prompt = _prompt(spec, watched, None if prompts is None else prompts[number])
             row = Row(ids_T, slots_T, where_AT + spec.first, after + spec.first, watched, idle, prompt)
-            planned.append(replace(row, target=written[number], hint_T=heard[number]))
-        plan = cls(spec, tuple(planned), tuple(items), grids, laid)
+            planned.append(replace(row, target=written[number], hint_T=heard[number], sees_2T=sees[number]))
+        plan = cls(spec, tuple(planned), tuple(items), grids, laid, rows_I)
         plan.fits(0)
         return plan
 
@@ -102,6 +122,10 @@ class Plan:
         pads are left; without room for two, each has a row of its own. Raises `BadPrompt` for a model whose pictures see the
         question: they cannot be read before it.
         """
+        if spec.sight is not None and isinstance(spec.sight.fusion, Cross):
+            raise BadPrompt(
+                "this model's pictures stand outside of the sequence, which cannot branch after them: ask them apart"
+            )
         if spec.prompt == "full":
             raise BadPrompt("this model's pictures see the question, so several questions cannot share one: ask them apart")
         grids, laid, counts = lay(spec, items)
@@ -129,7 +153,8 @@ class Plan:
         targets = [row.target for row in self.rows if row.target is not None]
         return replace(
             padded(self.rows, self.spec.axes),
-            sight=None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes),
+            sight=None if patches_PK is None else Seen(patches_PK, self.grids, self.sizes, self.nth),
+            asks=asks(self.rows, self.rows_I),
             hint=hint(self.rows, self.laid, len(self.items)),
             target=padded(targets, 1) if targets else None,
         )
@@ -137,7 +162,12 @@ class Plan:
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Upright (width, height) of each item, in source pixels; a clip's in cells."""
-        return tuple((item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in self.items)
+        return tuple(map(edges, self.items))
+
+    @property
+    def nth(self) -> tuple[int, ...]:
+        """The number of each item in its row, where pictures are asked outside of the sequence."""
+        return tuple(self.rows_I[:item].count(row) for item, row in enumerate(self.rows_I))
 
     def places(self, number: int) -> Ints:
         """What each token of a row shows, as (grid, t, y, x), [T, 4]; -1 is the whole of an axis.
@@ -167,7 +197,7 @@ class Plan:
 
     def visual_tokens(self) -> list[int]:
         """How many visual tokens each item has."""
-        return np.bincount(self.laid.items(), minlength=len(self.items)).tolist()
+        return self.laid.counts(len(self.items))
 
 
 def lay(spec: Writer, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, list[int]]:
@@ -177,9 +207,22 @@ def lay(spec: Writer, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, li
             raise BadPrompt(f"{len(items)} pictures for a model of text alone: choose a model that sees")
         return (), Laid(np.zeros((0, 4), np.int64), ()), []
     grids = tuple(grid for number, item in enumerate(items) for grid in grids_of(spec.sight, item, number))
-    sizes = [(item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h) for item in items]
-    laid = connect(spec.sight.connector, encoded(spec.sight.encoder, grids), sizes)
-    return grids, laid, np.bincount(laid.items(), minlength=len(items)).tolist() if items else []
+    laid = connect(spec.sight.connector, encoded(spec.sight.encoder, grids), [edges(item) for item in items])
+    return grids, laid, laid.counts(len(items)) if items else []
+
+
+def edges(item: Item) -> tuple[int, int]:
+    """Upright (width, height) of a picture in source pixels; of anything else in cells."""
+    return (item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h)
+
+
+def in_text(fusion: Fusion, visual: int) -> int:
+    """How many places in the sequence a picture of so many visual tokens takes."""
+    match fusion:
+        case Splice() | Expert() | Alone():
+            return visual
+        case Cross():
+            return 1
 
 
 @dataclass(frozen=True)
@@ -202,7 +245,7 @@ def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:
     match item:
         case Size():
             return [view.grid for view in views(sight.views, sight.pixels, sight.encoder, item, number)]
-        case Clip(grid):
+        case Clip(grid) | Blank(grid):
             return [Grid(number, grid.t, grid.h, grid.w, grid.box, grid.times)]
 
 
@@ -227,10 +270,13 @@ def _slots(spec: Writer, rows: list[Ints], items: Sequence[Item], counts: list[i
         return slots
     starts = np.cumsum([0, *counts])
     fusion = spec.sight.fusion
-    if isinstance(fusion, Alone):
-        return [np.arange(starts[number], starts[number + 1]) for number in range(len(rows))]
-    apart = [(fusion.image, (Size,)), (fusion.video, (Clip,))]
-    kinds = [(fusion.image, (Size, Clip))] if fusion.video is None else apart
+    match fusion:
+        case Alone():
+            return [np.arange(starts[number], starts[number + 1]) for number in range(len(rows))]
+        case Splice(image, int(video)):
+            kinds: list[tuple[int, tuple[type, ...]]] = [(image, (Size,)), (video, (Clip,))]
+        case Splice(image) | Expert(image) | Cross(image):
+            kinds = [(image, (Size, Clip))]
     for placeholder, kind in kinds:
         queue = [number for number, item in enumerate(items) if isinstance(item, kind)]
         for number, row in enumerate(rows):
@@ -250,9 +296,9 @@ def _slots(spec: Writer, rows: list[Ints], items: Sequence[Item], counts: list[i
     return slots
 
 
-def _inside(row_T: Ints, fusion: Splice) -> np.ndarray:
+def _inside(row_T: Ints, fusion: Fusion) -> np.ndarray:
     """Where ids stand between the two that close a picture in."""
-    if fusion.inside is None:
+    if not isinstance(fusion, Splice) or fusion.inside is None:
         return np.zeros(len(row_T), bool)
     opens, closes = (np.cumsum(row_T == edge) for edge in fusion.inside)
     return (opens > closes) & (row_T != fusion.inside[0])
@@ -275,9 +321,13 @@ def _disagreement(
 
 def _called(number: int, items: Sequence[Item], names: Sequence[str]) -> str:
     item = items[number]
-    shape = (
-        f"{item.width} x {item.height}" if isinstance(item, Size) else f"clip of {item.grid.t} x {item.grid.h} x {item.grid.w}"
-    )
+    match item:
+        case Size(width, height):
+            shape = f"{width} x {height}"
+        case Clip(grid):
+            shape = f"clip of {grid.t} x {grid.h} x {grid.w}"
+        case Blank():
+            shape = "no picture"
     return f"{names[number] if number < len(names) else f'item {number}'} ({shape})"
 
 

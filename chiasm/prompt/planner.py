@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import tokenizers
 
 from chiasm.errors import BadCheckpoint, BadPrompt
-from chiasm.place import Grid, Laid
+from chiasm.place import Laid, canvases
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.encode import Encoded, encode, supervised
 from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Message
-from chiasm.prompt.plan import Item, Plan, lay
+from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Causal, Splice
+from chiasm.spec import Causal, Cross, Splice
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,13 @@ class Planner:
     def _texts(self, laid: Laid, counts: Sequence[int]) -> list[str]:
         if not counts or self.spec.sight is None:
             return []
-        placeholder, marks = self.placeholder(), self.spec.sight.marks
-        grids: list[list[Grid]] = [list(views) for _, views in groupby(laid.grids, key=lambda grid: grid.item)]
-        return [written(marks, placeholder, views, count) for views, count in zip(grids, counts, strict=True)]
+        placeholder, sight = self.placeholder(), self.spec.sight
+        texts = []
+        for views, count in zip(canvases(laid.grids), counts, strict=True):
+            # A picture that is asked outside of the sequence is one place in it, however many views it has.
+            shown = views[:1] if isinstance(sight.fusion, Cross) else views
+            texts.append(written(sight.marks, placeholder, shown, in_text(sight.fusion, count)))
+        return texts
 
 
 def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:

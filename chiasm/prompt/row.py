@@ -22,7 +22,8 @@ class Row:
     that would follow, `supervise_T` true where training may look, `segment_T` the tree and branch of each token, numbered as
     `sequence.masks` does (0: the prefix of the first tree). The first `prompt` tokens see one another, later ones too. Where
     the row is a source, `target` is what is written after it; `hint_T` is the text that a connector reads with each of the
-    row's pictures."""
+    row's pictures. `sees_2T` is the first and the next but last item that each token may ask outside of the sequence, alike
+    where it may ask none."""
 
     ids_T: Ints
     slots_T: Ints
@@ -33,6 +34,7 @@ class Row:
     prompt: int = 0
     target: Row | None = None
     hint_T: Ints | None = None
+    sees_2T: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.ids_T)

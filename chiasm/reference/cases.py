@@ -6,7 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiasm.reference import contrastive, covered, encoders, idefics3, llava, masks, native, pages, prefix, qwen, text, tiled
+from chiasm.reference import (
+    contrastive,
+    covered,
+    crossed,
+    encoders,
+    idefics3,
+    llava,
+    masks,
+    native,
+    pages,
+    prefix,
+    qwen,
+    text,
+    tiled,
+)
 from chiasm.reference.case import Case, Draw
 
 RECORDED = Path(__file__).with_name("data")
@@ -54,6 +68,8 @@ REFERENCES = {
     "layoutlm": Reference(pages.layoutlm, 2),
     "layoutlmv3": Reference(pages.layoutlmv3, 3),
     "idefics2": Reference(tiled.idefics2, 3),
+    "mllama": Reference(crossed.mllama, 3),
+    "idefics": Reference(crossed.idefics, 2),
     "llava_next_video": Reference(tiled.next_video, 2),
     "video_llava": Reference(tiled.video_llava, 2),
     "paligemma": Reference(prefix.paligemma, 3),
@@ -122,6 +138,8 @@ PROOFS = {
     "phi-4-multimodal": Proof(("phi4_multimodal",)),
     "layoutlm": Proof(("layoutlm",)),
     "layoutlmv3": Proof(("layoutlmv3",)),
+    "llama-3.2-vision": Proof(("mllama",)),
+    "idefics": Proof(("idefics",)),
     "idefics2": Proof(("idefics2",)),
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),

@@ -22,12 +22,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from chiasm.errors import BadCheckpoint
-from chiasm.geometry import Size, views
+from chiasm.geometry import Size, tilings, views
 from chiasm.pixels.patches import patchify, patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, raster, route
-from chiasm.prompt.plan import Clip, Item
-from chiasm.spec import Both, Bounded, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
+from chiasm.prompt.plan import Blank, Clip, Item, edges
+from chiasm.spec import Both, Bounded, Canvas, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
 
 Start = Literal["raw", "tensors"]
@@ -47,7 +47,7 @@ class Shown:
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Upright (width, height) of each item; a clip's in cells."""
-        return tuple((i.width, i.height) if isinstance(i, Size) else (i.grid.w, i.grid.h) for i in self.items)
+        return tuple(map(edges, self.items))
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,8 @@ class Given:
         pixels = self["pixel_values"]
         if isinstance(looks.views, Bounded) and "pixel_attention_mask" in self:
             return self._masked(looks)
+        if isinstance(looks.views, Canvas):
+            return self._canvases(looks, looks.views)
         if pixels.ndim == 5:
             pixels = self._tiles(pixels)
         return self._whole(looks, pixels)
@@ -193,6 +195,18 @@ class Given:
         size = Size(high.shape[-1], high.shape[-2])
         packed_PK = torch.cat([pad(part, (0, widest - part.shape[1])) for part in parts])
         return _Pictures(looks.views, [size] * len(high), packed_PK)
+
+    def _canvases(self, looks: Looks, views: Canvas) -> _Pictures:
+        """Places for pictures, each of as many tiles as any, with the number of its tiling: 0 where it has none."""
+        shapes = [(1, 1), *tilings(views.most)]
+        items: list[Item] = []
+        tiles = []
+        for pixels, number in zip(self["pixel_values"].flatten(0, 1), self["aspect_ratio_ids"].flatten().tolist(), strict=True):
+            rows, columns = shapes[number]
+            size = Size(columns * views.tile, rows * views.tile)
+            items.append(size if number else blank(views, looks, size))
+            tiles.append(pixels[: rows * columns])
+        return _Pictures(views, items, cut(looks, torch.cat(tiles)))
 
     def _masked(self, looks: Looks) -> _Pictures:
         """Pictures of their own sizes at the corners of equal canvases, by the mask of their pixels."""
@@ -313,6 +327,12 @@ def cut(looks: Looks, pixels: Tensor) -> Tensor:
     return torch.cat([patchify_frames(clip, encoder.patch, encoder.frames) for clip in clips])
 
 
+def blank(used: Views, looks: Looks, size: Size) -> Blank:
+    """A place for a picture of that size that has none: its first view, and nothing to see in it."""
+    grid = views(used, looks.pixels, looks.encoder, size, 0)[0].grid
+    return Blank(replace(grid, box=Box(0, 0, 0, 0)))
+
+
 def merge(connector: Sequence[Step]) -> Merge:
     """The step that joins neighbours. Raises `BadCheckpoint` for a connector without one."""
     for step in connector:
@@ -336,5 +356,5 @@ def _grids(used: Views, looks: Looks, item: Item, number: int) -> list[Grid]:
     match item:
         case Size():
             return [view.grid for view in views(used, looks.pixels, looks.encoder, item, number)]
-        case Clip(grid):
+        case Clip(grid) | Blank(grid):
             return [replace(grid, item=number)]

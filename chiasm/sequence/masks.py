@@ -47,6 +47,12 @@ def _later(total: int, queries: int, device: torch.device) -> Tensor:
     return (places <= places[total - queries :, None])[None, None]
 
 
+def expert_mask(slot_BT: Tensor) -> Tensor:
+    """Which positions are visual for an expert: those with a visual token that another follows; a run ends as text."""
+    here_BT = slot_BT >= 0
+    return here_BT & F.pad(here_BT[:, 1:], (0, 1))
+
+
 TREE = 4096
 """Segment numbers of one tree: number n * TREE is the prefix of tree n, the numbers up to the next one are its branches."""
 

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from chiasm.place import WHOLE, Grid, Ints
+from chiasm.place import WHOLE, Grid, Ints, Laid
+from chiasm.spec import Alone, Cross, Expert, Fusion, Splice
 
 
-def positions(slots_T: Ints, place_V4: Ints, grids: tuple[Grid, ...], axes: int, time: float | None) -> tuple[Ints, int]:
-    """where_AT of one unpadded row, and the position of the token after it.
+def positions(slots_T: Ints, laid: Laid, axes: int, fusion: Fusion | None) -> tuple[Ints, int]:
+    """where_AT of one unpadded row, and the position of the token after it."""
+    match fusion:
+        case Splice(time=time) if axes > 1:
+            return _spread(slots_T, laid.place_V4, laid.grids, axes, time)
+        case Expert():
+            return _shared(slots_T)
+        case Splice() | Cross() | Alone() | None:
+            length = len(slots_T)
+            return np.arange(length, dtype=np.int64)[None].repeat(axes, 0), length
 
-    With one axis every token takes the next number. With three (time, row, column; arXiv:2409.12191) a picture's tokens
-    start together at the next number and spread along their axes; text goes on after the longer side of the picture.
-    `time` is how many steps one second takes; none: one step a frame.
-    """
+
+def _shared(slots_T: Ints) -> tuple[Ints, int]:
+    """Every token takes the next number, but a run of visual tokens shares one between its first and its last."""
+    here = slots_T >= 0
+    beside = np.pad(here, 1)
+    inside = here & beside[:-2] & beside[2:]
+    waits = inside & np.pad(inside, (1, 0))[:-1]
+    where_T = np.cumsum(~waits) - 1
+    return where_T[None], int(where_T.max(initial=-1)) + 1
+
+
+def _spread(slots_T: Ints, place_V4: Ints, grids: tuple[Grid, ...], axes: int, time: float | None) -> tuple[Ints, int]:
+    """With three axes (time, row, column; arXiv:2409.12191) a picture's tokens start together at the next number and spread
+    along their axes; text goes on after the longer side of the picture. `time` is how many steps one second takes; none: one
+    step a frame."""
     length = len(slots_T)
-    if axes == 1:
-        return np.arange(length, dtype=np.int64)[None], length
     where_AT = np.zeros((axes, length), np.int64)
     cursor, at = 0, 0
     while at < length:

@@ -84,8 +84,9 @@ class Block:
     qkv_bias: bool = True
     out_bias: bool = True
     mlp_bias: bool = True
-    norms: Literal["before", "both", "after"] = "before"
-    """Where norms stand: before attention and MLP; before and after each, inside the residual; or after each sum."""
+    norms: Literal["before", "both", "after", "inside"] = "before"
+    """Where norms stand: before attention and MLP; before and after each, inside the residual; after each sum; or after each
+    inside the residual (EVA2-CLIP-E)."""
     scores: Scores = Scores()
     qk_norm: Norm | None = None
     """A norm of each head's query and key, before they are turned."""
@@ -95,6 +96,8 @@ class Block:
     """Whether keys have a bias where queries and values have one; EVA's have none (arXiv:2211.07636)."""
     layer_scale: bool = False
     """What a branch adds is first scaled by a learned number per channel (arXiv:2103.17239)."""
+    branch_gate: Literal["none", "tanh"] = "none"
+    """What a branch adds is first scaled by tanh of one learned number (arXiv:2204.14198)."""
     attention_norm: Norm | None = None
     mlp_norm: Norm | None = None
     """Norms inside the branches, of the mixed heads and of the MLP's hidden numbers (sub-LN, arXiv:2303.11331)."""

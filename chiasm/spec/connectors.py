@@ -29,6 +29,18 @@ class Normed:
 
 
 @dataclass(frozen=True)
+class Bend:
+    """An activation by itself."""
+
+    act: Activation
+
+
+@dataclass(frozen=True)
+class Enclose:
+    """A learned vector before the tokens of each view, and another one after them."""
+
+
+@dataclass(frozen=True)
 class Merge:
     """Neighbours of a `side` x `side` square joined by width, row by row: pixel shuffle, patch merging."""
 
@@ -66,6 +78,8 @@ class Resampler:
     block: Block
     depth: int
     queries: int
+    ordinals: int = 0
+    """A learned vector for each of a row's first so many pictures, added to its tokens (the first Flamingo)."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +167,8 @@ class Reader:
 Step = (
     Mlp
     | Normed
+    | Bend
+    | Enclose
     | Merge
     | JoinTiles
     | PoolClips

@@ -164,6 +164,34 @@ class Both:
 
 
 @dataclass(frozen=True)
+class TiledViT:
+    """Llama 3.2 Vision's encoder (arXiv:2407.21783): a picture is a canvas of up to `most` tiles of `side` patches a side,
+    whose tokens see one another. `depth` plain blocks, then `wide` gated ones; unused tiles are there as zeros.
+
+    `taps` count what leaves the plain blocks from 0; they follow the last state in width, their layers fastest.
+    """
+
+    block: Block
+    depth: int
+    wide: int
+    patch: int
+    side: int
+    most: int
+    taps: tuple[int, ...]
+    channels: int = 3
+    frames: int = 1
+
+    @property
+    def extra(self) -> int:
+        """The class token of each tile."""
+        return 1
+
+    @property
+    def width(self) -> int:
+        return self.block.width * (1 + len(self.taps))
+
+
+@dataclass(frozen=True)
 class Precomputed:
     """Another folder's encoder: what is handed over as patches are its features of `width` numbers already."""
 
@@ -184,4 +212,4 @@ class Flat:
         return 3 * self.frames * self.patch**2
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | Precomputed | Flat
+Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | TiledViT | Precomputed | Flat

@@ -8,7 +8,20 @@ from typing import Any, Literal
 
 from chiasm.spec.heads import MultiVector
 from chiasm.spec.language import Declares
-from chiasm.spec.models import Bind, Causal, CodedMasks, Connect, Encode, EncodeText, Match, Model, Segment, Seq2Seq
+from chiasm.spec.models import (
+    Bind,
+    Causal,
+    CodedMasks,
+    Connect,
+    Cross,
+    Encode,
+    EncodeText,
+    Match,
+    Model,
+    Segment,
+    Seq2Seq,
+    Sight,
+)
 from chiasm.spec.pages import EncodePage
 
 Proof = Literal["exact", "recorded", "reduction"]
@@ -66,6 +79,8 @@ class Family:
                 return "vectors"
             case Causal(sight=None):
                 return "text"
+            case Causal(sight=Sight(fusion=Cross())):
+                return "cross-attention"
             case Causal():
                 return "prefix"
 

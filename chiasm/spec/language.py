@@ -147,10 +147,19 @@ class Decoder:
     """Logits are bent into (-cap, cap) by tanh."""
     dense: int = 0
     """The first blocks, that have an MLP where the others have experts."""
+    more: int = 0
+    """Ids after `vocab` whose rows stand in tables of their own, of the embedding and of the head (Idefics)."""
+    unsaid: int = 0
+    """Ids after `vocab` that are read and never written: rows of the embedding alone (Llama 3.2 Vision)."""
 
     @property
     def width(self) -> int:
         return self.block.width
+
+    @property
+    def ids(self) -> int:
+        """How many ids can be read."""
+        return self.vocab + self.more + self.unsaid
 
     @property
     def inner(self) -> int:

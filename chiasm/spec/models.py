@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from chiasm.spec.block import Block
 from chiasm.spec.connectors import Step
 from chiasm.spec.encoders import Encoder, ViT
 from chiasm.spec.heads import Head
-from chiasm.spec.language import Bidirectional, Decoder, EncoderDecoder, TextTower
+from chiasm.spec.language import Bidirectional, Declares, Decoder, EncoderDecoder, TextTower
 from chiasm.spec.masks import MaskDecoder
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.pools import ClsProject, Pool
 from chiasm.spec.views import Pixels, Views
 from chiasm.spec.windowed import WindowedViT
+
+_ALWAYS = "its gated blocks' MLPs run for text alone too, as the reference's do"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,56 @@ class Alone:
     """A picture's visual tokens are a row by themselves, without a word of text: all that a target is written after."""
 
 
-Fusion = Splice | Alone
+@dataclass(frozen=True)
+class Nothing(Declares):
+    """Attention gives nothing to text that sees no picture; the gated MLP runs all the same."""
+
+    breaks: ClassVar[dict[str, str]] = {"text_alone_is_the_text_model": _ALWAYS}
+
+
+@dataclass(frozen=True)
+class Average(Declares):
+    """Text that sees no picture gets the mean of all of its row's values; the gated MLP runs."""
+
+    breaks: ClassVar[dict[str, str]] = {"text_alone_is_the_text_model": _ALWAYS}
+
+
+@dataclass(frozen=True)
+class Everything:
+    """Text that sees no picture yet asks all of its row's, unused tiles too, while the gated MLP rests; without pictures the
+    gated blocks are left out."""
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Text asks the pictures' tokens in gated blocks between its own (Flamingo, arXiv:2204.14198). The placeholder `image`
+    stands once for each picture and is text itself.
+
+    `before`: for each gated block, how many of the decoder's own run before it. `sees`: what a token may ask: the latest
+    picture, those of the latest unbroken run of placeholders, or all so far. `blind` is for tokens that see none.
+    """
+
+    image: int
+    block: Block
+    before: tuple[int, ...]
+    sees: Literal["latest", "run", "all"]
+    blind: Nothing | Average | Everything
+    gates: Literal["one", "channel"] = "one"
+    """A gate is one number, or one for each channel."""
+    forgets: int | None = None
+    """After this id a token sees no picture until the next one."""
+
+
+@dataclass(frozen=True)
+class Expert:
+    """As `Splice`, but visual tokens have projections and MLPs of their own in every block (arXiv:2311.03079). `qkv_bias`
+    is for those. Of a run of visual tokens all but the first and the last share one position."""
+
+    image: int
+    qkv_bias: bool = False
+
+
+Fusion = Splice | Alone | Cross | Expert
 
 
 @dataclass(frozen=True)
@@ -71,9 +122,11 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Edges:
-    """The same mark before every view of a picture and after its last one (Idefics2)."""
+    """The same mark before every view of a picture and after its last one (Idefics2). `gap` keeps the last one off the next
+    word."""
 
     edge: str
+    gap: str = " "
 
 
 @dataclass(frozen=True)
@@ -113,7 +166,7 @@ class Causal:
 
     @property
     def vocab(self) -> int:
-        return self.decoder.vocab
+        return self.decoder.ids
 
     @property
     def axes(self) -> int:

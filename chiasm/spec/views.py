@@ -110,6 +110,15 @@ class Letterbox:
 
 
 @dataclass(frozen=True)
+class Canvas:
+    """Llama 3.2's tiling (arXiv:2407.21783): of all canvases of at most `most` tiles the one that enlarges the picture least,
+    or else shrinks it least; the picture at its upper left, black around it, cut into tiles row by row."""
+
+    tile: int
+    most: int
+
+
+@dataclass(frozen=True)
 class Corner:
     """SAM's one view (arXiv:2304.02643): the longest edge scaled to `side`, at the upper left of a square whose rest is zero
     once its pixels are numbers."""
@@ -149,7 +158,8 @@ class LowHigh:
 
 
 Views = (
-    Resize
+    Canvas
+    | Resize
     | Pinpoints
     | TileGrid
     | Native

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from chiasm.spec import Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, ViT, WindowedViT
+from chiasm.spec import Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, TiledViT, ViT, WindowedViT
 from chiasm.vision.both import LowAndHigh
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
 from chiasm.vision.flat import FlatPatches
 from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
+from chiasm.vision.tiled import TiledTransformer
 from chiasm.vision.vit import VisionTransformer
 from chiasm.vision.windowed import WindowedTransformer
 
@@ -21,6 +22,7 @@ Seeing = (
     | Features
     | WindowedTransformer
     | FlatPatches
+    | TiledTransformer
 )
 
 
@@ -43,3 +45,5 @@ def encoder(spec: Encoder) -> Seeing:
             return WindowedTransformer(spec)
         case Flat():
             return FlatPatches(spec)
+        case TiledViT():
+            return TiledTransformer(spec)

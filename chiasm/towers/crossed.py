@@ -1,0 +1,10 @@
+"""What models after Flamingo's recipe (arXiv:2204.14198) share, as data."""
+
+from chiasm.spec import Activation, Block, Norm
+
+
+def perceiver(width: int, heads: int, head_width: int, mlp_width: int, act: Activation) -> Block:
+    """The block in which learned queries read a picture: LayerNorm, a plain MLP, no biases in its products."""
+    return Block(
+        width, heads, mlp_width, heads, head_width, Norm("layer", 1e-5), act, qkv_bias=False, out_bias=False, mlp_bias=False
+    )
