@@ -85,6 +85,10 @@ class Point:
     where: Literal["inside", "outside"] = "inside"
 
 
+NOWHERE = Box(0, 0, 0, 0, "nowhere")
+"""What a grid shows that shows nothing."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """One view of one item: `t` x `h` x `w` cells showing `box` of the source (which may reach outside: padding).
@@ -118,7 +122,7 @@ class Grid:
     @property
     def shows(self) -> bool:
         """Whether there is anything to see: not in an unused tile, nor in a place for a picture that has none."""
-        return self.box.x1 > self.box.x0
+        return self.box != NOWHERE
 
     def cell(self, y: int, x: int) -> Box:
         """The source rectangle of the cell (y, x); WHOLE stands for a full axis."""
@@ -217,10 +221,8 @@ def canvases(grids: Sequence[Grid]) -> list[list[Grid]]:
 
 
 def filled(tiles: Sequence[Grid], most: int) -> list[Grid]:
-    """A picture's tiles and the unused ones after them, at a corner where nothing is to be seen."""
-    last = tiles[-1]
-    corner = Box(last.box.x1, last.box.y1, last.box.x1, last.box.y1)
-    return [*tiles, *[replace(last, box=corner)] * (most - len(tiles))]
+    """A picture's tiles and the unused ones after them."""
+    return [*tiles, *[replace(tiles[-1], box=NOWHERE)] * (most - len(tiles))]
 
 
 def tiling(tiles: Sequence[Grid]) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from chiasm.errors import BadCheckpoint
 from chiasm.geometry import Size, tilings, views
 from chiasm.pixels.patches import patchify, patchify_frames
 from chiasm.pixels.views import look, packed
-from chiasm.place import Box, Grid, raster, route
+from chiasm.place import NOWHERE, Box, Grid, raster, route
 from chiasm.prompt.plan import Blank, Clip, Item, edges
 from chiasm.spec import Both, Bounded, Canvas, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
@@ -330,7 +330,7 @@ def cut(looks: Looks, pixels: Tensor) -> Tensor:
 def blank(used: Views, looks: Looks, size: Size) -> Blank:
     """A place for a picture of that size that has none: its first view, and nothing to see in it."""
     grid = views(used, looks.pixels, looks.encoder, size, 0)[0].grid
-    return Blank(replace(grid, box=Box(0, 0, 0, 0)))
+    return Blank(replace(grid, box=NOWHERE))
 
 
 def merge(connector: Sequence[Step]) -> Merge:
