@@ -5,6 +5,7 @@ from typing import Any
 from chiasm.errors import BadConfig
 from chiasm.layout import ACTS, Config, Ignored, Layout, Name, Reading, Rule
 from chiasm.spec import Activation, Block, EncoderDecoder, Family, Norm, Relative, Scores, Seq2Seq
+from chiasm.towers.prompts import PROMPT
 
 
 def stack(side: str, parts: tuple[tuple[str, str, str], ...]) -> tuple[Rule, ...]:
@@ -41,9 +42,7 @@ def keys(gated: bool) -> tuple[Rule, ...]:
 
 def read(c: Config) -> Reading:
     """T5's class defaults. A config that unties the head (1.1, FlanT5) also leaves hidden states unscaled before it."""
-    c.inert(
-        "dropout_rate", "initializer_factor", "classifier_dropout", "dense_act_fn", "is_gated_act", "n_positions", "output_past"
-    )
+    c.inert("dropout_rate", "initializer_factor", "classifier_dropout", "is_gated_act", "n_positions", "output_past")
     width, heads = c.get("d_model", 512), c.get("num_heads", 8)
     kind, act = _feed_forward(c)
     head_width = c.get("d_kv", 64)
@@ -62,9 +61,10 @@ def read(c: Config) -> Reading:
 
 
 def _feed_forward(c: Config) -> tuple[str, Activation]:
+    """BLIP-2 and its like say in `dense_act_fn` that the activation is the exact one, which the other field does not mean."""
     said = c.get("feed_forward_proj", "relu")
     kind, _, name = said.rpartition("-")
-    name = "gelu_new" if said == "gated-gelu" else name
+    name = c.first("dense_act_fn", default="gelu_new" if said == "gated-gelu" else name)
     if kind not in ("", "gated") or name not in ACTS:
         raise BadConfig(f"{c.path}: feed_forward_proj = {said!r} is not supported; 'relu' and 'gated-gelu' are")
     return kind, ACTS[name]
@@ -108,6 +108,7 @@ FAMILIES = (
             "3b": size(block(1024, 32, 16384, head_width=128), 24),
         },
         reference="T5ForConditionalGeneration",
+        chat=PROMPT,
     ),
     Family(
         name="flan-t5",
@@ -124,5 +125,6 @@ FAMILIES = (
             "xxl": size(gated(4096, 64, 10240), 24),
         },
         reference="T5ForConditionalGeneration",
+        chat=PROMPT,
     ),
 )
