@@ -16,9 +16,9 @@ from chiasm.local import LocalAssistant
 from chiasm.model import Causal as Writer
 from chiasm.model import prepare
 from chiasm.prompt.chat import ChatTemplate
-from chiasm.prompt.planner import Planner, seeing
+from chiasm.prompt.planner import Planner, hinter, seeing
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Causal, Splice
+from chiasm.spec import Causal, Seq2Seq, Splice
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import Described, describe, load_model
@@ -47,7 +47,7 @@ def open_model(name: str | None = None) -> Opened:
     folder = DEFAULT if name is None else _folder(name)
     described = describe(folder)
     title = "chiasm-default" if name is None else name
-    return Opened(title, described, planner_of(described) if isinstance(described.model, Causal) else None)
+    return Opened(title, described, planner_of(described) if isinstance(described.model, Causal | Seq2Seq) else None)
 
 
 def _folder(name: str) -> Path:
@@ -68,7 +68,7 @@ def _folder(name: str) -> Path:
 
 def planner_of(described: Described) -> Planner:
     """Tokenizer and template of a folder; what it lacks comes from its base, and last from the family of its layout."""
-    assert isinstance(described.model, Causal)
+    assert isinstance(described.model, Causal | Seq2Seq)
     home = described.folder
     if not (home / "tokenizer.json").is_file() and described.base is not None:
         home = described.base.folder
@@ -76,11 +76,12 @@ def planner_of(described: Described) -> Planner:
     sight = described.model.sight
     if "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
         tokenizer = seeing(tokenizer, described.config["image_token"], sight.fusion.image)
-    chats = (family.chat for family in registry.families().values() if family.layout == described.model_type)
+    alike = (f for f in registry.families().values() if f.layout == described.model_type)
+    chats = (family.chat for family in alike if isinstance(described.model, type(family.model)))
     template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
-    return Planner(described.model, tokenizer, replace(template, special=tokenizer.special))
+    return Planner(described.model, tokenizer, replace(template, special=tokenizer.special), hinter(home))
 
 
 def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") -> LocalAssistant:

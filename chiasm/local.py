@@ -16,7 +16,20 @@ from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodePage, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
+from chiasm.model import (
+    AnyModel,
+    Bind,
+    Causal,
+    Connect,
+    Encode,
+    EncodePage,
+    EncodeText,
+    MaskDecoder,
+    Match,
+    Segment,
+    Seq2Seq,
+    Writer,
+)
 from chiasm.model import Sight as Seen
 from chiasm.outline import pointed
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
@@ -96,13 +109,13 @@ class LocalAssistant(Assistant):
         match self.model:
             case Causal() if isinstance(self.model.spec.head, MultiVector):
                 return frozenset({"plan", "embed"})
-            case Causal():
+            case Causal() | Seq2Seq():
                 return frozenset({"plan", "generate", "score"})
             case Match() | Encode() | Bind():
                 return frozenset({"embed"})
             case Segment():
                 return frozenset({"segment"})
-            case EncodeText() | EncodePage() | Seq2Seq() | Connect() | MaskDecoder():
+            case EncodeText() | EncodePage() | Connect() | MaskDecoder():
                 return frozenset()
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
@@ -114,7 +127,7 @@ class LocalAssistant(Assistant):
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
         """Requests of one call are computed together and share the first one's way of sampling."""
-        planner, model, clock = self._planner("generate"), self._causal("generate"), Clock(load=self._seconds)
+        planner, model, clock = self._planner("generate"), self._writer("generate"), Clock(load=self._seconds)
         opened = [open_picture(picture, self.limits) for picture in _pictures(requests)]
         sizes = [Size(picture.width, picture.height) for picture in opened]
         plan = self._fitting(planner, requests, sizes, [picture.name for picture in opened])
@@ -122,7 +135,7 @@ class LocalAssistant(Assistant):
         clock.ends("open")
         if isinstance(batch.sight, Seen):
             with torch.inference_mode():
-                batch = replace(batch, sight=model.see(batch.sight))
+                batch = replace(batch, sight=model.see(batch.sight, batch.hint))
             clock.ends("see")
         self._cancelled = set()
         limits = [request.max_tokens for request in requests]
@@ -149,7 +162,7 @@ class LocalAssistant(Assistant):
         self._cancelled.add(request)
 
     def score(self, request: Request, options: Sequence[str]) -> list[Score]:
-        planner, model = self._planner("score"), self._causal("score")
+        planner, model = self._planner("score"), self._writer("score")
         opened = [open_picture(picture, self.limits) for picture in _pictures([request])]
         sizes = [Size(picture.width, picture.height) for picture in opened]
         plan = planner.plan([request.messages], sizes, names=[picture.name for picture in opened])
@@ -213,8 +226,10 @@ class LocalAssistant(Assistant):
             raise Unsupported(verb, self.name)
         return self.planner
 
-    def _causal(self, verb: str) -> Causal:
-        if not isinstance(self.model, Causal) or self.model.spec.head is not None:
+    def _writer(self, verb: str) -> Writer:
+        if not isinstance(self.model, Causal | Seq2Seq) or (
+            isinstance(self.model, Causal) and self.model.spec.head is not None
+        ):
             raise Unsupported(verb, self.name)
         return self.model
 

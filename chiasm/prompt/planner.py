@@ -10,27 +10,34 @@ import tokenizers
 
 from chiasm.errors import BadCheckpoint, BadPrompt
 from chiasm.place import Laid, canvases
-from chiasm.prompt.chat import ChatTemplate
-from chiasm.prompt.encode import Encoded, encode, supervised
+from chiasm.prompt.chat import ChatTemplate, Rendered
+from chiasm.prompt.draft import Draft, led, parted, unseen
+from chiasm.prompt.encode import Encoded, Frame, encode, supervised
 from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Message
 from chiasm.prompt.plan import Item, Plan, in_text, lay
+from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Causal, Cross, Splice
+from chiasm.spec import Ahead, Alone, Causal, Cross, Seq2Seq, Splice, Writer
+
+HINTER = "qformer_tokenizer"
+"""Where a model folder keeps the tokenizer of what its connector reads."""
 
 
 @dataclass(frozen=True)
 class Planner:
     """A model's spec with the tokenizer and template of its folder."""
 
-    spec: Causal
+    spec: Writer
     tokenizer: Tokenizer
     template: ChatTemplate
+    hinter: Tokenizer | None = None
+    """Of the text that a connector reads."""
 
     @classmethod
-    def from_folder(cls, spec: Causal, folder: Path, chat: str | None = None) -> Planner:
+    def from_folder(cls, spec: Writer, folder: Path, chat: str | None = None) -> Planner:
         """Reads tokenizer and template from a model folder; `chat` is the family's own template where it has none."""
-        return cls(spec, Tokenizer.from_folder(folder), ChatTemplate.from_folder(folder, chat))
+        return cls(spec, Tokenizer.from_folder(folder), ChatTemplate.from_folder(folder, chat), hinter(folder))
 
     def plan(
         self,
@@ -49,21 +56,66 @@ class Planner:
         if marked != len(items):
             raise BadPrompt(f"the conversations show {marked} pictures and {len(items)} were given")
         _, laid, counts = lay(self.spec, items)
-        texts = self._texts(laid, counts)
-        encoded = []
+        texts, drafts = self._texts(laid, counts), []
         for messages in conversations:
             shown = sum(len(message.pictures) for message in messages)
-            encoded.append(self.encode(messages, texts[:shown], answer=answer))
-            texts = texts[shown:]
-        watched = None if answer else [supervised(row) for row in encoded]
-        return Plan.from_ids(self.spec, [row.ids for row in encoded], items, watched, names)
+            drafts.append(self.draft(messages, texts[:shown], counts[:shown], answer=answer))
+            texts, counts = texts[shown:], counts[shown:]
+        watched = None if answer else [draft.watched for draft in drafts]
+        targets, hints = [draft.target for draft in drafts], [draft.hint for draft in drafts]
+        return Plan.from_ids(
+            self.spec, [draft.ids for draft in drafts], items, watched, names,
+            targets=targets if isinstance(self.spec, Seq2Seq) else (), hints=hints if any(hints) else (),
+        )  # fmt: skip
+
+    def draft(
+        self, messages: Sequence[Message], texts: Sequence[str] = (), counts: Sequence[int] = (), *, answer: bool = True
+    ) -> Draft:
+        """One conversation as the streams of a row; `texts` are what its pictures' placeholders become, `counts` how many
+        visual tokens they have."""
+        sight = self.spec.sight
+        if isinstance(self.spec, Causal):
+            encoded = self._led(self.encode(messages, texts, answer=answer), counts)
+            return Draft(encoded.ids, supervised(encoded), hint=self._hint(encoded.rendered, counts))
+        start = self.spec.language.start
+        if sight is not None and isinstance(sight.fusion, Alone):
+            # The template writes how a target begins, its first id among it.
+            begun = encode(self._rendered(messages, texts, answer), self.tokenizer, Frame.NEVER)
+            return Draft((), supervised(begun), begun.ids or (start,))
+        asked, said = (messages, None) if answer else parted(messages)
+        source = self._led(self.encode(asked, texts), counts)
+        target = () if said is None else tuple(self.tokenizer.encode(said, framed=True))
+        watched = [False, *(True for _ in target)]
+        return Draft(source.ids, watched, (start, *target), self._hint(source.rendered, counts))
 
     def encode(self, messages: Sequence[Message], texts: Sequence[str] = (), *, answer: bool = True) -> Encoded:
         """One conversation as ids; `texts` are what its pictures' placeholders become."""
+        return encode(self._rendered(messages, texts, answer), self.tokenizer)
+
+    def _rendered(self, messages: Sequence[Message], texts: Sequence[str], answer: bool) -> Rendered:
+        sight = self.spec.sight
+        if sight is not None and (isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone)):
+            return self.template.render(unseen(messages), add_generation_prompt=answer)
         rendered = self.template.render(messages, add_generation_prompt=answer)
-        if texts:
-            rendered = expanded(rendered, self.placeholder(), texts, self.spec.sight.marks if self.spec.sight else None)
-        return encode(rendered, self.tokenizer)
+        return expanded(rendered, self.placeholder(), texts, sight.marks) if texts and sight is not None else rendered
+
+    def _led(self, encoded: Encoded, counts: Sequence[int]) -> Encoded:
+        """With the placeholders of pictures that stand before the text."""
+        sight = self.spec.sight
+        if sight is None or not isinstance(sight.fusion, Splice) or not isinstance(sight.marks, Ahead):
+            return encoded
+        return led(encoded, sight.fusion.image, sum(counts))
+
+    def _hint(self, rendered: Rendered, counts: Sequence[int]) -> tuple[int, ...]:
+        """What a connector reads with a row's pictures. Raises `BadPrompt` where its tokenizer is missing."""
+        if not counts or self.spec.sight is None or reads(self.spec.sight) is None:
+            return ()
+        if self.hinter is None:
+            raise BadPrompt(
+                f"{self.tokenizer.origin} has no {HINTER}/tokenizer.json beside it, and this model's connector reads the text "
+                "in ids of its own: add that folder"
+            )
+        return encode(rendered, self.hinter, Frame.ALWAYS).ids
 
     def placeholder(self) -> str:
         """The control token whose id the model's fusion replaces by visual tokens."""
@@ -75,15 +127,21 @@ class Planner:
         raise BadPrompt(f"{self.tokenizer.origin} has no token of the id {wanted}, which config.json names as the image's")
 
     def _texts(self, laid: Laid, counts: Sequence[int]) -> list[str]:
-        if not counts or self.spec.sight is None:
+        sight = self.spec.sight
+        if not counts or sight is None or isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone):
             return []
-        placeholder, sight = self.placeholder(), self.spec.sight
+        placeholder = self.placeholder()
         texts = []
         for views, count in zip(canvases(laid.grids), counts, strict=True):
             # A picture that is asked outside of the sequence is one place in it, however many views it has.
             shown = views[:1] if isinstance(sight.fusion, Cross) else views
             texts.append(written(sight.marks, placeholder, shown, in_text(sight.fusion, count)))
         return texts
+
+
+def hinter(folder: Path) -> Tokenizer | None:
+    """The tokenizer of the text that a connector reads, where a folder has one."""
+    return Tokenizer.from_folder(folder / HINTER) if (folder / HINTER / "tokenizer.json").is_file() else None
 
 
 def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:

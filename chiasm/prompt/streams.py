@@ -11,7 +11,7 @@ from chiasm.connect.qformer import Hint
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.place import Ints, Laid
 from chiasm.prompt.row import NO_SLOT, Row, known
-from chiasm.spec import QFormer, Seq2Seq, Writer
+from chiasm.spec import QFormer, Seq2Seq, Sight, Words, Writer
 
 
 def targets_of(
@@ -30,19 +30,24 @@ def targets_of(
     return [Row.of_text(ids, supervise[number] if supervise else None) for number, ids in enumerate(given)]
 
 
+def reads(sight: Sight) -> Words | None:
+    """What a connector reads beside pictures, if anything."""
+    return next((step.words for step in sight.connector if isinstance(step, QFormer)), None)
+
+
 def heard_by(spec: Writer, hints: Sequence[Sequence[int]], rows: int) -> Sequence[Ints | None]:
     """What is read with each row's pictures. Raises `BadPrompt` where a connector misses its text, or reads none."""
-    reads = next((step.words for step in spec.sight.connector if isinstance(step, QFormer)), None) if spec.sight else None
     if not hints:
         return [None] * rows
-    if reads is None or len(hints) != rows:
-        said = "this model's connector reads no text" if reads is None else f"there are {rows} rows"
+    words = None if spec.sight is None else reads(spec.sight)
+    if words is None or len(hints) != rows:
+        said = "this model's connector reads no text" if words is None else f"there are {rows} rows"
         raise BadPrompt(f"{len(hints)} texts for the connector, and {said}")
     heard = [np.asarray(hint, np.int64) for hint in hints]
     for number, ids in enumerate(heard):
-        known(number, ids, reads.vocab)
-        if len(ids) > reads.positions:
-            over = len(ids) - reads.positions
+        known(number, ids, words.vocab)
+        if len(ids) > words.positions:
+            over = len(ids) - words.positions
             raise Overflow(f"row {number} has {len(ids)} tokens for the connector, {over} more than it reads: shorten the text")
     return heard
 

@@ -14,6 +14,7 @@ from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.render import Sample, assets, sample
 from chiasm.render.sources import Use
+from chiasm.spec import Causal
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def turns(made: Sample, diet: Diet, rng: random.Random) -> list[tuple[Message, M
 
 def batch_of(step: int, planner: Planner, diet: Diet, seed: int, use: Use = "train") -> tuple[np.ndarray, Plan]:
     """Batch number `step` of a seed: pictures [I, H, W, 3] and their plan; depends on its arguments alone."""
+    assert isinstance(planner.spec, Causal)
     rng = random.Random(f"talk {seed} {step}")
     material = assets(use)
     kinds = rng.choices(list(diet.mix), list(diet.mix.values()), k=diet.batch)
