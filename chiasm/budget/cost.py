@@ -23,9 +23,11 @@ from chiasm.spec import (
     Flat,
     RowColumn,
     RowEnds,
+    Seq2Seq,
     Sight,
     TiledViT,
     ViT,
+    Writer,
 )
 
 DType = Literal["float32", "bfloat16", "int8"]
@@ -63,7 +65,7 @@ class PictureCost:
 class Budget:
     """What one row costs: pictures, `text` tokens of template and words, up to `generate` tokens of answer."""
 
-    spec: Causal
+    spec: Writer
     pictures: tuple[PictureCost, ...]
     text: int
     generate: int
@@ -99,18 +101,24 @@ class Budget:
         return self.prefill + self.generate
 
     @property
-    def context(self) -> int:
-        return self.spec.decoder.context
+    def context(self) -> int | None:
+        """How many positions the model takes; none: as many as one likes."""
+        return self.spec.context
+
+    @property
+    def bounded(self) -> int:
+        """The positions that the context is for: all of them, or those of the target, which begins with one id."""
+        return self.positions if isinstance(self.spec, Causal) else 1 + self.generate
 
     @property
     def share(self) -> float:
         """Of the context, the answer at its longest included; above 1 the request is refused."""
-        return self.positions / self.context
+        return 0.0 if self.context is None else self.bounded / self.context
 
     @property
     def over(self) -> int:
         """Positions beyond the context."""
-        return max(0, self.positions - self.context)
+        return 0 if self.context is None else max(0, self.bounded - self.context)
 
     def weight_bytes(self, dtype: DType) -> int:
         return self.parameters * BYTES[dtype]
@@ -162,7 +170,7 @@ class Budget:
         }
 
 
-def budget(spec: Causal, sizes: Sequence[Size] = (), text: int = 0, generate: int = 0) -> Budget:
+def budget(spec: Writer, sizes: Sequence[Size] = (), text: int = 0, generate: int = 0) -> Budget:
     """The budget of one row with pictures of these upright sizes.
 
     Raises `BadPrompt` for pictures given to a model of text alone, and `BadPicture` for a size that the model refuses.
@@ -187,15 +195,18 @@ def picture_cost(sight: Sight, size: Size) -> PictureCost:
 
 
 @lru_cache
-def parameter_count(spec: Causal) -> int:
+def parameter_count(spec: Writer) -> int:
     """How many parameters a spec has, by its modules on the meta device."""
     from chiasm.model import parameters
 
     return parameters(spec)
 
 
-def cache_bytes(spec: Causal, positions: int, dtype: DType, outside: int = 0) -> int:
-    """Keys and values of every position, and of visual tokens outside of the sequence."""
+def cache_bytes(spec: Writer, positions: int, dtype: DType, outside: int = 0) -> int:
+    """Keys and values of every position, and of visual tokens outside of the sequence; where there are a source and a target
+    each layer of the decoder keeps both's."""
+    if isinstance(spec, Seq2Seq):
+        return spec.language.target * positions * _held(spec.language.block) * BYTES[dtype]
     fusion = None if spec.sight is None else spec.sight.fusion
     held = len(fusion.before) * outside * _held(fusion.block) if isinstance(fusion, Cross) else 0
     return (spec.decoder.depth * positions * _held(spec.decoder.block) + held) * BYTES[dtype]
@@ -205,12 +216,12 @@ def _held(block: Block) -> int:
     return block.kv_heads * (block.head_width + block.value_width)
 
 
-def request_bytes(spec: Causal, patches: int, prefill: int, positions: int, dtype: DType, outside: int = 0) -> int:
+def request_bytes(spec: Writer, patches: int, prefill: int, positions: int, dtype: DType, outside: int = 0) -> int:
     """Bytes of a request beside the weights: the cache, and the working tensors of the widest layer (an estimate: the
     block's input, its norm, and its projections or the MLP's inner states at once; activations of int8 models are
     bf16)."""
     item = max(BYTES[dtype], 2)
-    reading = prefill * _working(spec.decoder.block) * item
+    reading = prefill * _working(spec.decoder.block if isinstance(spec, Causal) else spec.language.block) * item
     seeing = 0
     if spec.sight is not None and patches:
         encoder = spec.sight.encoder

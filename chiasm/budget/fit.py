@@ -9,7 +9,7 @@ from chiasm.budget.cost import BYTES, DType, PictureCost, parameter_count, pictu
 from chiasm.errors import BadPicture, BadPrompt
 from chiasm.geometry import Size, views
 from chiasm.pixels.open import Limits
-from chiasm.spec import Causal, JoinTiles, Sight
+from chiasm.spec import JoinTiles, Sight, Writer
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Fit:
     pictures: int
 
 
-def fit(spec: Causal, shape: Size, within: Within, *, count: int = 1, text: int = 0, generate: int = 0) -> Fit:
+def fit(spec: Writer, shape: Size, within: Within, *, count: int = 1, text: int = 0, generate: int = 0) -> Fit:
     """Searches exactly, over the plan's own counting: from the largest picture that may be opened downwards, pixel by
     pixel of its longer side, and over numbers of pictures.
 
@@ -59,7 +59,7 @@ def fit(spec: Causal, shape: Size, within: Within, *, count: int = 1, text: int 
     return Fit(largest, largest is None or largest.size != top, given, _most(lambda n: holds(given, n)))
 
 
-def _judge(spec: Causal, within: Within, text: int, generate: int) -> Callable[[PictureCost, int], bool]:
+def _judge(spec: Writer, within: Within, text: int, generate: int) -> Callable[[PictureCost, int], bool]:
     """Whether `count` such pictures stay within the limit."""
     match within:
         case Tokens(limit):

@@ -29,7 +29,9 @@ from chiasm.spec import (
     Causal,
     ConvViT,
     Cross,
+    Decoder,
     Enclose,
+    EncoderDecoder,
     Flat,
     JoinTiles,
     Merge,
@@ -41,6 +43,7 @@ from chiasm.spec import (
     Precomputed,
     QFormer,
     Reader,
+    Recut,
     Resampler,
     RowsOfTiles,
     Sight,
@@ -49,6 +52,7 @@ from chiasm.spec import (
     TwoMeans,
     ViT,
     Windows,
+    Writer,
 )
 
 
@@ -76,22 +80,15 @@ class Work:
         return self.vision + self.connector + self.language
 
 
-def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], length: int) -> Work:
+def work(spec: Writer, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], length: int) -> Work:
     """The FLOPs of one row of `length` positions (visual tokens included) with the given grids of patches.
 
-    `sizes` are the upright (width, height) of the items that the grids belong to.
+    `sizes` are the upright (width, height) of the items that the grids belong to. Of a model with sources and targets the
+    row is the source, and one position of a target is read after it.
     """
-    decoder = spec.decoder
-    # Only the last position's state is asked for, so the last block computes keys and values for all, the rest for one.
-    *before, last = (decoder.block_of(layer) for layer in range(decoder.depth))
-    led = 2 * decoder.width * decoder.inner * (length + 1) if decoder.inner != decoder.width else 0
-    language = (
-        led + sum(_linear(block, length) for block in before) + _projections(last, length) + _after(last, 1),
-        sum(_attention(block, length * length) for block in before) + _attention(last, length),
-    )
-    head = 2 * decoder.inner * decoder.vocab
+    linear, attention, head = _decoded(spec.decoder, length) if isinstance(spec, Causal) else _crossed(spec.language, length)
     if spec.sight is None or not grids:
-        return Work(0, 0, 0, *language, head)
+        return Work(0, 0, 0, linear, attention, head)
     match spec.sight.encoder:
         case ViT() as encoder:
             seen = _vit(encoder, grids)
@@ -111,8 +108,32 @@ def work(spec: Causal, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
     if isinstance(spec.sight.fusion, Cross):
         asked = len(connect(spec.sight.connector, encoded(spec.sight.encoder, grids), sizes))
         more = _gated(spec.sight, length, asked)
-        language = language[0] + more[0], language[1] + more[1]
-    return Work(*seen, _connector(spec.sight, grids, sizes), *language, head)
+        linear, attention = linear + more[0], attention + more[1]
+    return Work(*seen, _connector(spec.sight, grids, sizes), linear, attention, head)
+
+
+def _decoded(decoder: Decoder, length: int) -> tuple[int, int, int]:
+    """Linear layers, attention and head of a causal decoder that reads so many positions."""
+    # Only the last position's state is asked for, so the last block computes keys and values for all, the rest for one.
+    *before, last = (decoder.block_of(layer) for layer in range(decoder.depth))
+    led = 2 * decoder.width * decoder.inner * (length + 1) if decoder.inner != decoder.width else 0
+    return (
+        led + sum(_linear(block, length) for block in before) + _projections(last, length) + _after(last, 1),
+        sum(_attention(block, length * length) for block in before) + _attention(last, length),
+        2 * decoder.inner * decoder.vocab,
+    )
+
+
+def _crossed(spec: EncoderDecoder, length: int) -> tuple[int, int, int]:
+    """The same of an encoder that reads so many positions and a decoder that asks it once."""
+    block, across = spec.block, spec.block.heads * spec.block.head_width
+    shared = 2 * block.kv_heads * block.head_width
+    asked = 2 * block.width * (length * shared + 2 * across)
+    return (
+        spec.source * _linear(block, length) + spec.target * (_linear(block, 1) + asked),
+        spec.source * _attention(block, length * length) + spec.target * (_attention(block, 1) + _attention(block, length)),
+        2 * spec.width * spec.vocab,
+    )
 
 
 def _linear(block: Block, tokens: int) -> int:
@@ -209,13 +230,13 @@ def _conv_vit(encoder: ConvViT, grids: Sequence[Grid]) -> tuple[int, int]:
 def _connector(sight: Sight, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]]) -> int:
     laid, width, total = encoded(sight.encoder, grids), sight.encoder.width, 0
     for step in sight.connector:
-        total += _step(step, len(laid), width)
+        total += _step(step, len(laid), len(laid.grids), width)
         laid = route(step, laid, sizes).laid
         width = leaves(step, width)
     return total
 
 
-def _step(step: Step, tokens: int, width: int) -> int:
+def _step(step: Step, tokens: int, views: int, width: int) -> int:
     match step:
         case Mlp():
             if step.gated:
@@ -235,6 +256,7 @@ def _step(step: Step, tokens: int, width: int) -> int:
             | TwoMeans()
             | PoolSquares()
             | RowsOfTiles()
+            | Recut()
         ):
             return 0
         case Resampler(block, depth, queries):
@@ -247,9 +269,10 @@ def _step(step: Step, tokens: int, width: int) -> int:
             products = 2 * tokens * wide * (width + 2 * wide) + 2 * queries * wide * 3 * wide
             return products + 4 * queries * tokens * wide
         case QFormer(block, depth, queries, every):
-            # Of one view, without the text that may stand beside the queries.
-            asks = queries + step.added
-            crossed = len(range(0, depth, every))
+            # Without the text that may stand beside the queries.
+            asks = (queries + step.added) * views
             heads, shared = block.heads * block.head_width, 2 * block.kv_heads * block.head_width
-            across = 2 * asks * 2 * block.width * heads + 2 * tokens * width * shared + _attention(block, asks * tokens)
-            return depth * (_linear(block, asks) + _attention(block, asks * asks)) + crossed * across
+            across = 2 * asks * 2 * block.width * heads + 2 * tokens * width * shared
+            alike = _attention(block, asks * asks // max(views, 1))
+            crossed = len(range(0, depth, every)) * (across + _attention(block, asks * tokens // max(views, 1)))
+            return depth * (_linear(block, asks) + alike) + crossed

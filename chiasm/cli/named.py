@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 from chiasm import registry
 from chiasm.cli.near import suggesting
 from chiasm.errors import UserError
-from chiasm.spec import Bind, Causal, CodedMasks, Connect, Encode, EncodePage, EncodeText, Match, Model, Segment, Seq2Seq
+from chiasm.spec import (
+    Bind,
+    Causal,
+    CodedMasks,
+    Connect,
+    Encode,
+    EncodePage,
+    EncodeText,
+    Learned,
+    Match,
+    Model,
+    Segment,
+    Seq2Seq,
+    Writer,
+)
 
 if TYPE_CHECKING:
     from chiasm.prompt.planner import Planner
@@ -23,7 +37,7 @@ class Named:
     """A model by name; `planner` counts its text, and is absent where a family is named, which has no tokenizer."""
 
     name: str
-    spec: Causal
+    spec: Writer
     planner: Planner | None
 
 
@@ -48,10 +62,10 @@ def sized(name: str, size: str) -> Named:
     return Named(f"{name}:{chosen}", writes(name, family.at(chosen)), None)
 
 
-def writes(name: str, model: Model) -> Causal:
+def writes(name: str, model: Model) -> Writer:
     """The model if it goes on with a text. Raises `UserError` where it does something else."""
     match model:
-        case Causal():
+        case Causal() | Seq2Seq():
             return model
         case Match():
             does = "compares pictures with texts"
@@ -65,8 +79,6 @@ def writes(name: str, model: Model) -> Causal:
             does = "encodes pages"
         case EncodeText():
             does = "encodes texts"
-        case Seq2Seq():
-            does = "writes after a source that it reads as a whole"
         case Segment():
             does = "outlines what is pointed at"
     raise UserError(f"{name} {does} and has no context to fill: plan a model that writes")
@@ -75,4 +87,9 @@ def writes(name: str, model: Model) -> Causal:
 def unbounded(planner: Planner) -> Planner:
     """The same planner of a model whose context never ends."""
     spec = planner.spec
-    return replace(planner, spec=replace(spec, decoder=replace(spec.decoder, context=ENDLESS)))
+    if isinstance(spec, Causal):
+        return replace(planner, spec=replace(spec, decoder=replace(spec.decoder, context=ENDLESS)))
+    if isinstance(spec.language.place, Learned):
+        place = replace(spec.language.place, count=ENDLESS)
+        return replace(planner, spec=replace(spec, language=replace(spec.language, place=place)))
+    return planner

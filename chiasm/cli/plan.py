@@ -140,6 +140,7 @@ def within(chosen: Named, shapes: list[Shape], limit: Within, costs: Budget) -> 
 
 
 def too_long(costs: Budget) -> str:
+    assert costs.context is not None
     return (
         f"This needs {costs.positions:,} tokens ({costs.places:,} visual, {costs.marks + costs.text:,} of text and "
         f"marks, {costs.generate:,} to generate), {costs.over:,} more than the context of {costs.context:,}: lower the "

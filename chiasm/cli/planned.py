@@ -21,7 +21,8 @@ class Shape:
 
 def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
     """The budget for people."""
-    lines = [f"{chosen.name}: {counted(costs.parameters, 'parameter')}, a context of {costs.context:,} tokens"]
+    room = "no limit of tokens" if costs.context is None else f"a context of {costs.context:,} tokens"
+    lines = [f"{chosen.name}: {counted(costs.parameters, 'parameter')}, {room}"]
     if shapes:
         rows: list[tuple[str, ...]] = [("picture", "pixels", "views, rows x columns of patches", "visual", "marks")]
         for shape, picture in zip(shapes, costs.pictures, strict=True):
@@ -34,7 +35,7 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
     lines += [
         "",
         f"tokens   {costs.places:,}{beside}{marks} + {text} + {costs.generate:,} to generate"
-        f" = {costs.positions:,} of {costs.context:,} ({costs.share:.1%})",
+        f" = {costs.positions:,}{'' if costs.context is None else f' of {costs.context:,} ({costs.share:.1%})'}",
     ]
     work = costs.work
     parts = [("vision", work.vision), ("connector", work.connector), ("language", work.language)]
