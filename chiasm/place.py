@@ -33,6 +33,7 @@ from chiasm.spec import (
     PoolTime,
     QFormer,
     Reader,
+    Recut,
     Resampler,
     RowsOfTiles,
     Step,
@@ -234,7 +235,7 @@ def tiling(tiles: Sequence[Grid]) -> tuple[int, int]:
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:
-        case Mlp() | Normed() | Align() | Bend():
+        case Mlp() | Normed() | Align() | Bend() | Recut():
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
         case Enclose():
             return _enclose(laid)
@@ -261,7 +262,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
 def leaves(step: Step, width: int) -> int:
     """The width of the tokens that leave a step which `width` entered."""
     match step:
-        case Mlp() | Align() | Reader():
+        case Mlp() | Align() | Reader() | Recut():
             return step.width
         case Merge(side):
             return width * side * side

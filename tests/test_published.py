@@ -29,7 +29,8 @@ their own classes have, where those were run."""
 SIZES = [(name, size) for name, family in families().items() for size in family.sizes if name not in NO_CONFIG]
 IN_LIBRARY = [(name, size) for name, size in SIZES if name not in NO_CLASS]
 
-TIED_THERE = {"flan-t5": "its head is published apart from the embedding; the class ties them whatever the config says"}
+HEAD_APART = "its head is published apart from the embedding; the class ties them whatever the config says"
+TIED_THERE = dict.fromkeys(("flan-t5", "blip2-flan-t5", "instructblip-flan-t5"), HEAD_APART)
 UNREAD_THERE = {"nomic-embed-text": "the class does not read the published file's names and saves its own defaults instead"}
 WITH_CLASS = [(name, size) for name, size in IN_LIBRARY if families()[name].proof == "exact" and name not in TIED_THERE]
 """Those whose class in `transformers` has the published parameters."""

@@ -78,6 +78,8 @@ def _computed(folder: Path, meta: dict[str, Any]) -> tuple[Given, dict[str, Tens
     dialect = DIALECTS.get(described.model_type, PLAIN)
     given = dialect.heard(Given.read(folder))
     model = load_model(described, torch.float32)
+    if meta.get("generate"):
+        meta = {**meta, "generate": {**meta["generate"], "kept_back": dialect.kept_back(described.config)}}
     return given, dialect.said(compute(model, given, meta, described.config))
 
 

@@ -29,15 +29,16 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
         prepare(model)
-        new = greedy(model, batch, meta["generate"]["new_tokens"], _chosen_below(meta), never(model))
+        out = [*never(model), *meta["generate"]["kept_back"], *_passed_over(meta, model.spec.vocab)]
+        new = greedy(model, batch, meta["generate"]["new_tokens"], out)
         got["generated"] = new if meta["generate"]["returns"] == "new" else torch.cat([given["input_ids"], new], 1)
     return got
 
 
-def _chosen_below(meta: dict[str, Any]) -> int | None:
-    """The id that ends those among which a recording says that it chose; none: among all."""
+def _passed_over(meta: dict[str, Any], vocab: int) -> range:
+    """The ids beyond those among which a recording says that it chose."""
     said = re.search(r"greedy over ids < (\d+)", meta.get("note") or "")
-    return None if said is None else int(said[1])
+    return range(vocab if said is None else int(said[1]), vocab)
 
 
 def vectors(model: Causal, given: Given) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ def seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Ten
     if meta.get("generate"):
         prepare(model)
         plan, patches = _planned(model, given, ())
-        new = greedy(model, plan.batch(patches), meta["generate"]["new_tokens"])
+        new = greedy(model, plan.batch(patches), meta["generate"]["new_tokens"], meta["generate"]["kept_back"])
         got["generated"] = torch.cat([torch.full_like(new[:, :1], model.spec.language.start), new], 1)
     return got
 

@@ -30,6 +30,7 @@ from chiasm.spec import (
     PoolTime,
     QFormer,
     Reader,
+    Recut,
     Resampler,
     RowsOfTiles,
     Step,
@@ -80,6 +81,17 @@ class AlignStep(nn.Module):
         parts = zip(self.parts, x.split(self.spec.parts, -1), strict=True)
         out: Tensor = self.out(self.act(torch.cat([layer(part) for layer, part in parts], -1)))
         return out
+
+
+class RecutStep(nn.Module):
+    """All numbers in one line, cut anew into as many tokens of another width."""
+
+    def __init__(self, spec: Recut) -> None:
+        super().__init__()
+        self.width = spec.width
+
+    def forward(self, x_VD: Tensor) -> Tensor:
+        return x_VD.flatten()[: len(x_VD) * self.width].unflatten(0, (-1, self.width))
 
 
 class MergeStep(nn.Module):
@@ -193,6 +205,8 @@ class Connector(nn.Module):
                     modules.append(BendStep(step))
                 case Enclose():
                     modules.append(EncloseStep(width))
+                case Recut():
+                    modules.append(RecutStep(step))
                 case Merge():
                     modules.append(MergeStep())
                 case JoinTiles(keeps="canvas"):
@@ -229,7 +243,7 @@ class Connector(nn.Module):
         text that goes with each, for a step that reads one."""
         x = features_PE
         for step, module in zip(self.spec, self.steps, strict=True):
-            if isinstance(step, Mlp | Normed | Align | Bend):
+            if isinstance(step, Mlp | Normed | Align | Bend | Recut):
                 x = module(x)
                 continue
             if isinstance(module, ResamplerStep) and module.spec.ordinals:

@@ -177,20 +177,20 @@ def further(model: Writer, ids_BT: Tensor, where_BT: Tensor, valid_BT: Tensor, p
     return model.read_on(ids_BT, where_BT.expand(model.spec.axes, -1, -1), valid_BT, past)
 
 
-def greedy(model: Writer, batch: Batch, count: int, below: int | None = None, never: Sequence[int] = ()) -> Tensor:
-    """The `count` likeliest tokens, one after the other, of all ids or those below one, none of them of `never`; none ends a
-    row: [B, count]."""
-
-    def likeliest(logits_BS: Tensor) -> Tensor:
-        out = torch.tensor([token for token in never if token < logits_BS.shape[-1]], dtype=torch.long)
-        return logits_BS[:, :below].index_fill(-1, out.to(logits_BS.device), float("-inf")).argmax(-1)
-
+def greedy(model: Writer, batch: Batch, count: int, never: Sequence[int] = ()) -> Tensor:
+    """The `count` likeliest tokens, one after the other, but for those in `never`; none ends a row: [B, count]."""
     logits_BS, past = prefill(model, batch, count)
-    chosen, next_B = [likeliest(logits_BS)], begun_by(batch).next_B
+    out = torch.tensor([token for token in never if 0 <= token < logits_BS.shape[-1]], dtype=torch.long)
+    out = out.to(logits_BS.device)
+    chosen, next_B = [_likeliest(logits_BS, out)], begun_by(batch).next_B
     for number in range(count - 1):
         logits_BS = step(model, chosen[-1], next_B + number, past)
-        chosen.append(likeliest(logits_BS))
+        chosen.append(_likeliest(logits_BS, out))
     return torch.stack(chosen, 1)
+
+
+def _likeliest(logits_BS: Tensor, out: Tensor) -> Tensor:
+    return logits_BS.index_fill(-1, out, float("-inf")).argmax(-1)
 
 
 def placeholders(model: Writer) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from chiasm.language.gated import Between
 from chiasm.layers.attention import Mask, Slot, Wanted
 from chiasm.layers.block import transformer_block
 from chiasm.layers.cache import KVCache
-from chiasm.layers.embed import embedding
+from chiasm.layers.embed import LedEmbedding, embedding
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
 from chiasm.layers.visual_expert import ExpertBlock
@@ -80,6 +80,13 @@ class CausalDecoder(nn.Module):
         hidden_BTD = hidden_BTD if between is None else between(len(self.blocks), hidden_BTD)
         out_BTD: Tensor = self.leave(self.norm(hidden_BTD))
         return out_BTD
+
+    def led(self, tokens_VD: Tensor) -> Tensor:
+        """Tokens as the blocks take them: those of the embedding's own width are led to theirs, as ids are."""
+        if isinstance(self.embed, LedEmbedding) and tokens_VD.shape[-1] == self.spec.inner:
+            led_VD: Tensor = self.embed.lead(tokens_VD)
+            return led_VD
+        return tokens_VD
 
     def _placed(self, hidden_BTD: Tensor, where_ABT: Tensor, prompt_B: Tensor | None) -> tuple[Tensor, Turn | None]:
         """Hidden states with their learned places added, or how far their heads are turned."""

@@ -68,7 +68,7 @@ class Causal(nn.Module):
         hidden_BTD = self.language.embed(text_BT)
         visual_BT = None
         if visual is not None and batch.asks is None:
-            hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
+            hidden_BTD = splice(hidden_BTD, self.language.led(visual.tokens_VD), batch.slot_BT)
             visual_BT = self._visual(batch.slot_BT)
         gallery = self._hung(batch.asks, visual, hidden_BTD)
         if cache is not None and gallery is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chiasm.reference import (
+    blip,
     contrastive,
     covered,
     crossed,
@@ -71,6 +72,8 @@ REFERENCES = {
     "mllama": Reference(crossed.mllama, 3),
     "idefics": Reference(crossed.idefics, 2),
     "llava_next_video": Reference(tiled.next_video, 2),
+    "blip2": Reference(blip.blip2, 3),
+    "instructblip": Reference(blip.instructblip, 2),
     "video_llava": Reference(tiled.video_llava, 2),
     "paligemma": Reference(prefix.paligemma, 3),
     "sam": Reference(masks.sam, 3),
@@ -91,6 +94,10 @@ class Proof:
 
 
 PROOFS = {
+    "blip2-opt": Proof(("blip2",)),
+    "blip2-flan-t5": Proof(("blip2",)),
+    "instructblip-vicuna": Proof(("instructblip",)),
+    "instructblip-flan-t5": Proof(("instructblip",)),
     "smollm2": Proof(("text_llama", "text_mistral", "text_qwen2")),
     "llama-3": Proof(("text_llama",)),
     "mistral": Proof(("text_mistral",)),

@@ -102,6 +102,15 @@ class TwoMeans:
 
 
 @dataclass(frozen=True)
+class Recut:
+    """The numbers of all tokens of a batch in one line, cut anew into as many tokens of `width` numbers, the rest dropped: what
+    BLIP-2's class does over a language model whose embeddings are narrower than its blocks. No published model has one, and
+    with it a picture's tokens depend on the pictures before it."""
+
+    width: int
+
+
+@dataclass(frozen=True)
 class Words:
     """Text that a connector reads beside what was seen: its own vocabulary and learned places."""
 
@@ -180,4 +189,5 @@ Step = (
     | PoolSquares
     | RowsOfTiles
     | Reader
+    | Recut
 )
