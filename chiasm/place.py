@@ -24,6 +24,7 @@ from chiasm.spec import (
     ByKind,
     Enclose,
     Encoder,
+    EndRows,
     JoinTiles,
     Merge,
     Mlp,
@@ -257,6 +258,22 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _two_means(step, laid)
         case QFormer():
             return _resample(step.queries + step.added, laid)
+        case EndRows():
+            return _end_rows(laid)
+
+
+def _end_rows(laid: Laid) -> Route:
+    """One more token after each row of cells."""
+    indices, places, start = [], [], 0
+    for number, grid in enumerate(laid.grids):
+        cells = start + np.arange(grid.cells, dtype=np.int64).reshape(grid.t, grid.h, grid.w)
+        indices.append(np.pad(cells, ((0, 0), (0, 0), (0, 1)), constant_values=NEWLINE).reshape(-1, 1))
+        t, y, x = np.indices((grid.t, grid.h, grid.w + 1), np.int64).reshape(3, -1)
+        places.append(np.stack([np.full_like(t, number), t, y, np.where(x == grid.w, WHOLE, x)], 1))
+        start += grid.cells
+    if not indices:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    return Route(np.concatenate(indices), Laid(np.concatenate(places), laid.grids))
 
 
 def leaves(step: Step, width: int) -> int:
@@ -267,7 +284,16 @@ def leaves(step: Step, width: int) -> int:
         case Merge(side):
             return width * side * side
         case (
-            Normed() | Bend() | Enclose() | JoinTiles() | PoolClips() | PoolTime() | TwoMeans() | PoolSquares() | RowsOfTiles()
+            Normed()
+            | Bend()
+            | Enclose()
+            | EndRows()
+            | JoinTiles()
+            | PoolClips()
+            | PoolTime()
+            | TwoMeans()
+            | PoolSquares()
+            | RowsOfTiles()
         ):
             return width
         case Resampler() | QFormer():

@@ -5,6 +5,7 @@ from dataclasses import replace
 from chiasm.model import AnyModel, assemble
 from chiasm.reference.make import redraw
 from chiasm.spec import (
+    VQ,
     AddedPool,
     Align,
     AttentionPool,
@@ -27,6 +28,7 @@ from chiasm.spec import (
     CoverTiles,
     Cross,
     Decoder,
+    Discrete,
     DynamicNtk,
     DynamicTiles,
     Encode,
@@ -88,7 +90,9 @@ from chiasm.spec import (
 
 PATCH, CELLS, HEAD, VOCAB = 4, 4, 8, 128
 TILE = PATCH * CELLS
-IMAGE, VIDEO = 120, 121
+IMAGE, VIDEO, ROW_END = 120, 121, 122
+WORDS = (100, 20)
+"""The ids of a picture's codes, where those are words: the first, and how many."""
 
 
 def tiny(model: Model, seed: int = 0) -> AnyModel:
@@ -190,7 +194,7 @@ def _windowed(encoder: WindowedViT) -> WindowedViT:
     return WindowedViT(_block(encoder.block), 3, PATCH, CELLS, 3, (1,), 32)
 
 
-def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT:
+def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT | VQ:
     if isinstance(encoder, TiledViT):
         return replace(encoder, block=_block(encoder.block), depth=3, wide=2, patch=PATCH, side=CELLS, taps=(0, 2))
     if isinstance(encoder, Flat):
@@ -199,6 +203,11 @@ def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT:
         # Another patch in each of the two: packed together, the smaller one ends in zeros.
         tower = replace(_windowed(encoder.high.tower), patch=PATCH + 1, neck=12)
         return Both(_eye(encoder.low), Coarsened(tower, 1, CELLS))
+    if isinstance(encoder, Flat):
+        return Flat(PATCH)
+    if isinstance(encoder, VQ):
+        halvings = None if encoder.halvings is None else 1
+        return VQ(32, (32, 32, 64), 1, 8, WORDS[1], 8, (2,) if encoder.attends else (), encoder.middle, halvings)
     if isinstance(encoder, ByKind):
         return ByKind(_eye(encoder.pictures), _eye(encoder.clips))
     assert isinstance(encoder, ViT)
@@ -211,7 +220,7 @@ def _decoder(decoder: Decoder) -> Decoder:
     more = min(decoder.more, 2)
     return replace(
         decoder, block=_block(decoder.block), depth=2, vocab=VOCAB - more, rope=_rope(decoder.rope), context=1024,
-        window=window, embed_width=inner, more=more,
+        window=window, embed_width=inner, more=more, silent=(WORDS,) if decoder.silent else (),
     )  # fmt: skip
 
 
@@ -250,6 +259,10 @@ def _sight(sight: Sight, width: int) -> Sight:
         case Cross():
             before = (0, 1) if 0 in fusion.before else (1, 2)
             fusion = replace(fusion, image=VOCAB - 1, block=_block(fusion.block), before=before)
+    if isinstance(fusion, Discrete):
+        fusion = Discrete(IMAGE, runs=(WORDS,), row_end=None if fusion.row_end is None else ROW_END)
+    elif isinstance(fusion, Splice):
+        fusion = Splice(min(fusion.image, IMAGE), None if fusion.video is None else VIDEO, fusion.time)
     carried = None if sight.carried is None else Carried((("one.weight", (3, 4)), ("two.0.bias", (5,))))
     return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion, carried=carried)
 

@@ -17,19 +17,24 @@ from chiasm.geometry import Size
 from chiasm.model import Causal
 from chiasm.prompt.plan import Plan, lay
 from chiasm.spec import (
+    VQ,
     Align,
     Block,
     Both,
     Coarsened,
     ConvViT,
+    Discrete,
+    EndRows,
     Letterbox,
     LowHigh,
     Merge,
     Mlp,
+    Native,
     Norm,
     Normed,
     Pinpoints,
     Pixels,
+    Resize,
     Rope,
     Step,
     Table,
@@ -211,14 +216,14 @@ def plain(width: int = 32, heads: int = 4, mlp: int = 48) -> Block:
     return Block(width, heads, mlp, heads, width // heads, Norm("layer"))
 
 
-def tiny(name: str, size: str, encoder: ViT | ConvViT | Both | None = None, views: object = None) -> CausalSpec:
+def tiny(name: str, size: str, encoder: ViT | ConvViT | Both | VQ | None = None, views: object = None) -> CausalSpec:
     """A family's own shape with small widths."""
     spec = model(name, size)
     sight = spec.sight
     assert sight is not None
     block = Block(24, 3, 40, 1, 8, Norm("rms"), "silu", "gated", qkv_bias=False, out_bias=False, mlp_bias=False)
     sections = (1, 1, 2) if spec.decoder.rope.sections else ()
-    decoder = replace(spec.decoder, block=block, depth=2, vocab=97, rope=Rope(sections=sections))
+    decoder = replace(spec.decoder, block=block, depth=2, vocab=97, rope=Rope(sections=sections), silent=())
     eye = encoder or sight.encoder
     width, steps = eye.width, list[Step]()
     for step in sight.connector:
@@ -231,11 +236,13 @@ def tiny(name: str, size: str, encoder: ViT | ConvViT | Both | None = None, view
             case Align():
                 step = Align((eye.high.width, eye.low.width), 24) if isinstance(eye, Both) else step
                 width = 24
-            case Normed():
+            case Normed() | EndRows():
                 pass
         steps.append(step)
     fusion = replace(sight.fusion, image=90, video=None)
-    small = replace(sight, encoder=eye, connector=tuple(steps), fusion=fusion, views=views or sight.views)
+    if isinstance(fusion, Discrete):
+        fusion = replace(fusion, runs=((60, 30),), row_end=91)
+    small = replace(sight, encoder=eye, connector=tuple(steps), fusion=fusion, views=views or sight.views, carried=None)
     return CausalSpec(decoder, small)
 
 
@@ -269,6 +276,14 @@ MACHINES = {
         ),
         [square(70), Size(30, 90)],
     ),
+    "words": (
+        tiny("emu3", "8.5b", VQ(32, (32, 32, 64, 64), 2, 8, 30, 6, (2, 3), "attends", 2), Native(8, 16 * 16, 1024)),
+        [Size(200, 90), Size(40, 40)],
+    ),
+    "words of pictures alone": (
+        tiny("chameleon", "7b", VQ(32, (32, 64, 32), 1, 8, 30, 6, (), "plain"), Resize(32, 32)),
+        [Size(200, 90)],
+    ),
     "convolutions": (
         tiny("llava-1.5", "7b", ConvViT((8, 12, 16), (2, 1), plain(), 2, 7)),
         [square(336)],
@@ -297,7 +312,9 @@ def test_flops_are_those_that_torch_counts(name: str) -> None:
     assert eye is not None
     encoder = eye.encoder
     patch = max(encoder.patch, encoder.high.tower.patch) if isinstance(encoder, Both) else encoder.patch
-    patches = torch.randn(sum(grid.cells for grid in plan.grids), 3 * encoder.frames * patch**2)
+    # A picture's frames are equal.
+    still = torch.randn(sum(grid.cells for grid in plan.grids), 3, 1, patch**2)
+    patches = still.expand(-1, -1, encoder.frames, -1).flatten(1)
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mv: matrix_times_vector})
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
         prefill(machine, plan.batch(patches), 1)
@@ -313,7 +330,8 @@ def test_bytes_are_those_of_the_modules(name: str) -> None:
     spec, sizes = MACHINES[name]
     machine = Causal(spec)
     costs = budget(spec, sizes, text=11, generate=5)
-    weights = sum(parameter.nbytes for parameter in machine.parameters())
+    # What was measured and not learned is left out.
+    weights = sum(parameter.nbytes for parameter in machine.parameters() if parameter.requires_grad)
     assert costs.weight_bytes("float32") == weights == 2 * costs.weight_bytes("bfloat16")
     cache = machine.room(1, costs.positions)
     assert costs.cache_bytes("float32") == cache.keys.nbytes + cache.values.nbytes

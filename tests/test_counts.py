@@ -22,8 +22,8 @@ from chiasm.place import Box, Grid, unpadded
 from chiasm.prompt.plan import Clip, Count, count, lay
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
+from chiasm.spec import VQ, CoverTiles, DynamicTiles, Fitted, Flat, Longest, Native, Pinpoints, Pixels, TileGrid, ViT
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import CoverTiles, DynamicTiles, Fitted, Flat, Longest, Native, Pinpoints, Pixels, TileGrid, ViT
 from chiasm.weights.read import describe, load_model
 
 TABLES = Path(__file__).parent / "data" / "tables"
@@ -284,7 +284,7 @@ def test_one_view_counts_the_same_for_every_size() -> None:
 
 def test_one_picture_of_1344() -> None:
     wanted = {"llava-1.5": 576, "llava-next": 2928, "qwen2-vl": 2304, "idefics3": 2873, "smolvlm": 1088, "internvl-2.5": 2560}
-    wanted |= {"pixtral": 4096, "idefics2": 320, "deepseek-vl": 576, "janus-pro": 576, "fuyu": 36 * 36}
+    wanted |= {"pixtral": 4096, "idefics2": 320, "deepseek-vl": 576, "janus-pro": 576, "fuyu": 36 * 36, "chameleon": 1024}
     assert {name: visual(spec(name), 1344, 1344) for name in wanted} == wanted
 
 
@@ -294,13 +294,14 @@ def test_one_picture_of_1344() -> None:
 SEEING = {
     "llava": 0, "llava_next": 0, "idefics3": 0, "smolvlm": 1, "qwen2_vl": 0, "qwen2_5_vl": 1, "internvl": 0,
     "llava_onevision": 0, "pixtral": 0, "deepseek_vl": 1, "idefics2": 0, "llava_next_video": 1, "fuyu": 0, "janus": 1,
+    "chameleon": 1, "emu3": 0,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "variant"), SEEING.items())
 def test_views_fill_their_grids_and_their_boxes(reference: Reference, name: str, variant: int) -> None:
     model = describe(reference(name, variant)).model
-    assert isinstance(model, CausalSpec) and model.sight is not None and isinstance(model.sight.encoder, ViT | Flat)
+    assert isinstance(model, CausalSpec) and model.sight is not None and isinstance(model.sight.encoder, ViT | Flat | VQ)
     patch = model.sight.encoder.patch
     for width, height in SIZES:
         try:

@@ -41,7 +41,7 @@ from chiasm.prompt.plan import Plan, count, in_text, lay
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
-from chiasm.spec import Alone, Both, ByKind, Cross, Looks, Model, QFormer, Rope, ViT, breaks
+from chiasm.spec import VQ, Alone, Both, ByKind, Cross, Looks, Model, QFormer, Rope, ViT, breaks
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Seq2Seq as Seq2SeqSpec
 from chiasm.spec import Sight as SightSpec
@@ -397,6 +397,9 @@ def _unlooked(sight: SightSpec) -> set[str]:
             return _idle("vision.low.", eye)
         case ViT() as eye:
             return carried | _idle("vision.", eye)
+        case VQ():
+            # Which vector is nearest has no slope.
+            return carried | {"vision."}
         case _:
             return carried
 

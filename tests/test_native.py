@@ -1,27 +1,36 @@
 """Models without an encoder of their own, with a second path for drawing, or whose pictures are ids of the vocabulary."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import Reference
 from PIL import Image as Pillow
+from safetensors.torch import load_file, save_file
 from sizes import SIZES
 from tiny_tokenizers import NAMED, byte_level, word_level
 from tokenizers import AddedToken, Tokenizer
 
-from chiasm.errors import BadPicture
+from chiasm.errors import BadConfig, BadPicture
 from chiasm.geometry import Size
+from chiasm.model import Causal as Writer
+from chiasm.pixels.patches import patchify_frames
+from chiasm.pixels.views import look, packed
+from chiasm.place import Box, Grid
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import count
 from chiasm.prompt.planner import Planner
 from chiasm.reference.native import patched
 from chiasm.reference.parts import library, processor
 from chiasm.registry import families
-from chiasm.spec import Causal, Fitted
-from chiasm.weights.read import describe
+from chiasm.sequence.words import words
+from chiasm.spec import Causal, Discrete, Fitted
+from chiasm.weights.read import describe, load_model
 
 TOKENIZERS = [word_level, byte_level]
 
@@ -103,3 +112,107 @@ def test_janus_ids_are_its_processors(make: Any, reference: Reference, tmp_path:
     wanted = "<|User|>: <image_placeholder>\nWhat is in this picture?\n\n<|Assistant|>:"
     said = theirs(images=Pillow.fromarray(picture(40, 61)), text=wanted, return_tensors="pt")
     assert ours.plan([QUESTION], [Size(40, 61)]).rows[0].ids_T.tolist() == said["input_ids"][0].tolist()
+
+
+# --- words of pictures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", TOKENIZERS)
+def test_chameleons_ids_are_its_processors(make: Any, reference: Reference, tmp_path: Path) -> None:
+    end = "<reserved08706>"
+    tokenizer = speaking(make, tmp_path, end, "<racm3:break>", "<eoss>")
+    tokenizer.add_special_tokens({"sep_token": end})
+    by = processor("chameleon", "Chameleon", size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    theirs = library().ChameleonProcessor(by, tokenizer, image_seq_length=64, image_token="<image>")
+    ours = planner("chameleon", tiny(reference, "chameleon"), tokenizer, "<image>", tmp_path)
+    said = theirs(images=Pillow.fromarray(picture(40, 61)), text="<image>What is in this picture?", return_tensors="pt")
+    assert ours.plan([QUESTION], [Size(40, 61)]).rows[0].ids_T.tolist() == said["input_ids"][0].tolist()
+
+
+def test_emu3_writes_the_size_and_closes_rows(reference: Reference, tmp_path: Path) -> None:
+    marks = {
+        "image_token": "<image>", "boi_token": "<|image start|>", "eoi_token": "<|image end|>",
+        "image_wrapper_token": "<|image token|>", "eof_token": "<|extra_201|>",
+    }  # fmt: skip
+    tokenizer = speaking(byte_level, tmp_path, *marks.values(), **marks)
+    theirs = library().Emu3Processor(library().Emu3ImageProcessor(min_pixels=256, max_pixels=640, spatial_factor=4), tokenizer)
+    theirs.downsample_ratio = 4
+    ours = planner("emu3", tiny(reference, "emu3"), tokenizer, "<image>", tmp_path)
+    for width, height in ((40, 61), (200, 30)):
+        wanted = "USER: <image>What is in this picture? ASSISTANT:"
+        said = theirs(images=Pillow.fromarray(picture(width, height)), text=wanted, return_tensors="pt")
+        plan = ours.plan([QUESTION], [Size(width, height)])
+        assert plan.rows[0].ids_T.tolist() == said["input_ids"][0].tolist()
+        (grid,), places = plan.grids, plan.laid.place_V4
+        assert len(places) == grid.h * (grid.w + 1)
+        assert places[grid.w :: grid.w + 1].tolist() == [[0, 0, y, -1] for y in range(grid.h)]
+        at = plan.rows[0].slots_T.tolist().index(0)
+        assert plan.places(0)[at - 1].tolist() == [0, -1, -1, -1]
+
+
+@pytest.mark.parametrize(("name", "variant"), [("chameleon", 1), ("chameleon", 2), ("emu3", 0), ("emu3", 1)])
+def test_words_are_the_references_own_where_vectors_are_equally_near(
+    reference: Reference, name: str, variant: int, tmp_path: Path
+) -> None:
+    """Half of the codebook is written twice: of two equally near vectors both take the first."""
+    folder = tmp_path / name
+    shutil.copytree(reference(name, variant), folder)
+    weights = load_file(folder / "model.safetensors")
+    (book,) = (key for key in weights if key.endswith("quantize.embedding.weight"))
+    weights[book][100:] = weights[book][:100]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model, given = load_model(describe(folder), torch.float32), load_file(folder / "inputs.safetensors")
+    assert isinstance(model, Writer) and model.spec.sight is not None and isinstance(model.spec.sight.fusion, Discrete)
+    pictures = [given[key].numpy() for key in sorted(given) if key.startswith("raw_image")]
+    views = [view for number, pixels in enumerate(pictures) for view in look(model.spec.sight, pixels, number)]
+    cls = {"chameleon": "ChameleonForConditionalGeneration", "emu3": "Emu3ForConditionalGeneration"}[name]
+    theirs = getattr(library(), cls).from_pretrained(folder, attn_implementation="eager").model
+    sizes = [given["image_sizes"]] if "image_sizes" in given else []
+    with torch.inference_mode():
+        codes = model.vision(torch.from_numpy(packed(views)), [view.grid for view, _ in views])
+        ours = words(model.spec.sight.fusion, codes[:, 0])
+        wanted = theirs.get_image_tokens(given["pixel_values"], *sizes).flatten()
+    wanted = wanted[wanted != model.spec.sight.fusion.row_end] if sizes else wanted
+    assert ours.tolist() == wanted.tolist()
+    assert int(codes.max()) < 100 and len(codes.unique()) > 1
+
+
+def test_a_clip_is_tokenized_as_its_reference_does(reference: Reference) -> None:
+    """Frames of a clip are mixed over time; a picture is a clip of equal frames."""
+    folder = reference("emu3", 0)
+    model = load_model(describe(folder), torch.float32)
+    assert isinstance(model, Writer)
+    theirs = library().Emu3ForConditionalGeneration.from_pretrained(folder, attn_implementation="eager").model.vqmodel
+    frames = torch.randn(8, 3, 16, 20, generator=torch.Generator().manual_seed(0))
+    grid = Grid(0, 2, 4, 5, Box(0, 0, 20, 16), (0.0, 1.0))
+    with torch.inference_mode():
+        ours = model.vision(patchify_frames(frames, 4, 4), [grid])
+        wanted = theirs.encode(frames[None], torch.tensor([[16, 20]])).image_tokens
+        still = model.vision(patchify_frames(frames[:1].expand(4, -1, -1, -1), 4, 4), [Grid(0, 1, 4, 5, grid.box)])
+        moved = model.vision(patchify_frames(frames[:1].expand(4, -1, -1, -1), 4, 4), [replace(grid, t=1, times=(0.0,))])
+    assert ours[:, 0].tolist() == wanted[0].flatten().tolist()
+    assert still.tolist() == moved.tolist()
+
+
+def test_words_of_pictures_are_never_said(reference: Reference) -> None:
+    model = load_model(describe(reference("chameleon", 0)), torch.float32)
+    assert isinstance(model, Writer)
+    (run,) = model.spec.decoder.silent
+    with torch.inference_mode():
+        logits = model.logits(torch.randn(2, 32))
+    lowest = torch.finfo(logits.dtype).min
+    assert bool((logits[:, run[0] : sum(run)] == lowest).all()) and int((logits == lowest).sum()) == 2 * run[1]
+
+
+def test_a_vocabulary_without_all_codes_is_refused(reference: Reference, tmp_path: Path) -> None:
+    folder = tmp_path / "chameleon"
+    shutil.copytree(reference("chameleon", 0), folder)
+    config = json.loads((folder / "config.json").read_text())
+    for word, says in (
+        ("IMGIMGDZ", "names 199 codes of pictures and the tokenizer has 200"),
+        ("<image>", "names no '<image>'"),
+    ):
+        fewer = {name: number for name, number in config["vocabulary_map"].items() if name != word}
+        (folder / "config.json").write_text(json.dumps(config | {"vocabulary_map": fewer}))
+        with pytest.raises(BadConfig, match=says):
+            describe(folder)

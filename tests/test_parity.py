@@ -25,6 +25,7 @@ SEEING = (
     *COMPARING, *ENCODING, "vit_labels", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "internvl",
     "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, "paligemma", "deepseek_vl_hybrid", "fuyu", "janus",
     "layoutlmv3", "mllama", "idefics", "blip2", "instructblip",
+    "chameleon", "emu3",
 )  # fmt: skip
 ALSO_SEEING = (
     ("llava_next_video", 1),

@@ -38,7 +38,17 @@ WITH_CLASS = [(name, size) for name, size in IN_LIBRARY if families()[name].proo
 
 def facts(fixture: str) -> tuple[dict[str, Any], dict[str, Any]]:
     beside = CONFIGS / f"{fixture}.preprocessor.json"
-    return json.loads((CONFIGS / f"{fixture}.json").read_text()), json.loads(beside.read_text()) if beside.exists() else {}
+    config = json.loads((CONFIGS / f"{fixture}.json").read_text())
+    if "vocabulary_map" in config:
+        config["vocabulary_map"] = spelt_out(**config["vocabulary_map"])
+    return config, json.loads(beside.read_text()) if beside.exists() else {}
+
+
+def spelt_out(of_codes: dict[str, Any], **others: int) -> dict[str, int]:
+    """A vocabulary's words of pictures, which published files name one by one and fixtures by their rule."""
+    letters = str.maketrans("0123456789", "ABCDEFGHIJ")
+    names = (of_codes["spelt"].format(number=code, letters=str(code).translate(letters)) for code in range(of_codes["count"]))
+    return others | {name: of_codes["first"] + code for code, name in enumerate(names)}
 
 
 def read(folder: Path, config: dict[str, Any], preprocessor: dict[str, Any]) -> Model:

@@ -11,22 +11,29 @@ from chiasm.budget.work import Work, work
 from chiasm.geometry import Size, views
 from chiasm.place import Grid, Laid, connect, encoded
 from chiasm.spec import (
+    VQ,
     Ahead,
     Around,
     Bare,
     Block,
     Both,
+    ByKind,
     Causal,
     ConvViT,
     Cross,
     Edges,
+    Encoder,
     Flat,
+    Precomputed,
+    ResNet,
     RowColumn,
     RowEnds,
     Seq2Seq,
     Sight,
+    Sized,
     TiledViT,
     ViT,
+    WindowedViT,
     Writer,
 )
 
@@ -226,17 +233,27 @@ def request_bytes(spec: Writer, patches: int, prefill: int, positions: int, dtyp
     if spec.sight is not None and patches:
         encoder = spec.sight.encoder
         raw = 3 * encoder.frames * encoder.patch**2
-        match encoder:
-            case ViT() | TiledViT():
-                inner = _working(encoder.block)
-            case Both(low, high):
-                inner = max(_working(low.block), _working(high.tower.block))
-            case ConvViT():
-                inner = max(3 * encoder.widths[0] * (encoder.patch // 4) ** 2, _working(encoder.block))
-            case Flat():
-                inner = 0
-        seeing = patches * (4 * raw + inner * item)
+        seeing = patches * (4 * raw + _seeing(encoder) * item)
     return cache_bytes(spec, positions, dtype, outside) + max(reading, seeing)
+
+
+def _seeing(encoder: Encoder) -> int:
+    """Numbers that the widest layer of an encoder holds for each patch."""
+    match encoder:
+        case ViT() | WindowedViT() | TiledViT():
+            return _working(encoder.block)
+        case ByKind():
+            return _working(encoder.pictures.block)
+        case Both(low, high):
+            return max(_working(low.block), _working(high.tower.block))
+        case ConvViT():
+            return max(3 * encoder.widths[0] * (encoder.patch // 4) ** 2, _working(encoder.block))
+        case ResNet():
+            return 3 * encoder.stem * (encoder.patch // 2) ** 2
+        case VQ():
+            return 3 * encoder.stem * encoder.patch**2
+        case Flat() | Precomputed():
+            return 0
 
 
 def _working(block: Block) -> int:
@@ -263,7 +280,7 @@ def _marks(sight: Sight, grids: Sequence[Grid]) -> int:
     from chiasm.prompt.marks import controls
 
     match sight.marks:
-        case Bare() | Ahead() | Around() | Edges() | RowEnds():
+        case Bare() | Ahead() | Around() | Edges() | RowEnds() | Sized():
             return controls(sight.marks, grids)
         case RowColumn():
             # A line feed after each row of tiles; the last one is written twice, which is one id.

@@ -18,9 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from chiasm.budget.codes import tokenized
 from chiasm.budget.windowed import both
 from chiasm.place import Grid, canvases, connect, encoded, leaves, route
 from chiasm.spec import (
+    VQ,
     Align,
     Bend,
     Block,
@@ -32,6 +34,7 @@ from chiasm.spec import (
     Decoder,
     Enclose,
     EncoderDecoder,
+    EndRows,
     Flat,
     JoinTiles,
     Merge,
@@ -103,6 +106,8 @@ def work(spec: Writer, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             seen = a + c, b + d
         case TiledViT() as encoder:
             seen = _tiled_vit(encoder, grids)
+        case VQ() as encoder:
+            seen = tokenized(encoder, grids)
         case Precomputed() | Flat():
             seen = 0, 0
     if isinstance(spec.sight.fusion, Cross):
@@ -249,6 +254,7 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
             Normed()
             | Bend()
             | Enclose()
+            | EndRows()
             | Merge()
             | JoinTiles()
             | PoolClips()

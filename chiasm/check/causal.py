@@ -140,7 +140,8 @@ def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
 def _by_view(spec: Spec) -> bool:
     """Whether the reference keeps the tokens of views apart."""
     assert spec.sight is not None
-    whole = (isinstance(spec.sight.views, Resize) and spec.prompt == "full") or isinstance(spec.sight.connector[-1], Reader)
+    read = any(isinstance(step, Reader) for step in spec.sight.connector)
+    whole = (isinstance(spec.sight.views, Resize) and spec.prompt == "full") or read
     return whole or isinstance(spec.sight.views, DynamicTiles) or isinstance(spec.sight.encoder, ByKind)
 
 

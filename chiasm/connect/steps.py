@@ -21,6 +21,7 @@ from chiasm.spec import (
     Align,
     Bend,
     Enclose,
+    EndRows,
     JoinTiles,
     Merge,
     Mlp,
@@ -147,6 +148,13 @@ class RowsStep(nn.Module):
         return torch.where(index_VM == BREAK, self.between, made_VD)
 
 
+class EndRowsStep(nn.Module):
+    """Codes in the order of the route, -1 where it says that a row ends."""
+
+    def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        return torch.where(index_VM == NEWLINE, -1, x_VD[index_VM.clamp(min=0)[:, 0]])
+
+
 class PoolStep(nn.Module):
     """The mean, the blend or the highest of each route's tokens."""
 
@@ -227,6 +235,8 @@ class Connector(nn.Module):
                     modules.append(ReaderStep(step, width))
                 case QFormer():
                     modules.append(QueryTransformer(step, width))
+                case EndRows():
+                    modules.append(EndRowsStep())
             width = leaves(step, width)
         self.steps = nn.ModuleList(modules)
         self.width = width

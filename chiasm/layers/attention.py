@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from chiasm.layers import cpu
 from chiasm.layers.cache import KVCache
 from chiasm.layers.linear import Preparable, added, packs, product
-from chiasm.layers.norm import norm
+from chiasm.layers.norm import HeadsNorm, norm
 from chiasm.layers.rope import Turn, rotate
-from chiasm.spec import Block
+from chiasm.spec import Block, Norm
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Attention(Preparable):
         self.k: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias and spec.k_bias)
         self.v: nn.Linear | None = nn.Linear(spec.width, shared, spec.qkv_bias)
         self.out: nn.Module = nn.Linear(across, spec.width, spec.out_bias)
-        self.q_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
-        self.k_norm = None if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
+        self.q_norm = None if spec.qk_norm is None else heads_norm(spec, spec.qk_norm, spec.heads)
+        self.k_norm = None if spec.qk_norm is None else heads_norm(spec, spec.qk_norm, spec.kv_heads)
         self.louder = louder(spec)
         self.cap = spec.scores.cap
         self.norm = None if spec.attention_norm is None else norm(spec.attention_norm, across)
@@ -167,6 +167,11 @@ class Attention(Preparable):
         if self.q_norm is not None and self.k_norm is not None:
             q_BTNF, k_BTNF = self.q_norm(q_BTNF), self.k_norm(k_BTNF)
         return (q_BTNF, k_BTNF) if by is None else (rotate(q_BTNF, by), rotate(k_BTNF, by))
+
+
+def heads_norm(spec: Block, kind: Norm, heads: int) -> nn.Module:
+    """The norm of so many heads' queries or keys, [..., heads, F]."""
+    return norm(kind, spec.head_width) if spec.qk_norm_of == "all" else HeadsNorm(heads, spec.head_width, kind.eps)
 
 
 def louder(spec: Block) -> float | None:

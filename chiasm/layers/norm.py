@@ -76,6 +76,18 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(maps_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class HeadsNorm(nn.Module):
+    """LayerNorm of each head by itself, [..., heads, F], with weights of its own (Chameleon, arXiv:2405.09818)."""
+
+    def __init__(self, heads: int, width: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight, self.bias = nn.Parameter(torch.ones(heads, width)), nn.Parameter(torch.zeros(heads, width))
+
+    def forward(self, x_NF: Tensor) -> Tensor:
+        return F.layer_norm(x_NF, x_NF.shape[-1:], eps=self.eps) * self.weight + self.bias
+
+
 def norm(spec: Norm, width: int) -> nn.Module:
     """The norm that a spec describes, over `width` numbers."""
     match spec.kind, spec.weight:

@@ -22,7 +22,8 @@ from chiasm.model.batch import Asks, Batch, Sight
 from chiasm.place import NOTHING
 from chiasm.sequence.masks import expert_mask
 from chiasm.sequence.splice import splice
-from chiasm.spec import MultiVector
+from chiasm.sequence.words import words
+from chiasm.spec import Discrete, MultiVector
 from chiasm.vision import encoder
 
 
@@ -60,7 +61,10 @@ class Causal(nn.Module):
     def see(self, sight: Sight, hint: Hint | None = None) -> Visual:
         """Visual tokens of all pictures of a batch."""
         features_PE = self.vision(sight.patches_PK, sight.grids)
-        return self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes, hint, sight.nth)
+        visual = self.connect(features_PE, self.vision.laid(sight.grids), sight.sizes, hint, sight.nth)
+        if self.spec.sight is not None and isinstance(self.spec.sight.fusion, Discrete):
+            return replace(visual, tokens_VD=self.language.embed(words(self.spec.sight.fusion, visual.tokens_VD[:, 0])))
+        return visual
 
     def read(self, batch: Batch, visual: Visual | None, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """The language half: ids and visual tokens to hidden states."""
@@ -105,7 +109,10 @@ class Causal(nn.Module):
         """Scores of the vocabulary, [..., S]."""
         parts = [scores(hidden_BTD, table) for table in tables(self.language.embed if self.spec.decoder.tied else self.head)]
         logits, cap = parts[0] if len(parts) == 1 else torch.cat(parts, -1), self.spec.decoder.logit_cap
-        return logits if cap is None else (logits / cap).tanh() * cap
+        logits = logits if cap is None else (logits / cap).tanh() * cap
+        for first, count in self.spec.decoder.silent:
+            logits[..., first : first + count] = torch.finfo(logits.dtype).min
+        return logits
 
     def room(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of up to `length` positions."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from chiasm.errors import BadPrompt
 from chiasm.place import Grid
 from chiasm.prompt.chat import Rendered, Span
-from chiasm.spec import Ahead, Around, Bare, Edges, Marks, RowColumn, RowEnds
+from chiasm.spec import Ahead, Around, Bare, Edges, Marks, RowColumn, RowEnds, Sized
 
 
 def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -> str:
@@ -31,6 +31,9 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -
             return f"{before}{placeholder * count}{after}"
         case Edges(edge):
             return f"{edge}{placeholder * (count // len(grids))}" * len(grids) + edge
+        case Sized(before, between, last_mark, after):
+            (grid,) = grids
+            return f"{before}{grid.h}*{grid.w}{between}{placeholder * count}{last_mark}{after}"
         case RowEnds(between, last_mark):
             (grid,) = grids
             return between.join([placeholder * grid.w] * grid.h) + last_mark
@@ -38,9 +41,10 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -
 
 @dataclass(frozen=True)
 class Controls:
-    """How many control tokens stand before a picture's first view, before each view, after each row of visual tokens but the
-    last, and after the picture."""
+    """How many control tokens stand apart from a picture, with text between; before its first view, before each view, after
+    each row of visual tokens but the last, and after the picture."""
 
+    apart: int = 0
     opening: int = 0
     leading: int = 0
     row: int = 0
@@ -58,6 +62,8 @@ def around(marks: Marks) -> Controls:
             return Controls(opening=1, closing=1)
         case Edges():
             return Controls(leading=1, closing=1)
+        case Sized():
+            return Controls(apart=1, opening=1, closing=2)
         case RowEnds():
             return Controls(row=1, closing=1)
 
@@ -66,7 +72,7 @@ def controls(marks: Marks, grids: Sequence[Grid]) -> int:
     """How many control tokens stand around the visual tokens of a picture of those grids, as they leave the connector."""
     each = around(marks)
     rows = sum(grid.h - 1 for grid in grids)
-    return each.opening + each.leading * len(grids) + each.row * rows + each.closing
+    return each.apart + each.opening + each.leading * len(grids) + each.row * rows + each.closing
 
 
 def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:

@@ -82,6 +82,8 @@ REFERENCES = {
     "fuyu": Reference(native.fuyu, 2),
     "janus": Reference(native.janus, 2),
     "deepseek_vl_hybrid": Reference(masks.deepseek_vl_hybrid, 2),
+    "chameleon": Reference(native.chameleon, 3),
+    "emu3": Reference(native.emu3, 2),
 }
 
 
@@ -160,5 +162,7 @@ PROOFS = {
     "fuyu": Proof(("fuyu", "text_persimmon")),
     "janus-pro": Proof(("janus",)),
     "deepseek-vl-hybrid": Proof(("deepseek_vl_hybrid",)),
+    "chameleon": Proof(("chameleon",)),
+    "emu3": Proof(("emu3",)),
 }
 """By the name of the family."""

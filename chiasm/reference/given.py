@@ -248,7 +248,7 @@ class Given:
     def _tiled(self, looks: Looks) -> _Pictures:
         """The views of each picture and its (height, width), padded to the most views of any."""
         sizes: list[Item] = [Size(width, height) for height, width in self["image_sizes"].tolist()]
-        if isinstance(looks.views, Longest):
+        if isinstance(looks.views, Longest | Native):
             shown = zip(self["pixel_values"], self["image_sizes"].tolist(), strict=True)
             return _cornered(looks, [pixels[:, :height, :width] for pixels, (height, width) in shown])
         pixels, counts = self["pixel_values"], [len(_grids(looks.views, looks, size, 0)) for size in sizes]

@@ -11,6 +11,9 @@ from torch import Tensor
 from chiasm.reference.case import AFTER, BEFORE, BOS, EOS, IMAGE, PAD, VOCAB, Case, Draw, Picture, padded
 from chiasm.reference.parts import decoder, library, processed, processor
 
+CODES = 200
+"""How many words of pictures the tiny vocabularies have, behind those of text."""
+
 
 def persimmon_config(heads: int, **changes: Any) -> Any:
     """The config of a Persimmon of two layers, half of each head turned."""
@@ -56,6 +59,57 @@ def patched(by: Any, picture: Picture, patch: int) -> tuple[int, int, Tensor]:
     sides = (made["image_unpadded_heights"][0][0], made["image_unpadded_widths"][0][0])
     high, wide = (min(edge, ceil(int(side) / patch) * patch) for edge, side in zip(canvas.shape[1:], sides, strict=True))
     return high // patch, wide // patch, torch.as_tensor(by.patchify_image(canvas[:, :high, :wide].numpy()))
+
+
+def chameleon(variant: int, draw: Draw) -> Case:
+    """0: shared key heads; 1: norms behind, attention at one level of the tokenizer, two pictures; 2: a tokenizer without
+    attention, whose words stand in another order."""
+    tokenizer = {
+        "embed_dim": 16, "num_embeddings": CODES, "latent_channels": 16, "resolution": 32, "base_channels": 32,
+        "channel_multiplier": [1, 1, 2], "num_res_blocks": [1, 2, 1][variant], "attn_resolutions": [None, [8], None][variant],
+        "attn_type": ["vanilla", "vanilla", "none"][variant],
+    }  # fmt: skip
+    letters = str.maketrans("0123456789", "ABCDEFGHIJ")
+    order = list(range(VOCAB, VOCAB + CODES))
+    order = order if variant < 2 else order[7:] + order[:7]
+    words = {f"IMGIMG{str(code).translate(letters)}Z": number for code, number in enumerate(order)}
+    config = library().ChameleonConfig(
+        vocab_size=VOCAB + CODES, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=[2, 4, 4][variant], vq_config=tokenizer, vocabulary_map={"<image>": IMAGE, **words},
+        swin_norm=variant == 1, pad_token_id=PAD, max_position_embeddings=512,
+    )  # fmt: skip
+    crop = {"height": 32, "width": 32}
+    by = processor("chameleon", "Chameleon", size={"shortest_edge": 32}, crop_size=crop)
+    pictures = draw.pictures((40, 61), (55, 33))[: 2 if variant == 1 else 1]
+    row = [BOS]
+    for _ in pictures:
+        row += [*draw.text(2), BEFORE, *[IMAGE] * 64, AFTER]
+    inputs = {**padded([*row, *draw.text(3)], [BOS, *draw.text(4)]), **processed(by, pictures, "pixel_values")}
+    return Case(library().ChameleonForConditionalGeneration, config, lambda _: inputs, by, pictures)
+
+
+def emu3(variant: int, draw: Draw) -> Case:
+    """0: pictures of four frames, beside a row of text alone; 1: of two frames, attention at the first level too. One picture
+    a batch: the reference pads others to its size, and their words would then depend on it."""
+    tokenizer = {
+        "codebook_size": CODES, "embed_dim": 2, "latent_channels": 8, "base_channels": 32, "num_res_blocks": [2, 1][variant],
+        "channel_multiplier": [[1, 1, 2], [1, 1]][variant], "attn_resolutions": [[2], [0, 1]][variant],
+        "hidden_size": [64, 32][variant], "temporal_downsample_factor": [4, 2][variant],
+    }  # fmt: skip
+    words = {f"<|visual token {code:06d}|>": VOCAB + code for code in range(CODES)}
+    text = decoder("llama", vocab_size=VOCAB + CODES).to_dict() | {"model_type": "emu3_text_model"}
+    config = library().Emu3Config(
+        vq_config=tokenizer, text_config=text, vocabulary_map={"<image>": IMAGE, "<|extra_200|>": BEFORE, **words},
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    patch = [4, 2][variant]
+    by = library().Emu3ImageProcessor(min_pixels=256, max_pixels=40 * patch**2, spatial_factor=patch)
+    pictures = draw.pictures([(40, 61), (19, 13)][variant])
+    seen = processed(by, pictures, "pixel_values", "image_sizes")
+    ((height, width),) = seen["image_sizes"].tolist()
+    row = [BOS, *draw.text(2), *[IMAGE] * (height // patch * (width // patch + 1)), AFTER, *draw.text(3)]
+    ids = padded(row) if variant else padded(row, [BOS, *draw.text(4)])
+    return Case(library().Emu3ForConditionalGeneration, config, lambda _: {**ids, **seen}, by, pictures)
 
 
 def janus(variant: int, draw: Draw) -> Case:

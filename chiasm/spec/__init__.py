@@ -8,10 +8,12 @@ decoder (`Causal`), or of two towers that meet (`Match`). Widths are in numbers,
 from __future__ import annotations
 
 from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
+from chiasm.spec.codes import VQ
 from chiasm.spec.connectors import (
     Align,
     Bend,
     Enclose,
+    EndRows,
     JoinTiles,
     Merge,
     Mlp,
@@ -77,6 +79,7 @@ from chiasm.spec.models import (
     CodedMasks,
     Connect,
     Cross,
+    Discrete,
     Edges,
     Encode,
     EncodeText,
@@ -94,6 +97,7 @@ from chiasm.spec.models import (
     Seq2Seq,
     Sight,
     Signal,
+    Sized,
     Splice,
     Writer,
 )
@@ -121,6 +125,7 @@ from chiasm.spec.views import (
 from chiasm.spec.windowed import Coarsened, WindowedViT
 
 __all__ = [
+    "VQ",
     "Activation",
     "AddedPool",
     "Ahead",
@@ -154,6 +159,7 @@ __all__ = [
     "Cross",
     "Declares",
     "Decoder",
+    "Discrete",
     "DynamicNtk",
     "DynamicTiles",
     "Edges",
@@ -163,6 +169,7 @@ __all__ = [
     "EncodeText",
     "Encoder",
     "EncoderDecoder",
+    "EndRows",
     "Everything",
     "Expert",
     "Experts",
@@ -227,6 +234,7 @@ __all__ = [
     "Seq2Seq",
     "Sight",
     "Signal",
+    "Sized",
     "Splice",
     "Step",
     "StepNtk",

@@ -86,10 +86,12 @@ class Block:
     mlp_bias: bool = True
     norms: Literal["before", "both", "after", "inside"] = "before"
     """Where norms stand: before attention and MLP; before and after each, inside the residual; after each sum; or after each
-    inside the residual (EVA2-CLIP-E)."""
+    inside the residual (Swin 2, arXiv:2111.09883; EVA2-CLIP-E)."""
     scores: Scores = Scores()
     qk_norm: Norm | None = None
     """A norm of each head's query and key, before they are turned."""
+    qk_norm_of: Literal["all", "each"] = "all"
+    """Whether all heads share that norm's weights, or each has its own."""
     latent: Latent | None = None
     experts: Experts | None = None
     k_bias: bool = True

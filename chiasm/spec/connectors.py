@@ -173,6 +173,11 @@ class Reader:
     places: Literal["table", "cells"]
 
 
+@dataclass(frozen=True)
+class EndRows:
+    """A token of its own after each row of a picture's codes: none of the encoder's, -1."""
+
+
 Step = (
     Mlp
     | Normed
@@ -190,4 +195,5 @@ Step = (
     | RowsOfTiles
     | Reader
     | Recut
+    | EndRows
 )

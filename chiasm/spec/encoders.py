@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chiasm.spec.block import Block
+from chiasm.spec.codes import VQ
 from chiasm.spec.windowed import Coarsened, WindowedViT
 
 
@@ -212,4 +213,4 @@ class Flat:
         return 3 * self.frames * self.patch**2
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | TiledViT | Precomputed | Flat
+Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | TiledViT | Precomputed | Flat | VQ

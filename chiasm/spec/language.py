@@ -145,6 +145,8 @@ class Decoder:
     """The embedding's and the head's own width, where linear layers lead from it to the blocks and back."""
     logit_cap: float | None = None
     """Logits are bent into (-cap, cap) by tanh."""
+    silent: tuple[tuple[int, int], ...] = ()
+    """Runs of ids (first, how many) whose logits are the lowest number there is: they are read and never written."""
     dense: int = 0
     """The first blocks, that have an MLP where the others have experts."""
     more: int = 0

@@ -35,6 +35,18 @@ class Splice:
 
 
 @dataclass(frozen=True)
+class Discrete(Splice):
+    """As `Splice`, of pictures that are words: what takes the places are ids of the vocabulary, embedded as those of text.
+
+    Code n of the encoder is the n-th id of the `runs` (first, how many), one run after the other; `row_end` is the id that
+    closes a row, where rows are closed.
+    """
+
+    runs: tuple[tuple[int, int], ...] = ()
+    row_end: int | None = None
+
+
+@dataclass(frozen=True)
 class Alone:
     """A picture's visual tokens are a row by themselves, without a word of text: all that a target is written after."""
 
@@ -137,7 +149,18 @@ class RowEnds:
     last: str
 
 
-Marks = Bare | RowColumn | Around | Ahead | Edges | RowEnds
+@dataclass(frozen=True)
+class Sized:
+    """A mark, how many rows and columns of tokens a picture has in figures, another mark, the tokens, two marks after them
+    (Emu3, arXiv:2409.18869)."""
+
+    before: str
+    between: str
+    last: str
+    after: str
+
+
+Marks = Sized | Bare | RowColumn | Around | Ahead | Edges | RowEnds
 
 
 class Looks(Protocol):

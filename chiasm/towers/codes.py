@@ -1,9 +1,64 @@
-"""What convolutional tokenizers of pictures (VQ-GAN, arXiv:2012.09841) share, as data: the tensors of their drawing halves,
-which are carried where a model is asked to see."""
+"""What convolutional tokenizers of pictures (VQ-GAN, arXiv:2012.09841) share, as data: names in files, the words that codes
+are, and the tensors of their drawing halves, which are carried where a model is asked to see."""
 
 from collections.abc import Iterable, Sequence
 
+from chiasm.errors import BadConfig
+from chiasm.layout import Name, Rule
 from chiasm.spec import Carried
+
+RESIDUAL = ("norm1", "conv1", "norm2", "conv2")
+
+
+def residual_keys(theirs: str, ours: str) -> tuple[Rule, ...]:
+    return (
+        *(Name(f"{theirs}.{part}.*", f"{ours}.{part}.*") for part in RESIDUAL),
+        Name(f"{theirs}.nin_shortcut.*", f"{ours}.shortcut.*"),
+    )
+
+
+def pyramid_keys(down: str, middle: str) -> tuple[Rule, ...]:
+    """All of an encoder but its attention and its last convolution."""
+    return (
+        Name("encoder.conv_in.*", "stem.*"),
+        *residual_keys(f"encoder.{down}.*.block.*", "levels.*.residuals.*"),
+        Name(f"encoder.{down}.*.downsample.conv.*", "levels.*.shrink.conv.*"),
+        *residual_keys(f"encoder.{middle}.block_1", "before"),
+        *residual_keys(f"encoder.{middle}.block_2", "after"),
+        Name("encoder.norm_out.*", "norm.*"),
+        Name("encoder.conv_out.*", "leave.*"),
+        Name("quantize.embedding.weight", "codebook.weight"),
+    )
+
+
+def attention_keys(theirs: str, ours: str) -> tuple[Rule, ...]:
+    parts = {"norm": "norm", "q": "q", "k": "k", "v": "v", "proj_out": "out"}
+    return tuple(Name(f"{theirs}.{a}.*", f"{ours}.{b}.*") for a, b in parts.items())
+
+
+ENCODER_KEYS = (
+    *pyramid_keys("down", "mid"),
+    *attention_keys("encoder.down.*.attn.*", "levels.*.attentions.*"),
+    *attention_keys("encoder.mid.attn_1", "attention"),
+    Name("quant_conv.*", "to_code.*"),
+)
+"""The names of the first code that trained one, which most keep."""
+
+
+def runs(ids: dict[int, int], codes: int, where: str) -> tuple[tuple[int, int], ...]:
+    """The ids of codes 0, 1, ... as runs (first, how many). Raises `BadConfig` unless there is one for every code."""
+    if ids.keys() != set(range(codes)):
+        said = f"vocabulary_map names {len(ids)} codes of pictures and the tokenizer has {codes}"
+        raise BadConfig(f"{where}: {said}; one name for each is expected")
+    found: list[tuple[int, int]] = []
+    for code in range(codes):
+        first, count = found[-1] if found else (ids[0], 0)
+        if ids[code] == first + count:
+            found[-1:] = [(first, count + 1)]
+        else:
+            found.append((ids[code], 1))
+    return tuple(found)
+
 
 Tensors = list[tuple[str, tuple[int, ...]]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chiasm.spec import Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, TiledViT, ViT, WindowedViT
+from chiasm.spec import VQ, Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, TiledViT, ViT, WindowedViT
 from chiasm.vision.both import LowAndHigh
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
@@ -11,6 +11,7 @@ from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.tiled import TiledTransformer
 from chiasm.vision.vit import VisionTransformer
+from chiasm.vision.vq import PictureTokenizer
 from chiasm.vision.windowed import WindowedTransformer
 
 Seeing = (
@@ -23,6 +24,7 @@ Seeing = (
     | WindowedTransformer
     | FlatPatches
     | TiledTransformer
+    | PictureTokenizer
 )
 
 
@@ -47,3 +49,5 @@ def encoder(spec: Encoder) -> Seeing:
             return FlatPatches(spec)
         case TiledViT():
             return TiledTransformer(spec)
+        case VQ():
+            return PictureTokenizer(spec)
