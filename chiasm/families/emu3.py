@@ -6,7 +6,6 @@ transformers pads them to one size first, so that there a picture's words depend
 """
 
 from dataclasses import replace
-from math import log2
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Form, Ignored, Layout, Name, Reading, Reshaped, Respelt, Rule, under
@@ -52,7 +51,7 @@ def read_tokenizer(c: Config) -> Reading:
     c.only("num_attention_heads", 1)
     stem, times = c.get("base_channels", 256), c.get("channel_multiplier", (1, 2, 2, 4))
     factor, attends = c.get("temporal_downsample_factor", 4), tuple(c.get("attn_resolutions", (3,)) or ())
-    halvings = int(log2(factor))
+    halvings = factor.bit_length() - 1
     if 2**halvings != factor:
         raise BadConfig(f"{c.path}: temporal_downsample_factor = {factor} is not supported; a power of two is")
     spec = VQ(
