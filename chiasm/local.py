@@ -26,6 +26,7 @@ from chiasm.model import (
     EncodeText,
     MaskDecoder,
     Match,
+    QueryMatch,
     Segment,
     Seq2Seq,
     Writer,
@@ -42,7 +43,7 @@ from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import MultiVector, Sight, TextTower
+from chiasm.spec import Looks, MultiVector, Sight, TextTower
 
 
 class Clock:
@@ -111,7 +112,7 @@ class LocalAssistant(Assistant):
                 return frozenset({"plan", "embed"})
             case Causal() | Seq2Seq():
                 return frozenset({"plan", "generate", "score"})
-            case Match() | Encode() | Bind():
+            case Match() | QueryMatch() | Encode() | Bind():
                 return frozenset({"embed"})
             case Segment():
                 return frozenset({"segment"})
@@ -176,6 +177,8 @@ class LocalAssistant(Assistant):
         match self.model:
             case Causal() if isinstance(self.model.spec.head, MultiVector):
                 return [self._vectors(self.model, item) for item in items]
+            case QueryMatch():
+                return [self._compared(self.model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
             case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | MaskDecoder():
@@ -198,15 +201,25 @@ class LocalAssistant(Assistant):
         plan = planner.plan([[message]], sizes, names=names)
         return model.embed(plan.batch(self._patches(model.spec.sight, opened)).to(self.device))[0]
 
+    def _compared(self, model: QueryMatch, item: object) -> Tensor:
+        """A vector for each query of a picture, one for a text, [T, width]."""
+        if isinstance(item, str) and self.tokenizer is not None:
+            ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
+            return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
+        return model.embed_pictures(self._seen(model.spec, item))[0]
+
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
         if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
             ids = torch.tensor([self._filled(model.spec.text, self.tokenizer, item)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
+        return model.embed_pictures(self._seen(model.spec, item))[0]
+
+    def _seen(self, looks: Looks, item: object) -> Seen:
+        """One picture as a model's encoder is given it."""
         opened = open_picture(cast(Source, item), self.limits)
-        seen = look(model.spec, opened.pixels, 0)
+        seen = look(looks, opened.pixels, 0)
         grids = tuple(view.grid for view, _ in seen)
-        patches = torch.from_numpy(packed(seen)).to(self.device)
-        return model.embed_pictures(Seen(patches, grids, ((opened.width, opened.height),)))[0]
+        return Seen(torch.from_numpy(packed(seen)).to(self.device), grids, ((opened.width, opened.height),))
 
     def _filled(self, tower: TextTower, tokenizer: Tokenizer, text: str) -> list[int]:
         """Ids of a text; up to the last place, where that one stands for the text, pads and all."""

@@ -62,6 +62,7 @@ from chiasm.spec import (
     Pool,
     PoolTime,
     QFormer,
+    QueryMatch,
     Reader,
     Relative,
     Resampler,
@@ -115,6 +116,9 @@ def shrunk(model: Model) -> Model:
                 views: Views = Resize(side, side, centre="even")
                 return replace(model, views=views, encoder=ResNet(4, (1, 2, 1, 1)), pool=pool, text=text)
             return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=pool, text=text)
+        case QueryMatch():
+            views, queries = _views(model.views, 1), _step(model.queries, 32, 32)
+            return replace(model, views=views, encoder=_eye(model.encoder), queries=queries, project=20)
         case Encode():
             return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=_pool(model.pool))
         case Bind():

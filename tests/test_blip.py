@@ -30,6 +30,7 @@ from chiasm.prompt.planner import Planner
 from chiasm.reference.blip import look
 from chiasm.reference.parts import library
 from chiasm.registry import families
+from chiasm.retrieve import index
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Seq2Seq as Seq2SeqSpec
 from chiasm.spec import Splice
@@ -167,27 +168,22 @@ def test_questions_are_put_as_the_paper_puts_them() -> None:
 # --- a folder that is asked -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(
-    params=[("blip2", 0), ("blip2", 1), ("instructblip", 0), ("instructblip", 1)], ids=lambda case: f"{case[0]}-{case[1]}"
-)
-def asked(request: pytest.FixtureRequest, tmp_path: Path, reference: Reference) -> Path:
-    """A folder with weights and tokenizers, its vocabulary cut to the model's."""
-    name, variant = request.param
-    folder = tmp_path / "model"
-    shutil.copytree(reference(name, variant), folder)
+def spoken(folder: Path) -> Path:
+    """The folder with tokenizers of the tiny vocabulary beside its weights."""
     words = {token: k for k, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", *(f"w{n}" for n in range(87)), "<image>"])}
-    made = Tokenizer.from_str(KINDS["word_level"]().to_str())
-    rules = json.loads(made.to_str())
-    rules["model"]["vocab"], rules["added_tokens"] = words, []
-    made = Tokenizer.from_str(json.dumps({**rules, "post_processor": None}))
+    rules = json.loads(KINDS["word_level"]().to_str())
+    rules["model"]["vocab"], rules["added_tokens"], rules["post_processor"] = words, [], None
+    made = Tokenizer.from_str(json.dumps(rules))
     made.add_special_tokens(["<pad>", "<s>", "</s>", "<image>"])
-    saved(folder, fast(made, "<s>", "</s>"))
-    saved(folder / "qformer_tokenizer", fast(made, "<s>", "</s>"))
+    for place in (folder, folder / "qformer_tokenizer"):
+        saved(place, fast(made, "<s>", "</s>"))
     return folder
 
 
-def test_a_folder_answers_and_scores(asked: Path) -> None:
-    model = load(str(asked), dtype="float32", device="cpu")
+@pytest.mark.parametrize(("name", "variant"), [("blip2", 0), ("blip2", 1), ("instructblip", 0), ("instructblip", 1)])
+def test_a_folder_answers_and_scores(name: str, variant: int, tmp_path: Path, reference: Reference) -> None:
+    folder = shutil.copytree(reference(name, variant), tmp_path / "model")
+    model = load(str(spoken(folder)), dtype="float32", device="cpu")
     assert isinstance(model.model, Causal | Seq2Seq)
     assert model.capabilities == {"plan", "generate", "score"}
     picture = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
@@ -196,6 +192,20 @@ def test_a_folder_answers_and_scores(asked: Path) -> None:
     message = (Message("user", (Image(Pillow.fromarray(picture)), Text("w5 w6 w7"))),)
     scores = model.score(Request(message), ["w9", "w9 w10"])
     assert scores[1].logprob < scores[0].logprob < 0 and [score.tokens for score in scores] == [1, 2]
+
+
+def test_the_first_stage_finds_pictures_by_text(tmp_path: Path, reference: Reference) -> None:
+    folder = shutil.copytree(reference("blip2_itm", 3), tmp_path / "model")
+    model = load(str(spoken(folder)), dtype="float32", device="cpu")
+    assert model.capabilities == {"embed"}
+    draw = np.random.default_rng(0)
+    pictures = [Pillow.fromarray(draw.integers(0, 256, (40, 20 + 9 * n, 3), np.uint8)) for n in range(4)]
+    *many, one = model.embed([*pictures, "w5 w6"])
+    assert [tuple(vectors.shape) for vectors in (*many, one)] == [(4, 20)] * 4 + [(1, 20)]
+    hits = index(model, pictures).ask(model, ["w5 w6"])[0]
+    cosines = [float((vectors @ one[0]).max()) for vectors in many]
+    assert [hit.number for hit in hits] == np.argsort(cosines)[::-1].tolist()
+    assert hits[0].cosine == pytest.approx(max(cosines), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["blip2-opt", "blip2-flan-t5", "instructblip-vicuna"])

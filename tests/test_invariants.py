@@ -28,6 +28,7 @@ from chiasm.model import (
     EncodePage,
     EncodeText,
     Match,
+    QueryMatch,
     Segment,
     Seq2Seq,
     Sight,
@@ -172,7 +173,7 @@ def batch_is_single(model: AnyModel) -> None:
     if isinstance(model, Encode | Segment):
         packed_is_unpacked(model)
         return
-    if isinstance(model, Match | Bind):
+    if isinstance(model, Match | QueryMatch | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
         valid = torch.ones_like(ids, dtype=torch.bool)
         together = model.embed_texts(ids, valid)
@@ -325,13 +326,18 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         out = torch.cat([part.flatten() for part in model(seen(model.spec, pictures()))])
     elif isinstance(model, Segment):
         out = torch.cat([part.flatten() for part in outlined(model, pictures())])
-    elif isinstance(model, Match | Bind):
+    elif isinstance(model, Match | QueryMatch | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
         texts = model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
         shown = model.embed_pictures(seen(model.spec, pictures()))
-        out = (
-            model(shown, texts) if isinstance(model, Match) else torch.cat([shown, model.scaled("text", texts), *_felt(model)])
-        )
+        match model:
+            case Match():
+                out = model(shown, texts)
+            case QueryMatch():
+                judged = model.judged(seen(model.spec, pictures()), ids[:, :9], torch.ones_like(ids[:, :9], dtype=torch.bool))
+                out = torch.cat([model(shown, texts).flatten(), judged.flatten()])
+            case Bind():
+                out = torch.cat([shown, model.scaled("text", texts), *_felt(model)])
     elif isinstance(model, EncodeText):
         states = model(*sources(left=False))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []

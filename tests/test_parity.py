@@ -18,7 +18,7 @@ from chiasm.reference.make import record
 from chiasm.registry import families
 
 PAGING = ("layoutlm", "layoutlmv3")
-COMPARING, ENCODING, READING = ("clip", "siglip", "siglip2"), ("vit", "dinov2"), ("text_bert", "text_nomic")
+COMPARING, ENCODING, READING = ("clip", "siglip", "siglip2", "blip2_itm"), ("vit", "dinov2"), ("text_bert", "text_nomic")
 OUTLINING = ("sam",)
 VECTORS = ("colpali",)
 SEEING = (

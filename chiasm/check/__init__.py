@@ -16,13 +16,26 @@ from chiasm import registry
 from chiasm.check.causal import causal, causal_expanded, vectors
 from chiasm.check.codes import codes
 from chiasm.check.connect import connect
-from chiasm.check.encoders import bind, encode, encode_text, match
+from chiasm.check.encoders import bind, encode, encode_text, match, query_match
 from chiasm.check.masks import segment
 from chiasm.check.pages import pages
 from chiasm.check.seq2seq import seq2seq
 from chiasm.check.tools import TOOLS
 from chiasm.errors import UnknownModel
-from chiasm.model import AnyModel, Bind, Causal, Connect, Encode, EncodePage, EncodeText, MaskDecoder, Match, Segment, Seq2Seq
+from chiasm.model import (
+    AnyModel,
+    Bind,
+    Causal,
+    Connect,
+    Encode,
+    EncodePage,
+    EncodeText,
+    MaskDecoder,
+    Match,
+    QueryMatch,
+    Segment,
+    Seq2Seq,
+)
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.spec import MultiVector
@@ -117,6 +130,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
     match model:
         case Match():
             return match(model, given)
+        case QueryMatch():
+            return query_match(model, given, meta, config)
         case Encode():
             return encode(model, given)
         case Bind():

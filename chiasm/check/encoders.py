@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from chiasm.geometry import Size, views
 from chiasm.heads.contrastive import unit
-from chiasm.model import Bind, Encode, EncodeText, Match
+from chiasm.model import Bind, Encode, EncodeText, Match, QueryMatch
 from chiasm.model import Sight as Seen
 from chiasm.reference.given import Given, cut
 from chiasm.spec import ClsProject, Looks, Resize
@@ -21,6 +23,23 @@ def match(model: Match, given: Given) -> dict[str, Tensor]:
         got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
         got["logits_per_image"] = got["logits_per_text"].T.contiguous()
         got["scale"] = model.logits.scale.exp()
+    return got
+
+
+def query_match(model: QueryMatch, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
+    """In the reference's own frame: where the config names a placeholder, each row begins with one for every query."""
+    shown = given.shown(model.spec)
+    count = model.spec.queries.queries if config.get("image_token_index") is not None else 0
+    ids_BT, valid_BT = given["input_ids"][:, count:], given.valid_BT[:, count:]
+    seen = None if shown is None else Seen(shown.patches_PK, shown.grids, shown.sizes)
+    if meta.get("fwd_kw", {}).get("use_image_text_matching_head") and seen is not None:
+        judged = model.judged(seen, ids_BT, valid_BT, given.valid_BT[:, :count] if count else None)
+        return {"logits_per_image": judged, "logits_per_text": judged.T.contiguous()}
+    got = {"text_embeds": model.embed_texts(ids_BT, valid_BT)}
+    if seen is not None:
+        got["image_embeds"] = model.embed_pictures(seen)
+        got["logits_per_text"] = model(got["image_embeds"], got["text_embeds"])
+        got["logits_per_image"] = got["logits_per_text"].T.contiguous()
     return got
 
 

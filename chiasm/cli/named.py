@@ -20,6 +20,7 @@ from chiasm.spec import (
     Learned,
     Match,
     Model,
+    QueryMatch,
     Segment,
     Seq2Seq,
     Writer,
@@ -67,7 +68,7 @@ def writes(name: str, model: Model) -> Writer:
     match model:
         case Causal() | Seq2Seq():
             return model
-        case Match():
+        case Match() | QueryMatch():
             does = "compares pictures with texts"
         case Encode() | Bind():
             does = "makes vectors of what it is shown"

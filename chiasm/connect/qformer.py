@@ -75,23 +75,37 @@ class QueryTransformer(nn.Module):
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None, hint: Hint | None) -> Tensor:
         """Tokens of views along a route; `hint` is the text of each of the views."""
-        index_BS = index_VM[:: self.spec.queries + self.spec.added]
-        return self.ask(x_VD[index_BS.clamp(min=0)], index_BS >= 0, hint).flatten(0, 1)
+        return self.ask(*self.views(x_VD, index_VM), hint).flatten(0, 1)
 
-    def ask(self, view_BSE: Tensor, seen_BS: Tensor, hint: Hint | None) -> Tensor:
-        """What the queries make of views, [B, G, D], with a text for each of them or without any."""
+    def views(self, x_VD: Tensor, index_VM: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens view by view, [B, S, E], and which of them are there, [B, S]."""
+        index_BS = index_VM[:: self.spec.queries + self.spec.added]
+        return x_VD[index_BS.clamp(min=0)], index_BS >= 0
+
+    def ask(self, view_BSE: Tensor, seen_BS: Tensor, hint: Hint | None, felt_BG: Tensor | None = None) -> Tensor:
+        """What the queries make of views, [B, G, D], with a text for each of them or without any. Where there is a text,
+        `felt_BG` may hide queries from it and from one another."""
         asks_GD = torch.cat([self.queries, self.added]) if self.spec.added else self.queries
         x_BTD = asks_GD.expand(len(view_BSE), -1, -1)
         mask: Mask = "full"
         if hint is not None:
             x_BTD = torch.cat([x_BTD, self._embedded(hint.ids_IT)], 1)
-            there_BT = torch.cat([hint.valid_IT.new_ones(x_BTD.shape[0], len(asks_GD)), hint.valid_IT], 1)
+            felt_BG = hint.valid_IT.new_ones(len(x_BTD), len(asks_GD)) if felt_BG is None else felt_BG
+            there_BT = torch.cat([felt_BG, hint.valid_IT], 1)
             mask = there_BT[:, None, None].expand(-1, 1, x_BTD.shape[1], -1)
         seen: Mask = "full" if bool(seen_BS.all()) else seen_BS[:, None, None].expand(-1, 1, len(asks_GD), -1)
         x_BTD = self.embed_norm(x_BTD)
         for block in self.blocks:
             x_BTD = block(x_BTD, mask, len(asks_GD), view_BSE, seen)
         return x_BTD[:, : len(asks_GD)]
+
+    def tell(self, hint: Hint) -> Tensor:
+        """What the blocks make of texts by themselves, [B, T, D]."""
+        x_BTD = self.embed_norm(self._embedded(hint.ids_IT))
+        mask: Mask = hint.valid_IT[:, None, None].expand(-1, 1, x_BTD.shape[1], -1)
+        for block in self.blocks:
+            x_BTD = block(x_BTD, mask, 0, x_BTD, "full")
+        return x_BTD
 
     def _embedded(self, ids_BT: Tensor) -> Tensor:
         """Words with their places, counted from the first of them. Raises `Overflow` for more than there are places."""

@@ -18,18 +18,19 @@ from chiasm.model.connect import Connect
 from chiasm.model.encode import Encode, EncodeText
 from chiasm.model.match import Match
 from chiasm.model.page import EncodePage
+from chiasm.model.query_match import QueryMatch
 from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
     "AnyModel", "Asks", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodePage", "EncodeText", "MaskDecoder",
-    "Match", "Segment", "Seq2Seq", "Sight", "Words", "Writer", "assemble", "blank", "parameters", "prepare",
+    "Match", "QueryMatch", "Segment", "Seq2Seq", "Sight", "Words", "Writer", "assemble", "blank", "parameters", "prepare",
 ]  # fmt: skip
 
 Writer = Causal | Seq2Seq
 """Models that write."""
 
-AnyModel = Causal | Match | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | MaskDecoder
+AnyModel = Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | MaskDecoder
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -39,6 +40,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return Causal(spec)
         case specs.Match():
             return Match(spec)
+        case specs.QueryMatch():
+            return QueryMatch(spec)
         case specs.Encode():
             return Encode(spec)
         case specs.Bind():

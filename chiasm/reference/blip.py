@@ -68,3 +68,19 @@ def instructblip(variant: int, draw: Draw) -> Case:
     heard = {"qformer_input_ids": told["input_ids"], "qformer_attention_mask": told["attention_mask"]}
     inputs = {**ids, **heard, **target, **processed(by, pictures, "pixel_values")}
     return Case(library().InstructBlipForConditionalGeneration, config, lambda _: inputs, by, pictures)
+
+
+def blip2_itm(variant: int, draw: Draw) -> Case:
+    """0: the judge, 1: vectors, rows led by placeholders; 2: the judge, 3: vectors, rows of text alone."""
+    led, judges = variant < 2, variant % 2 == 0
+    config = library().Blip2Config(
+        vision_config=eye(), qformer_config=queries(use_qformer_text_input=True), text_config=opt().to_dict(),
+        num_query_tokens=4, image_token_index=IMAGE if led else None, image_text_hidden_size=20,
+    )  # fmt: skip
+    by, pictures = look(), draw.pictures((40, 61), (55, 30))
+    one = [IMAGE] * 4 if led else []
+    ids = padded([*one, BOS, *draw.text(5)], [*one, BOS, *draw.text(3)], left=False)
+    inputs = {**ids, **processed(by, pictures, "pixel_values")}
+    options = (("use_image_text_matching_head", judges),)
+    case = library().Blip2ForImageTextRetrieval
+    return Case(case, config, lambda _: inputs, by, pictures, writes=False, options=options)

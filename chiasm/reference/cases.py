@@ -73,6 +73,7 @@ REFERENCES = {
     "idefics": Reference(crossed.idefics, 2),
     "llava_next_video": Reference(tiled.next_video, 2),
     "blip2": Reference(blip.blip2, 3),
+    "blip2_itm": Reference(blip.blip2_itm, 4),
     "instructblip": Reference(blip.instructblip, 2),
     "video_llava": Reference(tiled.video_llava, 2),
     "paligemma": Reference(prefix.paligemma, 3),
@@ -98,6 +99,7 @@ class Proof:
 PROOFS = {
     "blip2-opt": Proof(("blip2",)),
     "blip2-flan-t5": Proof(("blip2",)),
+    "blip2-itm": Proof(("blip2_itm",)),
     "instructblip-vicuna": Proof(("instructblip",)),
     "instructblip-flan-t5": Proof(("instructblip",)),
     "smollm2": Proof(("text_llama", "text_mistral", "text_qwen2")),

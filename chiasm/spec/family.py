@@ -18,6 +18,7 @@ from chiasm.spec.models import (
     EncodeText,
     Match,
     Model,
+    QueryMatch,
     Segment,
     Seq2Seq,
     Sight,
@@ -57,7 +58,7 @@ class Family:
     @property
     def kind(self) -> str:
         match self.model:
-            case Match() | Bind():
+            case Match() | QueryMatch() | Bind():
                 return "contrastive"
             case Encode():
                 return "encoder"

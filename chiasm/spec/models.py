@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 from chiasm.spec.block import Block
-from chiasm.spec.connectors import Step
+from chiasm.spec.connectors import QFormer, Step
 from chiasm.spec.encoders import Encoder, ViT
 from chiasm.spec.heads import Head
 from chiasm.spec.language import Bidirectional, Declares, Decoder, EncoderDecoder, TextTower
@@ -242,6 +242,18 @@ class Match:
 
 
 @dataclass(frozen=True)
+class QueryMatch:
+    """Pictures as one vector for each query of a Q-Former, texts as one by the same blocks, and a judge that reads both at once
+    (BLIP-2's first stage, arXiv:2301.12597). The best of a picture's vectors is compared."""
+
+    views: Views
+    pixels: Pixels
+    encoder: ViT
+    queries: QFormer
+    project: int
+
+
+@dataclass(frozen=True)
 class Encode:
     """An encoder by itself: features of a picture's cells, and one vector a picture."""
 
@@ -345,4 +357,4 @@ class Segment:
     masks: MaskDecoder
 
 
-Model = Causal | Match | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | CodedMasks
+Model = Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | CodedMasks
