@@ -13,14 +13,24 @@ from tokenizers import AddedToken, Tokenizer
 
 from chiasm.prompt.planner import Planner
 from chiasm.reference.parts import clip_processor, library, processor
-from chiasm.spec import Causal
+from chiasm.spec import Causal, Splice
 from chiasm.weights.read import describe
 
 POINTS = [[30, 60], [60, 30], [60, 60], [90, 30], [30, 90]]
 ROWS = tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
 MARKS = ("<fake_token_around_image>", "<end_of_utterance>", "<global-img>", *ROWS)
-MORE = ("<IMG_CONTEXT>", "<img>", "</img>", "<video>", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
-PLACEHOLDERS = {"qwen2_vl": "<|image_pad|>", "internvl": "<IMG_CONTEXT>", "pixtral": "[IMG]"}
+MORE = (
+    "<|image|>",
+    "<|python_tag|>",
+    "<IMG_CONTEXT>",
+    "<img>",
+    "</img>",
+    "<video>",
+    "[IMG]",
+    "[IMG_BREAK]",
+    "[IMG_END]",
+)
+PLACEHOLDERS = {"mllama": "<|image|>", "qwen2_vl": "<|image_pad|>", "internvl": "<IMG_CONTEXT>", "pixtral": "[IMG]"}
 """Of those that do not say <image>."""
 QWEN = ("<|vision_start|>", "<|image_pad|>", "<|video_pad|>", "<|vision_end|>")
 TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {"words": word_level, "bytes": byte_level}
@@ -45,15 +55,17 @@ def pair(name: str, tokens: str, folder: Path, reference: Callable[..., Path]) -
     backend = Tokenizer.from_str(TOKENIZERS[tokens]().to_str())
     backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in (*MARKS, *QWEN, *MORE)])
     tokenizer = library().PreTrainedTokenizerFast(tokenizer_object=backend, **NAMED)
-    built, sign = BUILDERS[name](tokenizer)
+    built, sign = {**BUILDERS, **CROSSED}[name](tokenizer)
     tokenizer.save_pretrained(folder)
-    (folder / "chat_template.jinja").write_text(template(sign))
+    (folder / "chat_template.jinja").write_text(template(sign) if name in BUILDERS else "{{ bos_token }}" + template(sign))
     model = describe(reference(name, 0)).model
     assert isinstance(model, Causal) and model.sight is not None
     image = tokenizer.convert_tokens_to_ids(PLACEHOLDERS.get(name, "<image>"))
     video = tokenizer.convert_tokens_to_ids("<|video_pad|>" if name.startswith("qwen") else "<video>")
-    video = None if model.sight.fusion.video is None else video
-    sight = replace(model.sight, fusion=replace(model.sight.fusion, image=image, video=video))
+    fusion = replace(model.sight.fusion, image=image)
+    if isinstance(fusion, Splice):
+        fusion = replace(fusion, video=None if fusion.video is None else video)
+    sight = replace(model.sight, fusion=fusion)
     decoder = replace(model.decoder, vocab=len(tokenizer), context=100_000)
     return Pair(built, Planner.from_folder(Causal(decoder, sight), folder), sign)
 
@@ -166,3 +178,30 @@ BUILDERS: dict[str, Callable[[Any], tuple[Any, str]]] = {
     "pixtral": _pixtral,
     "idefics2": _idefics2,
 }
+
+
+def _mllama(tokenizer: Any) -> tuple[Any, str]:
+    by = processor("mllama", "Mllama", size={"height": 28, "width": 28}, max_image_tiles=4)
+    return library().MllamaProcessor(by, tokenizer), "<|image|>"
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Idefics's processor, which is given texts and pictures in a list."""
+
+    processor: Any
+
+    def __call__(self, images: list[Any], text: str, return_tensors: str) -> Any:
+        queue = iter(images)
+        parts = [part for part in re.split("(<image>)", text.removeprefix("<s>")) if part]
+        shown = [next(queue) if part == "<image>" else part for part in parts]
+        return self.processor(text=shown, return_tensors=return_tensors)
+
+
+def _idefics(tokenizer: Any) -> tuple[Any, str]:
+    by = processor("idefics", "Idefics", image_size=30)
+    return Pieces(library().IdeficsProcessor(by, tokenizer, image_size=30)), "<image>"
+
+
+CROSSED: dict[str, Callable[[Any], tuple[Any, str]]] = {"mllama": _mllama, "idefics": _idefics}
+"""Those whose pictures take one place each."""

@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from sizes import FEW, SIZES
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Scale, Size, View, best_pinpoint, covering, native_size, nearest_grid, views
+from chiasm.geometry import Scale, Size, View, best_pinpoint, covering, native_size, nearest_grid, tilings, views
 from chiasm.model import Causal, Match, Sight
 from chiasm.pixels.views import look, packed
-from chiasm.place import Box, Grid, unpadded
+from chiasm.place import Box, Grid, tiling, unpadded
 from chiasm.prompt.plan import Clip, Count, count, lay
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
@@ -106,6 +106,20 @@ def test_qwen_table(setting: str) -> None:
                 native_size(QWEN[setting], size)
         else:
             assert native_size(QWEN[setting], size) == (wanted["h"], wanted["w"])
+
+
+def test_canvas_table() -> None:
+    """Sizes and tiles, and the number that the encoder gives a tiling; only tiles that show something are counted."""
+    model = spec("llama-3.2-vision")
+    numbers = {shape: number for number, shape in enumerate(tilings(4), 1)}
+    for case in table("mllama_canvas"):
+        width, height, tiles = case["w"], case["h"], tuple(case["tiles"])
+        seen = made(model, width, height)
+        scale = seen[0].strokes[0]
+        assert isinstance(scale, Scale) and [scale.height, scale.width] == case["resized"]
+        assert tiling([view.grid for view in seen]) == tiles
+        assert numbers[tiles] == case["id"]
+        assert visual(model, width, height) == 1601 * tiles[0] * tiles[1]
 
 
 @pytest.mark.parametrize("most", [6, 12, 24])

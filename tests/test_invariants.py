@@ -451,6 +451,7 @@ BY_KIND = {
     "prefix": {},
     "visual seq2seq": {},
     "cross-attention": {},
+    "visual expert": {},
     "vectors": {"cached_is_uncached": "makes a vector of every position: it writes nothing, and its prompt is all of a row"},
     "text encoder": dict.fromkeys(
         (

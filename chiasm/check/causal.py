@@ -19,12 +19,12 @@ from chiasm.place import canvases
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given, Shown, blank
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, Cross, DynamicTiles, Reader, Resize, Sight, Splice, override
+from chiasm.spec import ByKind, Cross, DynamicTiles, Enclose, Expert, Reader, Resize, Sight, Splice, override
 from chiasm.spec import Causal as Spec
 
 
 def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
-    plan, patches = _planned(model, given, given.rows)
+    plan, patches = _planned(model, given, _typed(model, given).rows)
     got, batch = _read(model, plan, patches)
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
@@ -33,6 +33,19 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
         new = greedy(model, batch, meta["generate"]["new_tokens"], out)
         got["generated"] = new if meta["generate"]["returns"] == "new" else torch.cat([given["input_ids"], new], 1)
     return got
+
+
+VISUAL = -1
+"""The id of positions that are given as visual by their type: whatever stands there in a folder may also stand elsewhere."""
+
+
+def _typed(model: Causal, given: Given) -> Given:
+    """Ids with a placeholder of their own, where types say which positions are visual."""
+    sight = model.spec.sight
+    if sight is None or not isinstance(sight.fusion, Expert) or "token_type_ids" not in given:
+        return given
+    ids_BT = given["input_ids"].masked_fill(given["token_type_ids"] == 1, VISUAL)
+    return Given(given.path, {**given.tensors, "input_ids": ids_BT})
 
 
 def _passed_over(meta: dict[str, Any], vocab: int) -> range:
@@ -73,6 +86,8 @@ def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tupl
     if sight is None or shown is None:
         return Plan.from_ids(model.spec, rows, prompts=prompts), None
     spec = replace(model.spec, sight=replace(sight, views=shown.views))
+    if isinstance(sight.fusion, Expert) and "token_type_ids" in given:
+        spec = override(spec, {"sight.fusion.image": VISUAL})
     if isinstance(sight.fusion, Cross):
         fusion = opened(sight.fusion, given)
         shown = filled_up(sight, fusion, rows, shown)
@@ -140,7 +155,7 @@ def _visual(model: Causal, plan: Plan, visual: Visual) -> dict[str, Tensor]:
 def _by_view(spec: Spec) -> bool:
     """Whether the reference keeps the tokens of views apart."""
     assert spec.sight is not None
-    read = any(isinstance(step, Reader) for step in spec.sight.connector)
+    read = any(isinstance(step, Reader | Enclose) for step in spec.sight.connector)
     whole = (isinstance(spec.sight.views, Resize) and spec.prompt == "full") or read
     return whole or isinstance(spec.sight.views, DynamicTiles) or isinstance(spec.sight.encoder, ByKind)
 

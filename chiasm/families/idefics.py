@@ -123,10 +123,10 @@ def keys(spec: Decoder, fusion: Cross) -> tuple[Rule, ...]:
 LAYOUTS = (Layout("idefics", read),)
 
 CHAT = (
-    "{% for message in messages %}{{ message['role'].capitalize() + ':' }}"
+    "{{ bos_token }}{% for message in messages %}{{ message['role'].capitalize() + ':' }}"
     "{% for content in message['content'] %}{% if content['type'] == 'image' %}{{ '<image>' }}"
-    "{% elif content['type'] == 'text' %}{{ ' ' + content['text'] }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+    "{% elif content['type'] == 'text' %}{{ (' ' if loop.first else '') + content['text'] }}{% endif %}{% endfor %}"
+    "<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 
 EYE = ViT(

@@ -119,7 +119,7 @@ class Planner:
 
     def placeholder(self) -> str:
         """The control token whose id the model's fusion replaces by visual tokens."""
-        assert self.spec.sight is not None and isinstance(self.spec.sight.fusion, Splice)
+        assert self.spec.sight is not None and not isinstance(self.spec.sight.fusion, Alone)
         wanted = self.spec.sight.fusion.image
         for token, number in self.tokenizer.added.items():
             if number == wanted:

@@ -151,6 +151,8 @@ PROOFS = {
     "layoutlmv3": Proof(("layoutlmv3",)),
     "llama-3.2-vision": Proof(("mllama",)),
     "idefics": Proof(("idefics",)),
+    "cogvlm": Proof(recorded=("cogvlm-0",)),
+    "cogvlm2": Proof(recorded=("cogvlm-0",)),
     "idefics2": Proof(("idefics2",)),
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),

@@ -52,6 +52,7 @@ DIALECTS = {
     "open_clip_config": OPEN_CLIP,
     "timm_eva": Dialect({"x": "pixel_values"}, {"pooler_output": "out"}),
     "qwen": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
+    "cogvlm": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
     "nomic_vision": Dialect({}, {"last_hidden_state": "trunk", "image_embeds": "embedding"}),
 }
 """By layout."""

@@ -16,6 +16,7 @@ from chiasm.spec.models import (
     Cross,
     Encode,
     EncodeText,
+    Expert,
     Match,
     Model,
     QueryMatch,
@@ -82,6 +83,8 @@ class Family:
                 return "text"
             case Causal(sight=Sight(fusion=Cross())):
                 return "cross-attention"
+            case Causal(sight=Sight(fusion=Expert())):
+                return "visual expert"
             case Causal():
                 return "prefix"
 

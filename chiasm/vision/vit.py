@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.layers.attention import Spans
-from chiasm.layers.block import TransformerBlock
+from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, axial_turn, still
 from chiasm.place import Grid, Laid, encoded, raster
@@ -58,7 +58,7 @@ class VisionTransformer(nn.Module):
                 pass
         if spec.pre_norm:
             self.pre_norm = norm(block.norm, width)
-        self.blocks = nn.ModuleList(TransformerBlock(block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(transformer_block(block) for _ in range(spec.depth))
         if spec.post_norm != "none":
             self.post_norm = norm(block.norm, width)
 
