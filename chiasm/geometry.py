@@ -16,6 +16,7 @@ from chiasm.spec import (
     Both,
     Bounded,
     Budget,
+    Candidates,
     Canvas,
     Corner,
     CoverTiles,
@@ -97,10 +98,11 @@ class View:
 
 @dataclass(frozen=True)
 class Size:
-    """An upright picture's size in pixels."""
+    """An upright picture's size in pixels; `beside` is how many others its conversation shows."""
 
     width: int
     height: int
+    beside: int = 0
 
 
 def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
@@ -133,6 +135,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = [_fitted(spec, size, encoder.patch)]
         case CoverTiles():
             return _cover_tiles(spec, pixels, encoder, size, item)
+        case Candidates():
+            strokes = _candidates(spec, pixels, size)
         case LowHigh():
             return _low_high(spec, pixels, encoder, size, item)
     return tuple(_view(s, encoder.patch, pixels, size, item) for s in strokes)
@@ -240,7 +244,7 @@ def _into(high: int, wide: int, size: Size) -> tuple[Stroke, ...]:
     return Scale(height, width), Pad((high - height) // 2, (wide - width) // 2, high, wide)
 
 
-def best_pinpoint(spec: Pinpoints, size: Size) -> tuple[int, int]:
+def best_pinpoint(spec: Pinpoints | Candidates, size: Size) -> tuple[int, int]:
     """The (height, width) that keeps most of the picture's own pixels, then wastes least; the first among equals."""
     best, most, least = (0, 0), 0, math.inf
     for high, wide in spec.grids:
@@ -439,6 +443,29 @@ def _letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...
     side = max(height, width)
     red, green, blue = (int(mean * 255) for mean in pixels.mean)
     return scale, Pad((side - height) // 2, (side - width) // 2, side, side, (red, green, blue))
+
+
+def _candidates(spec: Candidates, pixels: Pixels, size: Size) -> list[tuple[Stroke, ...]]:
+    whole = _contained(spec.tile, spec.tile, pixels, size)
+    high, wide = (spec.tile, spec.tile) if size.beside + 1 > spec.most else best_pinpoint(spec, size)
+    canvas = _contained(high, wide, pixels, size)
+    return [whole, *((*canvas, crop) for crop in _tiles(high, wide, spec.tile))]
+
+
+def _contained(high: int, wide: int, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
+    """The picture as large as it may be in the middle of a canvas in the colour of the mean, rounded as Pillow rounds."""
+    height, width = high, wide
+    if size.width / size.height > wide / high:
+        height = round(size.height / size.width * wide)
+    elif size.width / size.height < wide / high:
+        width = round(size.width / size.height * high)
+    if min(height, width) < 1:
+        raise BadPicture(_too_thin(size))
+    if (height, width) == (high, wide):
+        return (Scale(high, wide),)
+    red, green, blue = (int(mean * 255) for mean in pixels.mean)
+    top, left = round((high - height) * 0.5), round((wide - width) * 0.5)
+    return Scale(height, width), Pad(top, left, high, wide, (red, green, blue))
 
 
 def _low_high(spec: LowHigh, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, View]:

@@ -16,7 +16,7 @@ from chiasm.local import LocalAssistant
 from chiasm.model import Causal as Writer
 from chiasm.model import prepare
 from chiasm.prompt.chat import ChatTemplate
-from chiasm.prompt.planner import Planner, hinter, seeing
+from chiasm.prompt.planner import Planner, hinter, seeing, settled
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Causal, Seq2Seq, Splice
 from chiasm.weights.files import TensorFiles, read_json
@@ -47,7 +47,10 @@ def open_model(name: str | None = None) -> Opened:
     folder = DEFAULT if name is None else _folder(name)
     described = describe(folder)
     title = "chiasm-default" if name is None else name
-    return Opened(title, described, planner_of(described) if isinstance(described.model, Causal | Seq2Seq) else None)
+    if not isinstance(described.model, Causal | Seq2Seq):
+        return Opened(title, described, None)
+    planner = planner_of(described)
+    return Opened(title, replace(described, model=planner.spec), planner)
 
 
 def _folder(name: str) -> Path:
@@ -81,7 +84,7 @@ def planner_of(described: Described) -> Planner:
     template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
-    return Planner(described.model, tokenizer, replace(template, special=tokenizer.special), hinter(home))
+    return Planner(settled(described.model, tokenizer), tokenizer, replace(template, special=tokenizer.special), hinter(home))
 
 
 def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") -> LocalAssistant:

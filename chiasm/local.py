@@ -38,7 +38,7 @@ from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import Image, Message, Text, pictures_of
-from chiasm.prompt.plan import Plan
+from chiasm.prompt.plan import Item, Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
@@ -132,7 +132,7 @@ class LocalAssistant(Assistant):
         opened = [open_picture(picture, self.limits) for picture in _pictures(requests)]
         sizes = [Size(picture.width, picture.height) for picture in opened]
         plan = self._fitting(planner, requests, sizes, [picture.name for picture in opened])
-        batch = plan.batch(self._patches(model.spec.sight, opened)).to(self.device)
+        batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
         clock.ends("open")
         if isinstance(batch.sight, Seen):
             with torch.inference_mode():
@@ -167,7 +167,7 @@ class LocalAssistant(Assistant):
         opened = [open_picture(picture, self.limits) for picture in _pictures([request])]
         sizes = [Size(picture.width, picture.height) for picture in opened]
         plan = planner.plan([request.messages], sizes, names=[picture.name for picture in opened])
-        batch = plan.batch(self._patches(model.spec.sight, opened)).to(self.device)
+        batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
         candidates = [planner.tokenizer.encode(option) for option in options]
         found = score(model, batch, [candidates])[0]
         return [Score(option, one.total, len(one.logprobs)) for option, one in zip(options, found, strict=True)]
@@ -199,7 +199,7 @@ class LocalAssistant(Assistant):
         message = Message("user", (Text(item) if isinstance(item, str) else Image(0),))
         sizes, names = [Size(picture.width, picture.height) for picture in opened], [picture.name for picture in opened]
         plan = planner.plan([[message]], sizes, names=names)
-        return model.embed(plan.batch(self._patches(model.spec.sight, opened)).to(self.device))[0]
+        return model.embed(plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device))[0]
 
     def _compared(self, model: QueryMatch, item: object) -> Tensor:
         """A vector for each query of a picture, one for a text, [T, width]."""
@@ -254,10 +254,12 @@ class LocalAssistant(Assistant):
         plan.fits(max(request.max_tokens for request in requests))
         return plan
 
-    def _patches(self, sight: Sight | None, opened: Sequence[Picture]) -> Tensor | None:
+    def _patches(self, sight: Sight | None, opened: Sequence[Picture], items: Sequence[Item]) -> Tensor | None:
         if sight is None or not opened:
             return None
-        return torch.from_numpy(packed([view for n, picture in enumerate(opened) for view in look(sight, picture.pixels, n)]))
+        beside = [item.beside if isinstance(item, Size) else 0 for item in items]
+        shown = (look(sight, picture.pixels, n, beside[n]) for n, picture in enumerate(opened))
+        return torch.from_numpy(packed([view for views in shown for view in views]))
 
     def _sampling(self, planner: Planner, requests: Sequence[Request]) -> Sampling:
         """The first request's way of sampling or the folder's own, ended by the tokenizer's end of sequence as well."""

@@ -240,8 +240,8 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
         case Enclose():
             return _enclose(laid)
-        case Merge(side):
-            return _merge(side, laid)
+        case Merge():
+            return _merge(step, laid)
         case JoinTiles(keeps):
             return _join(step, laid, [None] * len(sizes) if keeps == "canvas" else sizes)
         case PoolClips():
@@ -320,18 +320,20 @@ def _enclose(laid: Laid) -> Route:
     return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), laid.grids))
 
 
-def _merge(side: int, laid: Laid) -> Route:
-    indices, places, grids, start = [], [], [], 0
+def _merge(step: Merge, laid: Laid) -> Route:
+    indices, places, grids, start, side = [], [], [], 0, step.side
     for number, grid in enumerate(laid.grids):
-        if grid.h % side or grid.w % side:
+        if step.odd == "refused" and (grid.h % side or grid.w % side):
             message = (
                 f"a grid of {grid.h} x {grid.w} patches cannot be merged {side} by {side}: "
                 "choose a resolution whose patches divide evenly"
             )
             raise BadPicture(message)
-        small = replace(grid, h=grid.h // side, w=grid.w // side)
-        cells = start + np.arange(grid.cells, dtype=np.int64)
-        blocks = cells.reshape(grid.t, small.h, side, small.w, side).transpose(0, 1, 3, 2, 4)
+        high, wide = -(-grid.h // side), -(-grid.w // side)
+        small = replace(grid, h=high, w=wide, box=_reached(grid, high * side, wide * side))
+        cells = (start + np.arange(grid.cells, dtype=np.int64)).reshape(grid.t, grid.h, grid.w)
+        filled = np.pad(cells, ((0, 0), (0, high * side - grid.h), (0, wide * side - grid.w)), constant_values=NEWLINE)
+        blocks = filled.reshape(grid.t, small.h, side, small.w, side).transpose(0, 1, 3, 2, 4)
         indices.append(blocks.reshape(-1, side * side))
         t, y, x = np.indices((small.t, small.h, small.w), np.int64).reshape(3, -1)
         places.append(np.stack([np.full_like(t, number), t, y, x], 1))
@@ -340,6 +342,14 @@ def _merge(side: int, laid: Laid) -> Route:
     if not grids:
         return Route(np.zeros((0, side * side), np.int64), laid)
     return Route(np.concatenate(indices), Laid(np.concatenate(places), tuple(grids)))
+
+
+def _reached(grid: Grid, high: int, wide: int) -> Box:
+    """What `high` x `wide` cells of a grid's own size show from its corner on."""
+    box = grid.box
+    x1 = box.x1 if wide == grid.w else box.x0 + (box.x1 - box.x0) / grid.w * wide
+    y1 = box.y1 if high == grid.h else box.y0 + (box.y1 - box.y0) / grid.h * high
+    return replace(box, x1=x1, y1=y1)
 
 
 def _pool_clips(step: PoolClips, laid: Laid) -> Route:

@@ -17,6 +17,7 @@ from chiasm.spec import (
     Buckets,
     Budget,
     ByKind,
+    Candidates,
     Canvas,
     Carried,
     Causal,
@@ -323,6 +324,8 @@ def _views(views: Views, merged: int) -> Views:
             return Fitted(2 * TILE, 3 * TILE)
         case CoverTiles():
             return CoverTiles(TILE, 4)
+        case Candidates(tile, grids):
+            return Candidates(TILE, tuple((high // tile * TILE, wide // tile * TILE) for high, wide in grids))
         case LowHigh():
             return LowHigh(TILE, Letterbox(TILE + CELLS, PATCH), views.pixels)
         case Budget():

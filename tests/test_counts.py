@@ -22,7 +22,20 @@ from chiasm.place import Box, Grid, tiling, unpadded
 from chiasm.prompt.plan import Clip, Count, count, lay
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
-from chiasm.spec import VQ, CoverTiles, DynamicTiles, Fitted, Flat, Longest, Native, Pinpoints, Pixels, TileGrid, ViT
+from chiasm.spec import (
+    VQ,
+    Candidates,
+    CoverTiles,
+    DynamicTiles,
+    Fitted,
+    Flat,
+    Longest,
+    Native,
+    Pinpoints,
+    Pixels,
+    TileGrid,
+    ViT,
+)
 from chiasm.spec import Causal as CausalSpec
 from chiasm.weights.read import describe, load_model
 
@@ -59,6 +72,18 @@ def test_llava_next_table() -> None:
         assert list(best_pinpoint(points, size)[::-1]) == case["best"]
         assert len(lay(model, [size])[0]) == case["tiles"]
         assert count(model, size) == Count(case["tokens"], 0)
+
+
+def test_deepseek_vl2_table() -> None:
+    model = spec("deepseek-vl2")
+    assert model.sight is not None and isinstance(model.sight.views, Candidates)
+    for case in table("deepseek_vl2"):
+        size = Size(case["w"], case["h"])
+        high, wide = best_pinpoint(model.sight.views, size)
+        assert [wide, high] == case["best"] and [wide // 384, high // 384] == case["tiles"]
+        assert len(lay(model, [size])[0]) == case["n_views"]
+        assert count(model, size) == Count(case["tokens"], 0)
+        assert count(model, replace(size, beside=2)) == Count(14 * 15 + 1 + 14 * 15, 0)
 
 
 def test_unpad_table() -> None:

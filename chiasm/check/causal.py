@@ -24,6 +24,9 @@ from chiasm.spec import Causal as Spec
 
 
 def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    sight = model.spec.sight
+    if sight is not None and isinstance(sight.fusion, Splice):
+        given = given.marked(sight.fusion.image)
     plan, patches = _planned(model, given, _typed(model, given).rows)
     got, batch = _read(model, plan, patches)
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)

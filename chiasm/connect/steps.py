@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from chiasm.connect.qformer import Hint, QueryTransformer
 from chiasm.connect.reader import ReaderStep
@@ -96,9 +97,12 @@ class RecutStep(nn.Module):
 
 
 class MergeStep(nn.Module):
-    """Joins the tokens of each route by width."""
+    """Joins the tokens of each route by width, zeros where it has none."""
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
+        if bool((index_VM < 0).any()):
+            # The last row is what an index of -1 finds.
+            x_VD = F.pad(x_VD, (0, 0, 0, 1))
         return x_VD[index_VM].flatten(1)
 
 

@@ -32,7 +32,7 @@ def read(c: Config) -> Reading:
     c.only("moe_layer_freq", 1)
     width, heads = c.get("hidden_size", 4096), c.get("num_attention_heads", 32)
     latent = _latent(c) if c.get("use_mla", True) and c.get("kv_lora_rank", 512) is not None else None
-    c.inert("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "q_lora_rank")
+    c.inert("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "q_lora_rank")
     bias = c.get("attention_bias", False)
     block = Block(
         width=width, heads=heads, mlp_width=c.get("intermediate_size", 11008),

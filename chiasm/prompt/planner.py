@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tokenizers
 
 from chiasm.errors import BadCheckpoint, BadPrompt
+from chiasm.geometry import Size
 from chiasm.place import Laid, canvases
 from chiasm.prompt.chat import ChatTemplate, Rendered
 from chiasm.prompt.draft import Draft, led, parted, unseen
@@ -55,10 +56,11 @@ class Planner:
         marked = sum(len(m.pictures) for messages in conversations for m in messages)
         if marked != len(items):
             raise BadPrompt(f"the conversations show {marked} pictures and {len(items)} were given")
+        shows = [sum(len(message.pictures) for message in messages) for messages in conversations]
+        items = _beside(items, shows)
         _, laid, counts = lay(self.spec, items)
         texts, drafts = self._texts(laid, counts), []
-        for messages in conversations:
-            shown = sum(len(message.pictures) for message in messages)
+        for messages, shown in zip(conversations, shows, strict=True):
             drafts.append(self.draft(messages, texts[:shown], counts[:shown], answer=answer))
             texts, counts = texts[shown:], counts[shown:]
         watched = None if answer else [draft.watched for draft in drafts]
@@ -142,6 +144,22 @@ class Planner:
 def hinter(folder: Path) -> Tokenizer | None:
     """The tokenizer of the text that a connector reads, where a folder has one."""
     return Tokenizer.from_folder(folder / HINTER) if (folder / HINTER / "tokenizer.json").is_file() else None
+
+
+def _beside(items: Sequence[Item], shows: Sequence[int]) -> list[Item]:
+    """Items that know how many others their conversation shows."""
+    counts = [count for count in shows for _ in range(count)]
+    pairs = zip(items, counts, strict=True)
+    return [replace(item, beside=count - 1) if isinstance(item, Size) else item for item, count in pairs]
+
+
+def settled(spec: Writer, tokenizer: Tokenizer) -> Writer:
+    """A spec whose pictures' placeholder has the id that the tokenizer gives it, where the config says none."""
+    sight = spec.sight
+    if sight is None or not isinstance(sight.fusion, Splice) or sight.fusion.named is None:
+        return spec
+    fusion = replace(sight.fusion, image=tokenizer.added.get(sight.fusion.named, sight.fusion.image))
+    return replace(spec, sight=replace(sight, fusion=fusion))
 
 
 def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:

@@ -27,11 +27,13 @@ from chiasm.pixels.patches import patchify, patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import NOWHERE, Box, Grid, raster, route
 from chiasm.prompt.plan import Blank, Clip, Item, edges
-from chiasm.spec import Both, Bounded, Canvas, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
+from chiasm.spec import Both, Bounded, Candidates, Canvas, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
 from chiasm.weights.files import TensorFiles
 
 Start = Literal["raw", "tensors"]
 """Where a proof begins."""
+
+RAW = "raw_image_"
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,32 @@ class Given:
     @cached_property
     def raw(self) -> list[NDArray[np.uint8]]:
         """Upright pictures in order, [H, W, 3]."""
-        names = sorted((n for n in self.tensors if n.startswith("raw_image_")), key=lambda n: int(n.rpartition("_")[2]))
+        names = self._raw_names
         for name in names:
             tensor = self.tensors[name]
             if tensor.dtype != torch.uint8 or tensor.ndim != 3 or tensor.shape[2] != 3:
                 said = f"{tensor.dtype} {tuple(tensor.shape)}"
                 raise BadCheckpoint(f"{self.path}: {name} is {said}; an RGB picture is uint8 (height, width, 3)")
         return [self.tensors[name].numpy() for name in names]
+
+    @property
+    def _raw_names(self) -> list[str]:
+        """Numbered, or numbered inside the row that shows them."""
+        names = (name for name in self.tensors if name.startswith(RAW))
+        return sorted(names, key=lambda name: [int(part) for part in name.removeprefix(RAW).split("_")])
+
+    @property
+    def beside(self) -> list[int]:
+        """How many others each raw picture is shown with; none where nothing says which row shows it."""
+        rows = [name.removeprefix(RAW).partition("_") for name in self._raw_names]
+        return [sum(other == row for other, _, _ in rows) - 1 if inner else 0 for row, _, inner in rows]
+
+    def marked(self, image: int) -> Given:
+        """With the model's own placeholder where a mask says that pictures stand."""
+        if "images_seq_mask" not in self:
+            return self
+        ids_BT = self["input_ids"].masked_fill(self["images_seq_mask"], image)
+        return Given(self.path, {**self.tensors, "input_ids": ids_BT})
 
     @property
     def start(self) -> Start:
@@ -136,14 +157,17 @@ class Given:
 
     def _pictures(self, looks: Looks, connector: Sequence[Step]) -> _Pictures | None:
         if self.raw:
-            seen = [torch.from_numpy(packed(look(looks, pixels, n))) for n, pixels in enumerate(self.raw)]
-            return _Pictures(looks.views, [Size(p.shape[1], p.shape[0]) for p in self.raw], torch.cat(seen))
+            shown = list(zip(self.raw, self.beside, strict=True))
+            seen = [torch.from_numpy(packed(look(looks, pixels, n, beside))) for n, (pixels, beside) in enumerate(shown)]
+            return _Pictures(looks.views, [Size(p.shape[1], p.shape[0], beside) for p, beside in shown], torch.cat(seen))
         if "pixel_values_images" in self:
             return self._whole(looks, self["pixel_values_images"])
         if isinstance(looks.encoder, Flat):
             return self._strips(looks)
         if "image_pixel_values" in self:
             return self._covered(looks)
+        if "images_spatial_crop" in self and isinstance(looks.views, Candidates):
+            return self._candidates(looks, looks.views)
         if "pixel_values" not in self:
             return None
         if "high_res_pixel_values" in self:
@@ -182,6 +206,16 @@ class Given:
         patch = looks.encoder.patch
         strip: Item = Size(rows.shape[1] * patch, patch)
         return _Pictures(Native(patch, least=1, most=2**62, ratio=inf), [strip] * len(rows), patches_PK)
+
+    def _candidates(self, looks: Looks, views: Candidates) -> _Pictures:
+        """Views of each row's pictures, whose (columns, rows) of tiles are given; what follows them is filling."""
+        sizes: list[Item] = []
+        parts: list[Tensor] = []
+        for grids, pixels in zip(self["images_spatial_crop"].tolist(), self["images"], strict=True):
+            shown = [(columns, rows) for columns, rows in grids if columns and rows]
+            sizes += [Size(columns * views.tile, rows * views.tile) for columns, rows in shown]
+            parts.append(pixels[: sum(1 + columns * rows for columns, rows in shown)])
+        return _Pictures(views, sizes, cut(looks, torch.cat(parts)))
 
     def _low_high(self, looks: Looks) -> _Pictures:
         """Both views of each picture, patches of the smaller encoder ending in zeros."""

@@ -107,6 +107,7 @@ from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridP
 from chiasm.spec.views import (
     Bounded,
     Budget,
+    Candidates,
     Canvas,
     Corner,
     CoverTiles,
@@ -147,6 +148,7 @@ __all__ = [
     "Buckets",
     "Budget",
     "ByKind",
+    "Candidates",
     "Canvas",
     "Carried",
     "Causal",

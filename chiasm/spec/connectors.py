@@ -42,9 +42,11 @@ class Enclose:
 
 @dataclass(frozen=True)
 class Merge:
-    """Neighbours of a `side` x `side` square joined by width, row by row: pixel shuffle, patch merging."""
+    """Neighbours of a `side` x `side` square joined by width, row by row: pixel shuffle, patch merging. A grid that is no
+    multiple of the square is refused, or filled with zeros at its far edges."""
 
     side: int = 2
+    odd: Literal["refused", "zeros"] = "refused"
 
 
 @dataclass(frozen=True)

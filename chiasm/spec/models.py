@@ -25,13 +25,15 @@ class Splice:
 
     `video`: the placeholder of clips; none: pictures' own. `time`: how many steps of the time axis one second of video takes
     (M-RoPE); none: one step a frame pair. `inside`: two ids between which every id is a placeholder, whatever it is (Qwen-VL
-    writes a picture's address there).
+    writes a picture's address there). `named`: how the tokenizer calls the pictures' placeholder, where it alone knows its id;
+    `image` is then a guess until a tokenizer is there.
     """
 
     image: int
     video: int | None = None
     time: float | None = None
     inside: tuple[int, int] | None = None
+    named: str | None = None
 
 
 @dataclass(frozen=True)

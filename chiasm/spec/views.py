@@ -148,6 +148,16 @@ class CoverTiles:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """DeepSeek-VL2's tiling (arXiv:2412.10302): the whole picture padded to one tile, then the best of `grids` (height, width),
+    the picture padded to it, cut into tiles row by row. Where more than `most` pictures are shown together, it is one tile."""
+
+    tile: int
+    grids: tuple[tuple[int, int], ...]
+    most: int = 2
+
+
+@dataclass(frozen=True)
 class LowHigh:
     """Two resolutions of one picture (DeepSeek-VL, arXiv:2403.05525): `high`, whose numbers are `pixels`, and what it made
     squashed to `low` pixels a side, which comes first."""
@@ -170,6 +180,7 @@ Views = (
     | Letterbox
     | Corner
     | LowHigh
+    | Candidates
     | Fitted
     | CoverTiles
 )
