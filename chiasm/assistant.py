@@ -97,6 +97,16 @@ class Outline:
     score: float | None = None
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """Something that was found: its box in upright source pixels, the phrase that names it, as the model read it, and how
+    likely that is."""
+
+    phrase: str
+    box: Box
+    likelihood: float
+
+
 class Stream(Iterator[str]):
     """Pieces of one answer as they come. Raises `BadPrompt` where the whole is asked for before the end."""
 
@@ -148,8 +158,11 @@ class Assistant:
         vectors gives a list: [tokens, width] for each item."""
         raise Unsupported("embed", self.name)
 
-    def locate(self, picture: object, phrase: str) -> tuple[Box, ...]:
-        """Where a phrase is in a picture."""
+    def locate(
+        self, picture: object, phrases: str | Sequence[str], *, likely: float = 0.3, named: float = 0.25
+    ) -> tuple[Sighting, ...]:
+        """Where in a picture phrases are, the likeliest sightings first: those of more than `likely`, each named by the tokens
+        of more than `named`. Phrases are a list, or a text with full stops between them."""
         raise Unsupported("locate", self.name)
 
     def segment(self, picture: object, *by: str | Point | Box) -> tuple[Outline, ...]:

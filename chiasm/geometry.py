@@ -30,6 +30,7 @@ from chiasm.spec import (
     Pinpoints,
     Pixels,
     Resize,
+    Shortest,
     TileGrid,
     Views,
 )
@@ -137,6 +138,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             return _cover_tiles(spec, pixels, encoder, size, item)
         case Candidates():
             strokes = _candidates(spec, pixels, size)
+        case Shortest():
+            strokes = [_shortest(spec, size, encoder.patch)]
         case LowHigh():
             return _low_high(spec, pixels, encoder, size, item)
     return tuple(_view(s, encoder.patch, pixels, size, item) for s in strokes)
@@ -496,6 +499,26 @@ def _fitted(spec: Fitted, size: Size, patch: int) -> tuple[Stroke, ...]:
     high = min(spec.height, math.ceil(height / patch) * patch)
     wide = min(spec.width, math.ceil(width / patch) * patch)
     return *strokes, Pad(0, 0, high, wide, (spec.colour,) * 3)
+
+
+def _shortest(spec: Shortest, size: Size, patch: int) -> tuple[Stroke, ...]:
+    """The scaled shortest edge is rounded, but the other follows the number before rounding where the longest edge ruled."""
+    short, long = sorted((size.width, size.height))
+    edge = float(spec.shortest)
+    if long / short * edge > spec.longest:
+        edge = spec.longest * short / long
+    whole = round(edge)
+    if short == whole:
+        height, width = size.height, size.width
+    elif size.width < size.height:
+        height, width = int(edge * size.height / size.width), whole
+    else:
+        height, width = whole, int(edge * size.width / size.height)
+    if min(height, width) < 1:
+        raise BadPicture(_too_thin(size))
+    high, wide = (-(-edge // patch) * patch for edge in (height, width))
+    scaled = Scale(height, width)
+    return (scaled,) if (high, wide) == (height, width) else (scaled, Blank(high, wide))
 
 
 def _too_thin(size: Size) -> str:

@@ -10,12 +10,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Outline, Request, Score, Usage, Verb
+from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Outline, Request, Score, Sighting, Usage, Verb
 from chiasm.errors import BadPrompt, Unsupported
 from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
+from chiasm.ground.phrases import located
 from chiasm.model import (
     AnyModel,
     Bind,
@@ -24,6 +25,7 @@ from chiasm.model import (
     Encode,
     EncodePage,
     EncodeText,
+    Find,
     MaskDecoder,
     Match,
     QueryMatch,
@@ -116,6 +118,8 @@ class LocalAssistant(Assistant):
                 return frozenset({"embed"})
             case Segment():
                 return frozenset({"segment"})
+            case Find():
+                return frozenset({"locate"})
             case EncodeText() | EncodePage() | Connect() | MaskDecoder():
                 return frozenset()
 
@@ -181,7 +185,7 @@ class LocalAssistant(Assistant):
                 return [self._compared(self.model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
-            case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | MaskDecoder():
+            case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | MaskDecoder() | Find():
                 raise Unsupported("embed", self.name)
 
     @torch.inference_mode()
@@ -216,10 +220,16 @@ class LocalAssistant(Assistant):
 
     def _seen(self, looks: Looks, item: object) -> Seen:
         """One picture as a model's encoder is given it."""
-        opened = open_picture(cast(Source, item), self.limits)
-        seen = look(looks, opened.pixels, 0)
-        grids = tuple(view.grid for view, _ in seen)
-        return Seen(torch.from_numpy(packed(seen)).to(self.device), grids, ((opened.width, opened.height),))
+        return Seen.of(looks, [open_picture(cast(Source, item), self.limits).pixels], self.device)
+
+    @torch.inference_mode()
+    def locate(
+        self, picture: object, phrases: str | Sequence[str], *, likely: float = 0.3, named: float = 0.25
+    ) -> tuple[Sighting, ...]:
+        model, tokenizer = self.model, self.tokenizer
+        if not isinstance(model, Find) or tokenizer is None:
+            raise Unsupported("locate", self.name)
+        return located(model, open_picture(cast(Source, picture), self.limits), phrases, tokenizer, self.device, likely, named)
 
     def _filled(self, tower: TextTower, tokenizer: Tokenizer, text: str) -> list[int]:
         """Ids of a text; up to the last place, where that one stands for the text, pads and all."""

@@ -38,6 +38,7 @@ from chiasm.spec import (
     Resampler,
     RowsOfTiles,
     Step,
+    Swin,
     TiledViT,
     TwoMeans,
     ViT,
@@ -199,6 +200,8 @@ def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
         return encoded(encoder.low, grids[::2])
     if isinstance(encoder, TiledViT):
         grids = [tile for canvas in canvases(grids) for tile in filled(canvas, encoder.most)]
+    if isinstance(encoder, Swin):
+        return raster([coarser(grid, encoder.merged) for grid in grids])
     laid = raster(grids)
     if not isinstance(encoder, TiledViT) and (not isinstance(encoder, ViT) or encoder.cls != "keep"):
         return laid
@@ -231,6 +234,20 @@ def tiling(tiles: Sequence[Grid]) -> tuple[int, int]:
     """The (rows, columns) of tiles that were cut row by row."""
     columns = len({tile.box.x0 for tile in tiles})
     return len(tiles) // columns, columns
+
+
+def coarser(grid: Grid, side: int) -> Grid:
+    """The same view in cells of `side` x `side` of its own, the last of which may reach beyond its edge."""
+    h, w, box = -(-grid.h // side), -(-grid.w // side), grid.box
+    high, wide = (box.y1 - box.y0) * h * side / grid.h, (box.x1 - box.x0) * w * side / grid.w
+    return replace(grid, h=h, w=w, box=Box(box.x0, box.y0, box.x0 + wide, box.y0 + high, box.frame))
+
+
+def drawn(grid: Grid, patch: int, size: tuple[int, int]) -> tuple[int, int]:
+    """How many pixels, (height, width), a picture of that (width, height) has in a view whose last cells reach beyond it."""
+    width, height = size
+    high, wide = grid.h * patch * height / (grid.box.y1 - grid.box.y0), grid.w * patch * width / (grid.box.x1 - grid.box.x0)
+    return round(high), round(wide)
 
 
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:

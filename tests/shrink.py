@@ -29,6 +29,7 @@ from chiasm.spec import (
     CoverTiles,
     Cross,
     Decoder,
+    Deformable,
     Discrete,
     DynamicNtk,
     DynamicTiles,
@@ -39,6 +40,7 @@ from chiasm.spec import (
     EncodeText,
     Expert,
     Experts,
+    Find,
     First,
     Fitted,
     Flat,
@@ -59,6 +61,7 @@ from chiasm.spec import (
     Model,
     Native,
     PageBias,
+    Phrases,
     Pinpoints,
     Pool,
     PoolTime,
@@ -72,11 +75,13 @@ from chiasm.spec import (
     Rope,
     Segment,
     Seq2Seq,
+    Shortest,
     Sight,
     Signal,
     Splice,
     Step,
     StepNtk,
+    Swin,
     Table,
     Tanh,
     TiledViT,
@@ -145,6 +150,13 @@ def shrunk(model: Model) -> Model:
         case Segment():
             masks = MaskDecoder(32, CELLS, model.masks.depth, 4, 48, score_width=20, mask_channels=8)
             return replace(model, views=_views(model.views, 1), encoder=_windowed(model.encoder), masks=masks)
+        case Find():
+            text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, place=Learned(64), context=64)
+            layers = Deformable(2, 4, 2, 48)
+            detector = replace(model.detector, width=64, queries=9, encoder=layers, decoder=layers)
+            phrases = Phrases((101, 102, 112, 119), 24)
+            views = _views(model.views, 1)
+            return Find(views, model.pixels, _swin(model.encoder), text, phrases, detector)
         case Causal():
             decoder = _decoder(model.decoder)
             sight = None if model.sight is None else _sight(model.sight, decoder.width)
@@ -197,6 +209,12 @@ def _eye(encoder: Encoder) -> ViT:
 def _windowed(encoder: WindowedViT) -> WindowedViT:
     """Windows of three cells do not fill a square of four."""
     return WindowedViT(_block(encoder.block), 3, PATCH, CELLS, 3, (1,), 32)
+
+
+def _swin(encoder: Swin) -> Swin:
+    """Windows of three cells fill no map."""
+    block = replace(_block(encoder.block), width=16, heads=2, kv_heads=2, mlp_width=24)
+    return replace(encoder, block=block, depths=(1, 2, 1, 1)[: len(encoder.depths)], heads=(2, 2, 4, 4), window=3)
 
 
 def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT | VQ:
@@ -318,6 +336,8 @@ def _views(views: Views, merged: int) -> Views:
             return Letterbox(TILE, PATCH)
         case Canvas():
             return replace(views, tile=TILE)
+        case Shortest():
+            return Shortest(2 * TILE, 5 * TILE)
         case Corner():
             return Corner(TILE)
         case Fitted():

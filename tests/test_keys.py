@@ -36,11 +36,20 @@ def same(got: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     assert all(torch.equal(got[name].view(torch.int32), wanted[name].view(torch.int32)) for name in wanted)
 
 
+IDLE = {
+    "grounding_dino": {f"model.backbone.conv_encoder.model.swin.layernorm.{part}" for part in ("weight", "bias")},
+}
+"""Tensors of the reference's own files that nothing reads, and that published files do not have."""
+
+
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_a_file_comes_back_byte_for_byte(reference: Reference, name: str, variant: int) -> None:
     """But for the counters of batch norms, which count the steps of training."""
     folder = reference(name, variant)
-    same(written(folder), {n: tensor for n, tensor in stored(folder).items() if not n.endswith("num_batches_tracked")})
+    idle = IDLE.get(name, set())
+    assert idle <= stored(folder).keys()
+    wanted = {n: tensor for n, tensor in stored(folder).items() if n not in idle and not n.endswith("num_batches_tracked")}
+    same(written(folder), wanted)
 
 
 def test_an_original_file_comes_back_byte_for_byte() -> None:

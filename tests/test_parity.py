@@ -21,10 +21,11 @@ PAGING = ("layoutlm", "layoutlmv3")
 COMPARING, ENCODING, READING = ("clip", "siglip", "siglip2", "blip2_itm"), ("vit", "dinov2"), ("text_bert", "text_nomic")
 OUTLINING = ("sam",)
 VECTORS = ("colpali",)
+FINDING = ("grounding_dino",)
 SEEING = (
     *COMPARING, *ENCODING, "vit_labels", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "internvl",
-    "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, "paligemma", "deepseek_vl_hybrid", "fuyu", "janus",
-    "layoutlmv3", "mllama", "idefics", "blip2", "instructblip",
+    "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, *FINDING, "paligemma", "deepseek_vl_hybrid", "fuyu",
+    "janus", "layoutlmv3", "mllama", "idefics", "blip2", "instructblip",
     "chameleon", "emu3",
 )  # fmt: skip
 ALSO_SEEING = (
@@ -52,7 +53,7 @@ def test_exact(reference: Reference, name: str, variant: int, seed: int, geometr
     verdict = check(reference(name, variant, seed, geometry))
     assert verdict.passed, verdict.line()
     assert verdict.start == ("raw" if name in SEEING or (name, variant) in ALSO_SEEING else "tensors")
-    silent = (*COMPARING, *ENCODING, *READING, *OUTLINING, *VECTORS, *PAGING, "vit_labels")
+    silent = (*COMPARING, *ENCODING, *READING, *OUTLINING, *VECTORS, *PAGING, *FINDING, "vit_labels")
     writes = name not in silent and (name, variant) not in MUTE
     assert ("generated" in verdict.worst) is writes
     main = {name: {"logits_per_image"} for name in COMPARING}
@@ -61,6 +62,7 @@ def test_exact(reference: Reference, name: str, variant: int, seed: int, geometr
     main |= {name: {"pred_masks", "iou_scores"} for name in OUTLINING}
     main |= {name: {"embeddings"} for name in VECTORS}
     main |= {name: {"logits"} if variant else {"last_hidden_state"} for name in PAGING}
+    main |= {name: {"logits", "pred_boxes"} for name in FINDING}
     assert main.get(name, {"logits"}) <= verdict.worst.keys()
 
 

@@ -32,6 +32,7 @@ IN_LIBRARY = [(name, size) for name, size in SIZES if name not in NO_CLASS]
 HEAD_APART = "its head is published apart from the embedding; the class ties them whatever the config says"
 TIED_THERE = dict.fromkeys(("flan-t5", "blip2-flan-t5", "instructblip-flan-t5"), HEAD_APART)
 UNREAD_THERE = {"nomic-embed-text": "the class does not read the published file's names and saves its own defaults instead"}
+IDLE_THERE = {"grounding-dino": "its class has a last norm of the eye that nothing reads and no file holds"}
 WITH_CLASS = [(name, size) for name, size in IN_LIBRARY if families()[name].proof == "exact" and name not in TIED_THERE]
 """Those whose class in `transformers` has the published parameters."""
 
@@ -94,7 +95,7 @@ def test_open_clips_own_file_is_read_where_there_is_no_config(tmp_path: Path) ->
     assert describe(tmp_path).model == families()["openclip"].at("b32")
 
 
-@pytest.mark.parametrize(("name", "size"), WITH_CLASS)
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, size in WITH_CLASS if name not in IDLE_THERE])
 def test_the_references_own_class_has_as_many_parameters(name: str, size: str) -> None:
     config = facts(f"{name}-{size}")[0]
     cls = reference_class(config)

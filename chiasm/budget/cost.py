@@ -31,6 +31,7 @@ from chiasm.spec import (
     Seq2Seq,
     Sight,
     Sized,
+    Swin,
     TiledViT,
     ViT,
     WindowedViT,
@@ -240,7 +241,7 @@ def request_bytes(spec: Writer, patches: int, prefill: int, positions: int, dtyp
 def _seeing(encoder: Encoder) -> int:
     """Numbers that the widest layer of an encoder holds for each patch."""
     match encoder:
-        case ViT() | WindowedViT() | TiledViT():
+        case ViT() | WindowedViT() | TiledViT() | Swin():
             return _working(encoder.block)
         case ByKind():
             return _working(encoder.pictures.block)

@@ -17,6 +17,7 @@ from chiasm.check.causal import causal, causal_expanded, vectors
 from chiasm.check.codes import codes
 from chiasm.check.connect import connect
 from chiasm.check.encoders import bind, encode, encode_text, match, query_match
+from chiasm.check.finding import find
 from chiasm.check.masks import segment
 from chiasm.check.pages import pages
 from chiasm.check.seq2seq import seq2seq
@@ -30,6 +31,7 @@ from chiasm.model import (
     Encode,
     EncodePage,
     EncodeText,
+    Find,
     MaskDecoder,
     Match,
     QueryMatch,
@@ -150,6 +152,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return segment(model, given, meta)
         case Causal() if isinstance(model.spec.head, MultiVector):
             return vectors(model, given)
+        case Find():
+            return find(model, given, meta)
         case Causal() if meta.get("frame") == "expanded":
             return causal_expanded(model, given, config)
         case Causal():
@@ -169,7 +173,7 @@ def compare(
         if want.shape != have.shape:
             worst[name] = float("inf")
             continue
-        difference = (want - have).abs() / (1 + want.abs())
+        difference = ((want - have).abs() / (1 + want.abs())).masked_fill(want == have, 0)
         if name in meta.get("pad_zeroed", []):
             difference = difference[given.valid_BT]
         if name in meta.get("pad_zeroed_expanded", []):

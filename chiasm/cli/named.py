@@ -17,6 +17,7 @@ from chiasm.spec import (
     Encode,
     EncodePage,
     EncodeText,
+    Find,
     Learned,
     Match,
     Model,
@@ -78,6 +79,8 @@ def writes(name: str, model: Model) -> Writer:
             does = "draws masks"
         case EncodePage():
             does = "encodes pages"
+        case Find():
+            does = "finds phrases in pictures"
         case EncodeText():
             does = "encodes texts"
         case Segment():

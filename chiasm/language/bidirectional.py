@@ -30,16 +30,22 @@ class BidirectionalEncoder(nn.Module):
         if spec.pool == "tanh":
             self.pool = nn.Linear(width, width)
 
-    def forward(self, ids_BT: Tensor, valid_BT: Tensor, kinds_BT: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids_BT: Tensor, valid_BT: Tensor, kinds_BT: Tensor | None = None, where_BT: Tensor | None = None
+    ) -> Tensor:
+        """`valid_BT` is false at pads; with one more axis it says what each token sees, or is added to their scores. `where_BT`
+        are places of their own."""
         length = ids_BT.shape[1]
         if length > self.spec.context:
             message = f"{length} tokens of text, {self.spec.context} at most: shorten it by {length - self.spec.context}"
             raise Overflow(message)
         kinds_BT = torch.zeros_like(ids_BT) if kinds_BT is None else kinds_BT
-        hidden_BTD, by = self._placed(self.embed(ids_BT) + self.kind(kinds_BT))
+        where_BT = torch.arange(length, device=ids_BT.device).expand_as(ids_BT) if where_BT is None else where_BT
+        hidden_BTD, by = self._placed(self.embed(ids_BT) + self.kind(kinds_BT), where_BT)
         hidden_BTD = self.embed_norm(hidden_BTD)
         padded = not bool(valid_BT.all())
-        mask: Mask = valid_BT[:, None, None].expand(-1, 1, length, -1) if padded else "full"
+        seen_BTT = valid_BT if valid_BT.ndim == 3 else valid_BT[:, None].expand(-1, length, -1)
+        mask: Mask = seen_BTT[:, None] if padded else "full"
         for block in self.blocks:
             hidden_BTD = block(hidden_BTD, mask, by)
         return hidden_BTD
@@ -48,11 +54,10 @@ class BidirectionalEncoder(nn.Module):
         """One vector a row, [B, D]: tanh of the first token's state through a linear layer."""
         return torch.tanh(self.pool(states_BTD[:, 0]))
 
-    def _placed(self, hidden_BTD: Tensor) -> tuple[Tensor, Turn | None]:
-        where_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
+    def _placed(self, hidden_BTD: Tensor, where_BT: Tensor) -> tuple[Tensor, Turn | None]:
         match self.spec.place:
             case Learned(before=before):
-                return hidden_BTD + self.position(where_T + before), None
+                return hidden_BTD + self.position(where_BT + before), None
             case Rope() as rope:
-                by = turn(rope, self.spec.block.head_width, where_T[None, None].expand(1, len(hidden_BTD), -1))
+                by = turn(rope, self.spec.block.head_width, where_BT[None])
                 return hidden_BTD, by.to(hidden_BTD.dtype)

@@ -41,9 +41,10 @@ class CrossAttention(nn.Module):
         self.k_norm = nn.Identity() if spec.qk_norm is None else norm(spec.qk_norm, spec.head_width)
         self.louder = louder(spec)
 
-    def hold(self, states_BSD: Tensor) -> Held:
-        """The other sequence as this layer sees it."""
-        return Held(self.k_norm(self._heads(self.k(states_BSD))), self._heads(self.v(states_BSD)))
+    def hold(self, states_BSD: Tensor, placed_BSD: Tensor | None = None) -> Held:
+        """The other sequence as this layer sees it; keys are made of `placed`, where places are added to states for them."""
+        placed_BSD = states_BSD if placed_BSD is None else placed_BSD
+        return Held(self.k_norm(self._heads(self.k(placed_BSD))), self._heads(self.v(states_BSD)))
 
     def idle(self, state_BD: Tensor) -> Tensor:
         """The value of one state a row, for every query head: [B, N, 1, F]."""

@@ -16,6 +16,7 @@ from chiasm.model.bind import Bind
 from chiasm.model.causal import Causal
 from chiasm.model.connect import Connect
 from chiasm.model.encode import Encode, EncodeText
+from chiasm.model.find import Find
 from chiasm.model.match import Match
 from chiasm.model.page import EncodePage
 from chiasm.model.query_match import QueryMatch
@@ -23,14 +24,36 @@ from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
 
 __all__ = [
-    "AnyModel", "Asks", "Batch", "Bind", "Causal", "Connect", "Encode", "EncodePage", "EncodeText", "MaskDecoder",
-    "Match", "QueryMatch", "Segment", "Seq2Seq", "Sight", "Words", "Writer", "assemble", "blank", "parameters", "prepare",
+    "AnyModel",
+    "Asks",
+    "Batch",
+    "Bind",
+    "Causal",
+    "Connect",
+    "Encode",
+    "EncodePage",
+    "EncodeText",
+    "Find",
+    "MaskDecoder",
+    "Match",
+    "QueryMatch",
+    "Segment",
+    "Seq2Seq",
+    "Sight",
+    "Words",
+    "Writer",
+    "assemble",
+    "blank",
+    "parameters",
+    "prepare",
 ]  # fmt: skip
 
 Writer = Causal | Seq2Seq
 """Models that write."""
 
-AnyModel = Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | MaskDecoder
+AnyModel = (
+    Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | MaskDecoder | Find
+)
 
 
 def assemble(spec: specs.Model) -> AnyModel:
@@ -58,6 +81,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return MaskDecoder(spec)
         case specs.Segment():
             return Segment(spec)
+        case specs.Find():
+            return Find(spec)
 
 
 INITIALISERS = (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from chiasm.connect.qformer import Hint
 from chiasm.connect.steps import Visual
+from chiasm.pixels.views import look, packed
 from chiasm.place import Grid, Laid
 from chiasm.shapes import check
+from chiasm.spec import Looks
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,13 @@ class Sight:
     grids: tuple[Grid, ...]
     sizes: tuple[tuple[int, int], ...]
     nth: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, looks: Looks, pictures: Sequence[NDArray[np.uint8]], device: torch.device | str = "cpu") -> Sight:
+        """Upright RGB pictures [H, W, 3] as an encoder is given them. Raises `BadPicture` for a size that it refuses."""
+        views = [view for number, pixels in enumerate(pictures) for view in look(looks, pixels, number)]
+        sizes = tuple((pixels.shape[1], pixels.shape[0]) for pixels in pictures)
+        return cls(torch.from_numpy(packed(views)).to(device), tuple(view.grid for view, _ in views), sizes)
 
 
 @dataclass(frozen=True)

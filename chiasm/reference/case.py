@@ -38,6 +38,8 @@ class Case:
     pictures: tuple[Picture, ...] = ()
     writes: bool = True
     options: tuple[tuple[str, Any], ...] = ()
+    attention: str | None = "eager"
+    """The reference's kind of attention; none: what each of its parts chooses itself."""
 
 
 class Draw:

@@ -23,6 +23,7 @@ MAIN = ("logits", "logits_per_image", "last_hidden_state", "pred_masks", "embedd
 DERIVED = (
     "pixel_values", "high_res_pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw",
     "mm_token_type_ids", "spatial_shapes", "aspect_ratio_ids", "aspect_ratio_mask", "cross_attention_mask",
+    "pixel_mask",
 )  # fmt: skip
 """Inputs that follow from the pictures, and that a proof therefore computes for itself."""
 
@@ -43,7 +44,7 @@ def record(case: Case, seed: int, out: Path, facts: Mapping[str, Any]) -> None:
     Every parameter is drawn anew from a generator seeded by `seed` and its name: gates, biases and tables that start
     at zero would hide whole branches.
     """
-    model = case.model._from_config(case.config, attn_implementation="eager").eval()
+    model = case.model._from_config(case.config, attn_implementation=case.attention).eval()
     redraw(model, seed)
     inputs = case.inputs(model)
     expected = outputs(model, case, inputs)

@@ -17,6 +17,7 @@ from chiasm.spec.models import (
     Encode,
     EncodeText,
     Expert,
+    Find,
     Match,
     Model,
     QueryMatch,
@@ -79,6 +80,8 @@ class Family:
                 return "outlines"
             case Causal(head=MultiVector()):
                 return "vectors"
+            case Find():
+                return "detector"
             case Causal(sight=None):
                 return "text"
             case Causal(sight=Sight(fusion=Cross())):

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal, Protocol
 
 from chiasm.spec.block import Block
 from chiasm.spec.connectors import QFormer, Step
-from chiasm.spec.encoders import Encoder, ViT
+from chiasm.spec.detector import Detector, Phrases
+from chiasm.spec.encoders import Encoder, Swin, ViT
 from chiasm.spec.heads import Head
 from chiasm.spec.language import Bidirectional, Declares, Decoder, EncoderDecoder, TextTower
 from chiasm.spec.masks import MaskDecoder
@@ -359,4 +360,16 @@ class Segment:
     masks: MaskDecoder
 
 
-Model = Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | CodedMasks
+@dataclass(frozen=True)
+class Find:
+    """Boxes in a picture for the phrases of a text."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Swin
+    text: Bidirectional
+    phrases: Phrases
+    detector: Detector
+
+
+Model = Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | CodedMasks | Find

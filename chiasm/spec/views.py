@@ -167,6 +167,15 @@ class LowHigh:
     pixels: Pixels
 
 
+@dataclass(frozen=True)
+class Shortest:
+    """Detectors' one view: the shortest edge scaled to `shortest`, or less where the longest would pass `longest`; what its
+    last cells reach beyond it is nothing, zeros among the finished numbers."""
+
+    shortest: int
+    longest: int
+
+
 Views = (
     Canvas
     | Resize
@@ -183,4 +192,5 @@ Views = (
     | Candidates
     | Fitted
     | CoverTiles
+    | Shortest
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from chiasm.spec import VQ, Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, TiledViT, ViT, WindowedViT
+from chiasm.spec import VQ, Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, Swin, TiledViT, ViT, WindowedViT
 from chiasm.vision.both import LowAndHigh
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
 from chiasm.vision.flat import FlatPatches
 from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
+from chiasm.vision.swin import SwinTransformer
 from chiasm.vision.tiled import TiledTransformer
 from chiasm.vision.vit import VisionTransformer
 from chiasm.vision.vq import PictureTokenizer
@@ -25,6 +26,7 @@ Seeing = (
     | FlatPatches
     | TiledTransformer
     | PictureTokenizer
+    | SwinTransformer
 )
 
 
@@ -51,3 +53,5 @@ def encoder(spec: Encoder) -> Seeing:
             return TiledTransformer(spec)
         case VQ():
             return PictureTokenizer(spec)
+        case Swin():
+            return SwinTransformer(spec)

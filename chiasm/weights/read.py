@@ -59,7 +59,7 @@ def describe(folder: Path) -> Described:
     pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
     config = Config(data, str(file), registry.layout, pixels)
     reading = whole(registry.layout(model_type, config.path).read(config))
-    if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT):
+    if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin):
         raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
     for name in config.unknown() + pixels.unknown():
         log.warning("unknown field, not honoured: %s", name)
