@@ -12,6 +12,7 @@ from functools import cache
 
 from chiasm.errors import BadPicture
 from chiasm.place import Box, Grid
+from chiasm.slices import grid_of, sliced_size, whole_size
 from chiasm.spec import (
     Both,
     Bounded,
@@ -31,6 +32,7 @@ from chiasm.spec import (
     Pixels,
     Resize,
     Shortest,
+    Slices,
     TileGrid,
     Views,
 )
@@ -130,6 +132,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = [_bounded(spec, part, encoder.patch) for part in _parts(spec, size)]
         case Letterbox():
             strokes = [_letterbox(spec, pixels, size)]
+        case Slices():
+            strokes = _slices(spec, encoder.patch, size)
         case Corner(side):
             strokes = [(Scale(*corner_size(spec, size)), Blank(side, side))]
         case Fitted():
@@ -519,6 +523,18 @@ def _shortest(spec: Shortest, size: Size, patch: int) -> tuple[Stroke, ...]:
     high, wide = (-(-edge // patch) * patch for edge in (height, width))
     scaled = Scale(height, width)
     return (scaled,) if (high, wide) == (height, width) else (scaled, Blank(high, wide))
+
+
+def _slices(spec: Slices, patch: int, size: Size) -> list[tuple[Stroke, ...]]:
+    """The whole picture, then its slices row by row."""
+    grid = grid_of(size.width, size.height, spec.side, spec.most)
+    whole = (Scale(*whole_size(size.width, size.height, spec.side, patch, sliced=grid is not None)),)
+    if grid is None:
+        return [whole]
+    high, wide = sliced_size(size.width, size.height, grid, spec.side, patch)
+    canvas = Scale(high * grid[1], wide * grid[0])
+    places = [(row * high, column * wide) for row in range(grid[1]) for column in range(grid[0])]
+    return [whole, *((canvas, Crop(top, left, high, wide)) for top, left in places)]
 
 
 def _too_thin(size: Size) -> str:

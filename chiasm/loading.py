@@ -79,6 +79,9 @@ def planner_of(described: Described) -> Planner:
     sight = described.model.sight
     if "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
         tokenizer = seeing(tokenizer, described.config["image_token"], sight.fusion.image)
+    if described.chat is not None:
+        template = ChatTemplate(described.chat, "the layout's own", tokenizer.special)
+        return Planner(described.model, tokenizer, template, hinter(home))
     alike = (f for f in registry.families().values() if f.layout == described.model_type)
     chats = (family.chat for family in alike if isinstance(described.model, type(family.model)))
     template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))

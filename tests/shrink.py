@@ -78,6 +78,7 @@ from chiasm.spec import (
     Shortest,
     Sight,
     Signal,
+    Slices,
     Splice,
     Step,
     StepNtk,
@@ -199,7 +200,7 @@ def _eye(encoder: Encoder) -> ViT:
         case Table():
             position: Table | Buckets | Axial = replace(encoder.position, side=CELLS)
         case Buckets():
-            position = Buckets(CELLS)
+            position = replace(encoder.position, side=CELLS)
         case Axial():
             position = encoder.position
     windows = None if encoder.windows is None else Windows(2, (1,))
@@ -328,6 +329,8 @@ def _views(views: Views, merged: int) -> Views:
             return Native(factor, factor**2, factor**2 * 16, views.ratio)
         case DynamicTiles():
             return replace(views, tile=TILE, most=4)
+        case Slices():
+            return Slices(TILE, 4)
         case Longest():
             return Longest(2 * TILE, PATCH)
         case Bounded():

@@ -17,8 +17,8 @@ EVERYWHERE = [
 ]
 
 ORDER = (
-    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "geometry", "layout", "readers", "towers", "families",
-    "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
+    "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "slices", "geometry", "layout", "readers", "towers",
+    "families", "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
     "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "outline", "ground", "local", "loading",
     "evaluate", "train", "reference", "check", "env", "cli", "__init__",
 )  # fmt: skip

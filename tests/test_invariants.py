@@ -544,7 +544,10 @@ BY_KIND = {
         "looks at pictures and makes vectors: it has no sequence and no decoder",
     ),
 }
-OF_QUERIES = ("idefics", "idefics2", "qwen-vl", "blip2-opt", "blip2-flan-t5", "instructblip-vicuna", "instructblip-flan-t5")
+OF_QUERIES = (
+    "idefics", "idefics2", "qwen-vl", "blip2-opt", "blip2-flan-t5", "instructblip-vicuna", "instructblip-flan-t5",
+    "minicpm-v-2.6",
+)  # fmt: skip
 QUERIES = "each visual token is a query that reads all of its view: none has a place"
 EXCEPTIONS: dict[tuple[str, str], str] = {
     **{(name, "a_token_stands_where_it_looks"): QUERIES for name in OF_QUERIES},

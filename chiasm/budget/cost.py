@@ -24,6 +24,7 @@ from chiasm.spec import (
     Edges,
     Encoder,
     Flat,
+    Numbered,
     Precomputed,
     ResNet,
     RowColumn,
@@ -283,6 +284,10 @@ def _marks(sight: Sight, grids: Sequence[Grid]) -> int:
     match sight.marks:
         case Bare() | Ahead() | Around() | Edges() | RowEnds() | Sized():
             return controls(sight.marks, grids)
+        case Numbered():
+            # The picture's number is one id up to 9; a line feed stands after each row of slices but the last.
+            rows = len({grid.box.y0 for grid in grids[1:]})
+            return controls(sight.marks, grids) + (sight.marks.number is not None) + max(rows - 1, 0)
         case RowColumn():
             # A line feed after each row of tiles; the last one is written twice, which is one id.
             rows = len({grid.box.y0 for grid in grids[:-1]})

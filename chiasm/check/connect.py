@@ -20,7 +20,8 @@ def connect(model: Connect, given: Given) -> dict[str, Tensor]:
         if name.endswith(FEATURES):
             kind = name.removesuffix(FEATURES)
             long = 1 if kind == "image" else next(step.frames for step in model.spec.steps if isinstance(step, PoolTime))
-            grids = _grids(len(features), long, model.spec.cells)
+            side = round(features.shape[1] ** 0.5)
+            grids = _grids(len(features), long, model.spec.cells or (side, side))
             got[kind] = model(features.flatten(0, 1), grids).tokens_VD.unflatten(0, (len(grids), -1))
     return got
 

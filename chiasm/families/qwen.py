@@ -3,9 +3,10 @@
 Their configs have one `model_type`; one that sees has an object `visual`.
 """
 
-from chiasm.layout import Config, Fused, Layout, Name, Reading, Reshaped, Rule, transposed, under
+from chiasm.layout import Config, Fused, Layout, Name, Reading, Rule, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, head_keys, pixels
 from chiasm.spec import Around, Block, Causal, Decoder, Family, Norm, Pixels, Reader, Resize, Sight, Splice, Table, ViT
+from chiasm.towers.placed import after, reader_keys
 from chiasm.towers.qwen import KEYS, block, larger, qwen, read_decoder, rope
 
 LAYER = Norm("layer", 1e-6)
@@ -47,25 +48,6 @@ def vision_keys(heads: int) -> tuple[Rule, ...]:
         Name("transformer.resblocks.*.mlp.c_fc.*", "blocks.*.mlp.up.*"),
         Name("transformer.resblocks.*.mlp.c_proj.*", "blocks.*.mlp.down.*"),
     )
-
-
-def reader_keys(theirs: str) -> tuple[Rule, ...]:
-    """The resampler's own names, but for what follows its attention."""
-    rules = (
-        Name("query", "queries"),
-        Name("pos_embed", "places"),
-        Name("kv_proj.weight", "enter.weight"),
-        Name("ln_q.*", "query_norm.*"),
-        Name("ln_kv.*", "norm.*"),
-        Fused("attn.in_proj_weight", ("q.weight", "k.weight", "v.weight"), (1, 1, 1)),
-        Fused("attn.in_proj_bias", ("q.bias", "k.bias", "v.bias"), (1, 1, 1)),
-        Name("attn.out_proj.*", "out.*"),
-    )
-    return under(theirs, "", rules)
-
-
-def after(theirs: str, width: int) -> tuple[Rule, ...]:
-    return Name(f"{theirs}ln_post.*", "out_norm.*"), Reshaped(f"{theirs}proj", "project.weight", transposed(width, width))
 
 
 LAYOUTS = (Layout("qwen", read),)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from chiasm.errors import BadPrompt
 from chiasm.place import Grid
 from chiasm.prompt.chat import Rendered, Span
-from chiasm.spec import Ahead, Around, Bare, Edges, Marks, RowColumn, RowEnds, Sized
+from chiasm.spec import Ahead, Around, Bare, Edges, Marks, Numbered, RowColumn, RowEnds, Sized
 
 
-def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -> str:
-    """The text of one picture: `grids` are its views as they leave the connector, `count` its visual tokens."""
+def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int, number: int) -> str:
+    """The text of one picture: `grids` are its views as they leave the connector, `count` its visual tokens, `number` its own
+    in its conversation."""
     match marks:
         case Bare() | Ahead():
             return placeholder * count
@@ -37,17 +39,23 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int) -
         case RowEnds(between, last_mark):
             (grid,) = grids
             return between.join([placeholder * grid.w] * grid.h) + last_mark
+        case Numbered(whole, part, named):
+            each = placeholder * (count // len(grids))
+            opening = "" if named is None else f"{named[0]}{number}{named[1]}"
+            rows = [len(list(row)) for _, row in groupby(grids[1:], key=lambda grid: grid.box.y0)]
+            return opening + each.join(whole) + "\n".join(each.join(part) * columns for columns in rows)
 
 
 @dataclass(frozen=True)
 class Controls:
     """How many control tokens stand apart from a picture, with text between; before its first view, before each view, after
-    each row of visual tokens but the last, and after the picture."""
+    each row of visual tokens but the last, after each view, and after the picture."""
 
     apart: int = 0
     opening: int = 0
     leading: int = 0
     row: int = 0
+    trailing: int = 0
     closing: int = 0
 
 
@@ -66,13 +74,16 @@ def around(marks: Marks) -> Controls:
             return Controls(apart=1, opening=1, closing=2)
         case RowEnds():
             return Controls(row=1, closing=1)
+        case Numbered(number=named):
+            return Controls(leading=1, trailing=1, apart=0 if named is None else 2)
 
 
 def controls(marks: Marks, grids: Sequence[Grid]) -> int:
     """How many control tokens stand around the visual tokens of a picture of those grids, as they leave the connector."""
     each = around(marks)
     rows = sum(grid.h - 1 for grid in grids)
-    return each.apart + each.opening + each.leading * len(grids) + each.row * rows + each.closing
+    views = (each.leading + each.trailing) * len(grids)
+    return each.apart + each.opening + views + each.row * rows + each.closing
 
 
 def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:

@@ -191,6 +191,9 @@ class Plan:
             widths = np.array([grid.w for grid in self.laid.grids])[views]
             for at in here[place_T4[here, 3] == widths - 1]:
                 place_T4[at + 1 : at + 1 + marks.row] = (*place_T4[at, :3], -1)
+        last = (np.diff(views[::-1], prepend=-1) != 0)[::-1]
+        for at, view in zip(here[last], views[last], strict=True):
+            place_T4[at + 1 : at + 1 + marks.trailing, 0] = view
         for at, view in zip(here[closes[::-1]], views[closes[::-1]], strict=True):
             place_T4[at + 1 : at + 1 + marks.closing] = (view, -1, -1, -1)
         return place_T4

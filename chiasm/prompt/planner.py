@@ -59,7 +59,7 @@ class Planner:
         shows = [sum(len(message.pictures) for message in messages) for messages in conversations]
         items = _beside(items, shows)
         _, laid, counts = lay(self.spec, items)
-        texts, drafts = self._texts(laid, counts), []
+        texts, drafts = self._texts(laid, counts, [number for shown in shows for number in range(shown)]), []
         for messages, shown in zip(conversations, shows, strict=True):
             drafts.append(self.draft(messages, texts[:shown], counts[:shown], answer=answer))
             texts, counts = texts[shown:], counts[shown:]
@@ -128,16 +128,17 @@ class Planner:
                 return token
         raise BadPrompt(f"{self.tokenizer.origin} has no token of the id {wanted}, which config.json names as the image's")
 
-    def _texts(self, laid: Laid, counts: Sequence[int]) -> list[str]:
+    def _texts(self, laid: Laid, counts: Sequence[int], numbers: Sequence[int]) -> list[str]:
+        """What each picture's placeholder becomes; `numbers` are theirs in their conversations."""
         sight = self.spec.sight
         if not counts or sight is None or isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone):
             return []
         placeholder = self.placeholder()
         texts = []
-        for views, count in zip(canvases(laid.grids), counts, strict=True):
+        for views, count, number in zip(canvases(laid.grids), counts, numbers, strict=True):
             # A picture that is asked outside of the sequence is one place in it, however many views it has.
             shown = views[:1] if isinstance(sight.fusion, Cross) else views
-            texts.append(written(sight.marks, placeholder, shown, in_text(sight.fusion, count)))
+            texts.append(written(sight.marks, placeholder, shown, in_text(sight.fusion, count), number))
         return texts
 
 

@@ -160,6 +160,7 @@ PROOFS = {
     "llava-next-video": Proof(("llava_next_video",)),
     "video-llava": Proof(("video_llava",)),
     "qwen": Proof(recorded=("qwen_vl-0",)),
+    "minicpm-v-2.6": Proof(recorded=("minicpmv26-0",)),
     "qwen-vl": Proof(recorded=("qwen_vl-0",)),
     "paligemma": Proof(("paligemma",)),
     "colpali": Proof(("colpali",)),

@@ -51,6 +51,7 @@ DIALECTS = {
     "open_clip": OPEN_CLIP,
     "open_clip_config": OPEN_CLIP,
     "timm_eva": Dialect({"x": "pixel_values"}, {"pooler_output": "out"}),
+    "omnilmm_resampler": Dialect({"x": "image_features"}, {"image": "out"}),
     "qwen": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
     "cogvlm": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
     "nomic_vision": Dialect({}, {"last_hidden_state": "trunk", "image_embeds": "embedding"}),

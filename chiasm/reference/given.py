@@ -106,10 +106,16 @@ class Given:
         return [sum(other == row for other, _, _ in rows) - 1 if inner else 0 for row, _, inner in rows]
 
     def marked(self, image: int) -> Given:
-        """With the model's own placeholder where a mask says that pictures stand."""
-        if "images_seq_mask" not in self:
+        """With the model's own placeholder where pictures stand: by a mask, or by each row's positions from and to."""
+        if "images_seq_mask" in self:
+            ids_BT = self["input_ids"].masked_fill(self["images_seq_mask"], image)
+        elif "image_bound.0" in self:
+            ids_BT = self["input_ids"].clone()
+            for row, ids_T in enumerate(ids_BT):
+                for start, end in self[f"image_bound.{row}"].tolist():
+                    ids_T[start:end] = image
+        else:
             return self
-        ids_BT = self["input_ids"].masked_fill(self["images_seq_mask"], image)
         return Given(self.path, {**self.tensors, "input_ids": ids_BT})
 
     @property

@@ -163,7 +163,18 @@ class Sized:
     after: str
 
 
-Marks = Sized | Bare | RowColumn | Around | Ahead | Edges | RowEnds
+@dataclass(frozen=True)
+class Numbered:
+    """The whole picture between `whole` marks, then its slices between `part` marks, a line feed after each row of them but the
+    last (MiniCPM-V, arXiv:2408.01800); before all the picture's number in its conversation, from 0, where `number` marks stand
+    around it."""
+
+    whole: tuple[str, str]
+    part: tuple[str, str]
+    number: tuple[str, str] | None = None
+
+
+Marks = Sized | Bare | RowColumn | Around | Ahead | Edges | RowEnds | Numbered
 
 
 class Looks(Protocol):
@@ -296,10 +307,10 @@ class Bind:
 
 @dataclass(frozen=True)
 class Connect:
-    """A connector by itself: features of views of `cells` (rows, columns), `width` wide, to visual tokens."""
+    """A connector by itself: features of views of `cells` (rows, columns; none: any square), `width` wide, to visual tokens."""
 
     width: int
-    cells: tuple[int, int]
+    cells: tuple[int, int] | None
     steps: tuple[Step, ...]
 
 

@@ -176,6 +176,16 @@ class Shortest:
     longest: int
 
 
+@dataclass(frozen=True)
+class Slices:
+    """MiniCPM-V's slicing (arXiv:2403.11703, 2408.01800): the whole picture at about `side` squared pixels in its own shape,
+    then up to `most` slices of about as many each, in the grid whose shape is nearest to the picture's. A picture of no more
+    pixels than one slice is not cut, and scaled up to that many."""
+
+    side: int
+    most: int
+
+
 Views = (
     Canvas
     | Resize
@@ -193,4 +203,5 @@ Views = (
     | Fitted
     | CoverTiles
     | Shortest
+    | Slices
 )

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chiasm.spec import Buckets
+
 Resample = Literal["bicubic", "bicubic_smooth", "bilinear_smooth", "ratio"]
 
 
@@ -29,16 +31,21 @@ def resized(table: Tensor, side: int, height: int, width: int, resample: Resampl
     return stretched[0].flatten(1).T.to(table.dtype)
 
 
-def bucketed(side: int, height: int, width: int) -> Tensor:
-    """The cell of a `side` x `side` table for each of `height` x `width` patches, by fractional position (arXiv:2307.06304).
+def bucketed(spec: Buckets, height: int, width: int) -> Tensor:
+    """The cell of a square table for each of `height` x `width` patches, by fractional position (arXiv:2307.06304).
 
     Float32 in the reference's own order of operations: the borders of buckets and the fractions are rounded numbers, and a
     patch may fall to the left of a border that it equals on paper.
     """
+    side = spec.side
     borders = torch.arange(1 / side, 1.0, 1 / side)
 
     def buckets(count: int) -> Tensor:
-        fractions = torch.arange(count, dtype=torch.float32) * (1.0 / torch.tensor(count))
+        match spec.fractions:
+            case "of_a_rounded_step":
+                fractions = torch.arange(count, dtype=torch.float32) * (1.0 / torch.tensor(count))
+            case "rounded":
+                fractions = torch.arange(0, 1 - 1e-6, 1 / count, dtype=torch.float32)
         return torch.bucketize(fractions.clamp(max=1.0 - 1e-6), borders, right=True)
 
     return (buckets(height)[:, None] * side + buckets(width)[None]).flatten()

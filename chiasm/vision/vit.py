@@ -95,8 +95,8 @@ class VisionTransformer(nn.Module):
                 table = self.position.weight
                 places = [resized(table[first:], side, g.h, g.w, resample).repeat(g.t, 1) for g in grids]
                 x_PE = x_PE + torch.cat(places)
-            case Buckets(side):
-                cells = torch.cat([_buckets(side, g).repeat(g.t) for g in grids])
+            case Buckets() as buckets:
+                cells = torch.cat([_buckets(buckets, g).repeat(g.t) for g in grids])
                 x_PE = x_PE + self.position(cells.to(x_PE.device))
             case Axial():
                 pass
@@ -146,11 +146,11 @@ def windowed(laid: Laid, side: int) -> tuple[np.ndarray, tuple[int, ...]]:
     return order, tuple(np.diff([0, *changes.tolist(), len(order)]).tolist())
 
 
-def _buckets(side: int, grid: Grid) -> Tensor:
+def _buckets(spec: Buckets, grid: Grid) -> Tensor:
     """The cell of a table for each patch of a view; padding stands where the first patch does."""
     high, wide = grid.shown
     table = torch.zeros(grid.h, grid.w, dtype=torch.int64)
-    table[:high, :wide] = bucketed(side, high, wide).unflatten(0, (high, wide))
+    table[:high, :wide] = bucketed(spec, high, wide).unflatten(0, (high, wide))
     return table.flatten()
 
 

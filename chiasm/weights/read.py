@@ -32,7 +32,7 @@ ADAPTERS = "adapters."
 @dataclass(frozen=True)
 class Described:
     """What a folder says of its model, before any weight is read. `base` is another folder that holds what this one does
-    not, as its config names it."""
+    not, as its config names it; `chat` a template that goes before the folder's own."""
 
     folder: Path
     model: specs.Model
@@ -41,6 +41,7 @@ class Described:
     config: dict[str, Any]
     base: Described | None = None
     adapters: Adapters | None = None
+    chat: str | None = None
 
 
 def describe(folder: Path) -> Described:
@@ -64,7 +65,7 @@ def describe(folder: Path) -> Described:
     for name in config.unknown() + pixels.unknown():
         log.warning("unknown field, not honoured: %s", name)
     base = describe(model_folder(parse(data["base"]))) if "base" in data else None
-    return Described(folder, reading.spec, reading.keys, model_type, data, base, reading.adapters)
+    return Described(folder, reading.spec, reading.keys, model_type, data, base, reading.adapters, reading.chat)
 
 
 def preprocessor(folder: Path) -> dict[str, Any]:
