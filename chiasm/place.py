@@ -250,6 +250,13 @@ def drawn(grid: Grid, patch: int, size: tuple[int, int]) -> tuple[int, int]:
     return round(high), round(wide)
 
 
+def fractions(laid: Laid) -> Floats:
+    """The box of each cell as fractions of its view, [V, 4]."""
+    sides = np.array([(grid.w, grid.h) for grid in laid.grids], np.float32).reshape(-1, 2)[laid.place_V4[:, 0]]
+    corner = laid.place_V4[:, :1:-1].astype(np.float32)
+    return np.concatenate([corner / sides, (corner + 1) / sides], 1)
+
+
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:

@@ -227,8 +227,6 @@ def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT | VQ:
         # Another patch in each of the two: packed together, the smaller one ends in zeros.
         tower = replace(_windowed(encoder.high.tower), patch=PATCH + 1, neck=12)
         return Both(_eye(encoder.low), Coarsened(tower, 1, CELLS))
-    if isinstance(encoder, Flat):
-        return Flat(PATCH)
     if isinstance(encoder, VQ):
         halvings = None if encoder.halvings is None else 1
         return VQ(32, (32, 32, 64), 1, 8, WORDS[1], 8, (2,) if encoder.attends else (), encoder.middle, halvings)

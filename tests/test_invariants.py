@@ -5,7 +5,7 @@ An invariant that a family cannot keep is declared with its reason; nothing is l
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count as count_up
 from typing import Any
 
@@ -43,7 +43,7 @@ from chiasm.prompt.plan import Plan, count, in_text, lay
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
-from chiasm.spec import VQ, Alone, Both, ByKind, Cross, Looks, Model, QFormer, Rope, ViT, breaks
+from chiasm.spec import VQ, AddByBox, Alone, Both, ByKind, Cross, Looks, Model, QFormer, Rope, ViT, breaks
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Find as FindSpec
 from chiasm.spec import Seq2Seq as Seq2SeqSpec
@@ -76,10 +76,12 @@ class Asked:
     shows: list[list[int]]
     targets: list[list[int]]
     hints: list[list[int]]
+    boxes: list[list[tuple[float, float, float, float]]] = field(default_factory=list)
 
     def only(self, number: int) -> "Asked":
         """One of the rows."""
-        return Asked(*(part[number : number + 1] for part in (self.rows, self.shows, self.targets, self.hints)))
+        parts = (self.rows, self.shows, self.targets, self.hints, self.boxes)
+        return Asked(*(part[number : number + 1] for part in parts))
 
     @property
     def written(self) -> list[list[int]]:
@@ -105,6 +107,11 @@ def asked(spec: WriterSpec) -> Asked:
     hints = [text[1], text[4], text[2]] if _reads(spec.sight) else []
     if isinstance(spec.sight.fusion, Alone):
         return Asked([[], [], []], [[0], [1], [2]], targets, hints)
+    if isinstance(spec.sight.fusion, AddByBox):
+        rows = [text[0], text[1], text[4]]
+        corners = [[sorted(draw.uniform(0, 1, 2)) + sorted(draw.uniform(0, 1, 2)) for _ in row] for row in rows]
+        boxes = [[(x0, y0, x1, y1) for x0, x1, y0, y1 in row] for row in corners]
+        return Asked(rows, [[0], [1], [2]], targets, hints, boxes)
     fusion = spec.sight.fusion
     one, two, three = ([fusion.image] * in_text(fusion, count(spec, Size(*size)).visual) for size in SIZES)
     rows = [text[0], [1, *one, *text[1], *two, *text[2]], [*text[3], *three, *text[4]]]
@@ -117,7 +124,8 @@ def _reads(sight: SightSpec) -> bool:
 
 def planned(model: Writes, case: Asked, prompts: list[int] | None = None) -> tuple[Plan, Tensor | None]:
     sizes = [Size(*SIZES[number]) for number in case.shown]
-    plan = Plan.from_ids(model.spec, case.rows, sizes, prompts=prompts, targets=case.targets, hints=case.hints)
+    streams = {"targets": case.targets, "hints": case.hints, "boxes": case.boxes}
+    plan = Plan.from_ids(model.spec, case.rows, sizes, prompts=prompts, **streams)
     if model.spec.sight is None or not case.shown:
         return plan, None
     return plan, seen(model.spec.sight, [pictures()[number] for number in case.shown]).patches_PK
@@ -266,7 +274,7 @@ def text_alone_is_the_text_model(model: AnyModel) -> None:
     assert isinstance(blind, Causal | Seq2Seq)
     whole = model.state_dict()
     blind.load_state_dict({name: whole[name] for name in blind.state_dict()})
-    case = replace(asked(model.spec).only(0), hints=[])
+    case = replace(asked(model.spec).only(0), hints=[], shows=[[]])
     assert torch.equal(logits(model, case)[0], logits(blind, case)[0])
 
 
@@ -321,6 +329,14 @@ def _sources(steps: Any, laid: Laid, sizes: tuple[tuple[int, int], ...]) -> list
 def wrong_counts_are_refused(model: AnyModel) -> None:
     """A placeholder too many or too few, a picture without a place, tokens without a place: each is an error."""
     assert isinstance(model, Causal | Seq2Seq) and model.spec.sight is not None
+    if isinstance(model.spec.sight.fusion, AddByBox):
+        case = asked(model.spec)
+        for wrong in (replace(case, shows=[[0], [1], []]), replace(case, boxes=case.boxes[:2])):
+            with pytest.raises(BadPrompt, match=r"3 rows of words with [23] rows of boxes and [23] pictures"):
+                planned(model, wrong)
+        with pytest.raises(BadPrompt, match="row 0 has 9 tokens and 4 boxes"):
+            planned(model, replace(case, boxes=[case.boxes[1], *case.boxes[1:]]))
+        return
     spec, image = model.spec, model.spec.sight.fusion.image
     size = Size(*SIZES[0])
     if isinstance(model.spec.sight.fusion, Cross):

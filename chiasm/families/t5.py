@@ -2,49 +2,17 @@
 
 from typing import Any
 
-from chiasm.errors import BadConfig
-from chiasm.layout import ACTS, Config, Ignored, Layout, Name, Reading, Rule
-from chiasm.spec import Activation, Block, EncoderDecoder, Family, Norm, Relative, Scores, Seq2Seq
+from chiasm.layout import Config, Layout, Reading
+from chiasm.spec import Block, EncoderDecoder, Family, Norm, Relative, Scores, Seq2Seq
 from chiasm.towers.prompts import PROMPT
-
-
-def stack(side: str, parts: tuple[tuple[str, str, str], ...]) -> tuple[Rule, ...]:
-    """Keys of one side; `parts` are (number in a layer, our module, our norm)."""
-    rules: list[Rule] = [
-        Name(f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight", f"{side}.relative.weight"),
-        Name(f"{side}.final_layer_norm.weight", f"{side}.norm.weight"),
-        Ignored(f"{side}.embed_tokens.weight"),
-        Ignored(f"{side}.block.*.layer.1.EncDecAttention.relative_attention_bias.weight"),
-    ]
-    for number, ours, norm in parts:
-        base = f"{side}.block.*.layer.{number}."
-        rules.append(Name(f"{base}layer_norm.weight", f"{side}.blocks.*.{norm}.weight"))
-        if ours == "mlp":
-            names = (("wi", "up"), ("wi_0", "gate"), ("wi_1", "up"), ("wo", "down"))
-            rules += (Name(f"{base}DenseReluDense.{a}.weight", f"{side}.blocks.*.mlp.{b}.weight") for a, b in names)
-        else:
-            kind = "SelfAttention" if ours == "attention" else "EncDecAttention"
-            names = (("q", "q"), ("k", "k"), ("v", "v"), ("o", "out"))
-            rules += (Name(f"{base}{kind}.{a}.weight", f"{side}.blocks.*.{ours}.{b}.weight") for a, b in names)
-    return tuple(rules)
-
-
-def keys(gated: bool) -> tuple[Rule, ...]:
-    """What a gated MLP calls `wi_1` is the `wi` of a plain one."""
-    absent = "wi" if gated else "wi_1"
-    sides = (
-        Name("shared.weight", "embed.weight"),
-        *stack("encoder", (("0", "attention", "norm1"), ("1", "mlp", "norm2"))),
-        *stack("decoder", (("0", "attention", "norm1"), ("1", "cross", "norm_cross"), ("2", "mlp", "norm2"))),
-    )
-    return tuple(rule for rule in sides if not (isinstance(rule, Name) and rule.theirs.endswith(f".{absent}.weight")))
+from chiasm.towers.t5 import feed_forward, keys
 
 
 def read(c: Config) -> Reading:
     """T5's class defaults. A config that unties the head (1.1, FlanT5) also leaves hidden states unscaled before it."""
     c.inert("dropout_rate", "initializer_factor", "classifier_dropout", "is_gated_act", "n_positions", "output_past")
     width, heads = c.get("d_model", 512), c.get("num_heads", 8)
-    kind, act = _feed_forward(c)
+    kind, act = feed_forward(c)
     head_width = c.get("d_kv", 64)
     block = Block(
         width, heads, c.get("d_ff", 2048), heads, head_width, Norm("rms", c.get("layer_norm_epsilon", 1e-6)), act,
@@ -58,16 +26,6 @@ def read(c: Config) -> Reading:
         c.first("decoder_start_token_id", "pad_token_id", default=0), tied, "by_root_width" if scaled else "plain",
     )  # fmt: skip
     return Reading(spec, keys(kind == "gated"))
-
-
-def _feed_forward(c: Config) -> tuple[str, Activation]:
-    """BLIP-2 and its like say in `dense_act_fn` that the activation is the exact one, which the other field does not mean."""
-    said = c.get("feed_forward_proj", "relu")
-    kind, _, name = said.rpartition("-")
-    name = c.first("dense_act_fn", default="gelu_new" if said == "gated-gelu" else name)
-    if kind not in ("", "gated") or name not in ACTS:
-        raise BadConfig(f"{c.path}: feed_forward_proj = {said!r} is not supported; 'relu' and 'gated-gelu' are")
-    return kind, ACTS[name]
 
 
 LAYOUTS = (Layout("t5", read),)

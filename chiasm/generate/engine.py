@@ -17,7 +17,7 @@ from chiasm.language.seq2seq import Memory
 from chiasm.layers.cache import KVCache
 from chiasm.model import Batch, Causal, Seq2Seq, Writer
 from chiasm.model import Sight as Seen
-from chiasm.spec import Alone, Cross, Expert, Splice
+from chiasm.spec import AddByBox, Alone, Cross, Expert, Splice
 
 _ENDLESS = 1 << 40
 """The length of a row that nothing bounds."""
@@ -198,7 +198,7 @@ def placeholders(model: Writer) -> tuple[int, ...]:
     if model.spec.sight is None:
         return ()
     match model.spec.sight.fusion:
-        case Alone():
+        case Alone() | AddByBox():
             return ()
         case Splice(image, int(video)):
             return (image, video)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from chiasm.layers.attention import Attention, Slot
 from chiasm.layers.block import TransformerBlock, branch
+from chiasm.layers.boxes import BoxBias, BoxEdges
 from chiasm.layers.cache import KVCache
 from chiasm.layers.cross import CrossAttention, Held
 from chiasm.layers.embed import ScaledEmbedding
@@ -58,6 +59,8 @@ class Stack(nn.Module):
                 self.relative = RelativeBias(spec.place, spec.block.heads, both_ways=both_ways)
             case Learned(count, before):
                 self.position = nn.Embedding(before + count, spec.width)
+        if spec.boxes is not None and both_ways:
+            self.edges, self.page = BoxEdges(spec.boxes, spec.width), BoxBias(spec.boxes, spec.block.heads)
         if spec.embed_norm is not None:
             self.embed_norm = norm(spec.embed_norm, spec.width)
         self.blocks = blocks
@@ -94,11 +97,14 @@ class SourceTarget(nn.Module):
         writers = nn.ModuleList(TargetBlock(spec.block) for _ in range(spec.target))
         self.decoder = Stack(spec, writers, both_ways=False)
 
-    def read(self, hidden_BTD: Tensor, where_BT: Tensor, valid_BT: Tensor) -> Memory:
-        """The source's states and what each layer of the decoder will ask of them."""
+    def read(self, hidden_BTD: Tensor, where_BT: Tensor, valid_BT: Tensor, boxes_BT4: Tensor | None = None) -> Memory:
+        """The source's states and what each layer of the decoder will ask of them. `boxes_BT4` are the boxes of tokens that
+        stand on a page, as fractions of it."""
         if self.spec.source:
             hidden_BTD = self.encoder.placed(hidden_BTD, where_BT)
             mask = self.encoder.mask(_one_if_whole(valid_BT)[:, None, None].expand(-1, 1, hidden_BTD.shape[1], -1))
+            if boxes_BT4 is not None:
+                hidden_BTD, mask = hidden_BTD + self.encoder.edges(boxes_BT4), mask + self.encoder.page(boxes_BT4)
             for block in self.encoder.blocks:
                 hidden_BTD = block(hidden_BTD, mask)
             hidden_BTD = self.encoder.norm(hidden_BTD)

@@ -25,7 +25,10 @@ class RelativeBias(nn.Embedding):
 
     def among(self, places_BT: Tensor) -> Tensor:
         """What is added to the scores of tokens at these places with one another: [B, heads, T, T]."""
-        ahead_BTT = places_BT[:, None] - places_BT[:, :, None]
+        return self.apart(places_BT[:, None] - places_BT[:, :, None])
+
+    def apart(self, ahead_BTT: Tensor) -> Tensor:
+        """What is added to the scores of keys so far ahead of their queries: [B, heads, T, T]."""
         bias: Tensor = self(self.buckets(ahead_BTT)).permute(0, 3, 1, 2)
         return bias
 

@@ -78,6 +78,7 @@ class Batch:
     sight: Sight | Visual | None = None
     hint: Hint | None = None
     target: Batch | None = None
+    boxes_BT4: Tensor | None = None
     asks: Asks | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +111,7 @@ class Batch:
             sight=sight,
             hint=None if self.hint is None else self.hint.to(device),
             target=None if self.target is None else self.target.to(device),
+            boxes_BT4=None if self.boxes_BT4 is None else self.boxes_BT4.to(device),
             asks=None if self.asks is None else replace(self.asks, sees_B2T=self.asks.sees_B2T.to(device)),
         )
 

@@ -44,7 +44,7 @@ class Causal(nn.Module):
                     self.gated = GatedBlocks(fusion, self.connect.width)
                 case specs.Expert(qkv_bias=bias):
                     expert = replace(spec.decoder.block, qkv_bias=bias)
-                case specs.Splice() | specs.Alone():
+                case specs.Splice() | specs.Alone() | specs.AddByBox():
                     pass
         self.language = CausalDecoder(spec.decoder, expert)
         match spec.head:

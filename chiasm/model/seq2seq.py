@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from chiasm import spec as specs
@@ -9,8 +10,11 @@ from chiasm.connect.qformer import Hint
 from chiasm.connect.steps import Connector, Visual
 from chiasm.language.seq2seq import Memory, SourceTarget
 from chiasm.layers.cache import KVCache
+from chiasm.layers.carried import Untouched
 from chiasm.layers.linear import scores
 from chiasm.model.batch import Batch, Sight
+from chiasm.place import fractions
+from chiasm.sequence.by_box import Joined, join_by_box
 from chiasm.sequence.splice import splice
 from chiasm.vision import encoder
 
@@ -24,6 +28,8 @@ class Seq2Seq(nn.Module):
         if spec.sight is not None:
             self.vision = encoder(spec.sight.encoder)
             self.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
+            if spec.sight.carried is not None:
+                self.carried = Untouched(spec.sight.carried)
         self.language = SourceTarget(spec.language)
         if not spec.language.tied:
             self.head = nn.Linear(spec.language.width, spec.language.vocab, bias=False)
@@ -42,9 +48,21 @@ class Seq2Seq(nn.Module):
     def read(self, batch: Batch, visual: Visual | None) -> Memory:
         """What the decoder asks of the sources: ids, and visual tokens in their places."""
         hidden_BTD = self.language.embed(batch.ids_BT.masked_fill(batch.slot_BT >= 0, 0))
+        if batch.boxes_BT4 is not None:
+            return self._read_page(Joined(hidden_BTD, batch.boxes_BT4, batch.valid_BT), visual)
         if visual is not None:
             hidden_BTD = splice(hidden_BTD, visual.tokens_VD, batch.slot_BT)
         return self.language.read(hidden_BTD, batch.where_ABT[0], batch.valid_BT)
+
+    def _read_page(self, words: Joined, visual: Visual | None) -> Memory:
+        """Words in boxes, and their pages where they are seen."""
+        if visual is not None:
+            pages = visual.laid.grids
+            patches_BPD = visual.tokens_VD.unflatten(0, (len(pages), -1))
+            boxes_P4 = torch.from_numpy(fractions(visual.laid)[: pages[0].cells]).to(patches_BPD.device)
+            words = join_by_box(words, patches_BPD, boxes_P4, (pages[0].h, pages[0].w))
+        where_BT = torch.arange(words.valid_BT.shape[1], device=words.valid_BT.device).expand_as(words.valid_BT)
+        return self.language.read(words.hidden_BTD, where_BT, words.valid_BT, words.boxes_BT4)
 
     def write(self, target: Batch, memory: Memory, cache: KVCache | None = None) -> Tensor:
         """Normed hidden states of the targets' positions, [B, T, D]; with a cache they are the newest ones."""

@@ -22,11 +22,12 @@ from chiasm.model import Sight as Seen
 from chiasm.place import Grid, Ints, Laid, connect, encoded
 from chiasm.prompt.asked import asked, asks
 from chiasm.prompt.marks import around, controls
+from chiasm.prompt.pages import Corners, boxes_of
 from chiasm.prompt.row import NO_SLOT, Row, known, padded
 from chiasm.prompt.streams import heard_by, hint, targets_of
 from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
-from chiasm.spec import Alone, Causal, Cross, Expert, Fusion, Seq2Seq, Sight, Splice, Writer
+from chiasm.spec import AddByBox, Alone, Causal, Cross, Expert, Fusion, Seq2Seq, Sight, Splice, Writer
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Plan:
         targets: Sequence[Sequence[int]] = (),
         hints: Sequence[Sequence[int]] = (),
         filled: bool = False,
+        boxes: Sequence[Sequence[Corners]] = (),
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
 
@@ -84,6 +86,8 @@ class Plan:
 
         Where pictures are asked outside of the sequence, one placeholder is one picture; with `filled` each row has as many
         places for pictures as any, and `items` are all of them, row by row.
+
+        Where words stand in boxes, `boxes` are those of every row's ids, as fractions of its page, and item n is row n's page.
 
         Raises `BadPrompt` naming the row, both counts and the items, and `Overflow` where a row is longer than the model's
         context.
@@ -98,6 +102,7 @@ class Plan:
             slots = [np.full(len(row), NO_SLOT, np.int64) for row in ids]
             called = [_called(number, items, names) for number in range(len(items))]
             sees, rows_I = asked(crossed, ids, called, filled)
+        paged = boxes_of(spec, boxes, ids, len(items))
         heard = heard_by(spec, hints, len(ids))
         written = targets_of(spec, targets, len(ids), supervise)
         planned = []
@@ -108,7 +113,9 @@ class Plan:
             watched, idle = np.asarray(own[number] if own else np.zeros(len(ids_T)), bool), np.zeros_like(ids_T)
             prompt = _prompt(spec, watched, None if prompts is None else prompts[number])
             row = Row(ids_T, slots_T, where_AT + spec.first, after + spec.first, watched, idle, prompt)
-            planned.append(replace(row, target=written[number], hint_T=heard[number], sees_2T=sees[number]))
+            planned.append(
+                replace(row, target=written[number], hint_T=heard[number], sees_2T=sees[number], boxes_T4=paged[number])
+            )
         plan = cls(spec, tuple(planned), tuple(items), grids, laid, rows_I)
         plan.fits(0)
         return plan
@@ -222,7 +229,7 @@ def edges(item: Item) -> tuple[int, int]:
 def in_text(fusion: Fusion, visual: int) -> int:
     """How many places in the sequence a picture of so many visual tokens takes."""
     match fusion:
-        case Splice() | Expert() | Alone():
+        case Splice() | Expert() | Alone() | AddByBox():
             return visual
         case Cross():
             return 1
@@ -274,6 +281,8 @@ def _slots(spec: Writer, rows: list[Ints], items: Sequence[Item], counts: list[i
     starts = np.cumsum([0, *counts])
     fusion = spec.sight.fusion
     match fusion:
+        case AddByBox():
+            return slots
         case Alone():
             return [np.arange(starts[number], starts[number + 1]) for number in range(len(rows))]
         case Splice(image, int(video)):

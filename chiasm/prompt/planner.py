@@ -19,7 +19,7 @@ from chiasm.prompt.messages import Message
 from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Ahead, Alone, Causal, Cross, Seq2Seq, Splice, Writer
+from chiasm.spec import AddByBox, Ahead, Alone, Causal, Cross, Seq2Seq, Splice, Writer
 
 HINTER = "qformer_tokenizer"
 """Where a model folder keeps the tokenizer of what its connector reads."""
@@ -121,7 +121,7 @@ class Planner:
 
     def placeholder(self) -> str:
         """The control token whose id the model's fusion replaces by visual tokens."""
-        assert self.spec.sight is not None and not isinstance(self.spec.sight.fusion, Alone)
+        assert self.spec.sight is not None and not isinstance(self.spec.sight.fusion, Alone | AddByBox)
         wanted = self.spec.sight.fusion.image
         for token, number in self.tokenizer.added.items():
             if number == wanted:

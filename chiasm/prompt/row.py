@@ -11,6 +11,7 @@ import torch
 from chiasm.errors import BadPrompt
 from chiasm.model import Batch
 from chiasm.place import Ints
+from chiasm.resample import Floats
 
 NO_SLOT = -1
 """In a row's slots: a token that is no visual token."""
@@ -23,7 +24,7 @@ class Row:
     `sequence.masks` does (0: the prefix of the first tree). The first `prompt` tokens see one another, later ones too. Where
     the row is a source, `target` is what is written after it; `hint_T` is the text that a connector reads with each of the
     row's pictures. `sees_2T` is the first and the next but last item that each token may ask outside of the sequence, alike
-    where it may ask none."""
+    where it may ask none. `boxes_T4` are tokens' boxes as fractions of the page."""
 
     ids_T: Ints
     slots_T: Ints
@@ -35,6 +36,7 @@ class Row:
     target: Row | None = None
     hint_T: Ints | None = None
     sees_2T: Ints | None = None
+    boxes_T4: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.ids_T)
@@ -70,7 +72,19 @@ def padded(rows: Sequence[Row], axes: int) -> Batch:
         supervise_BT=torch.from_numpy(watched),
         segment_BT=torch.from_numpy(segments) if segments.any() else None,
         prompt_BT=torch.from_numpy(prompts) if prompts.any() else None,
+        boxes_BT4=_boxes(rows, longest),
     )
+
+
+def _boxes(rows: Sequence[Row], longest: int) -> torch.Tensor | None:
+    """The boxes of all tokens; a pad has none."""
+    if all(row.boxes_T4 is None for row in rows):
+        return None
+    boxes = np.full((len(rows), longest, 4), -1, np.float32)
+    for number, row in enumerate(rows):
+        if row.boxes_T4 is not None:
+            boxes[number, longest - len(row) :] = row.boxes_T4
+    return torch.from_numpy(boxes)
 
 
 def known(row: int, ids: Ints, vocab: int) -> None:

@@ -202,11 +202,14 @@ class Given:
         return _Pictures(Resize(height, width, "squash"), [Size(width, height)] * len(pixels), cut(looks, pixels))
 
     def _strips(self, looks: Looks) -> _Pictures | None:
-        """Flat patches of each row, or of the one that has any, colours innermost; how long their lines are is nowhere told."""
+        """Flat patches of each row, or of the one that has any, colours innermost; how long their lines are is nowhere told. Or
+        whole pictures."""
         name = "image_patches" if "image_patches" in self else "pixel_values"
         if name not in self:
             return None
         given = self[name]
+        if given.ndim == 4:
+            return self._whole(looks, given)
         rows = given if given.ndim == 3 else given[None]
         patches_PK = rows.flatten(0, 1).unflatten(1, (-1, 3)).transpose(1, 2).flatten(1)
         patch = looks.encoder.patch

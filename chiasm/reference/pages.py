@@ -42,6 +42,24 @@ def layoutlmv3(variant: int, draw: Draw) -> Case:
     return Case(model, config, lambda _: inputs, by, pictures, writes=False)
 
 
+def udop(variant: int, draw: Draw) -> Case:
+    """0: plain MLPs; 1: gated ones, fewer steps of the page; 2: as 0, words whose boxes are none or the whole page, as those
+    of pads and of ends are."""
+    config = library().UdopConfig(
+        vocab_size=VOCAB, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4,
+        feed_forward_proj=["relu", "gated-gelu", "relu"][variant], image_size=SIDE, patch_size=8, dropout_rate=0.0,
+        max_2d_position_embeddings=[1024, 512, 1024][variant], decoder_start_token_id=0,
+    )  # fmt: skip
+    by, pictures = page_processor(), draw.pictures((40, 61), (80, 50))
+    ids = padded(draw.text(7), draw.text(5), left=False)
+    where = boxes(draw, 2, 7).float() / 1000
+    if variant == 2:
+        where[:, -1], where[:, 0], where[0, 5] = 0.0, 1.0, where[0, 4]
+    target = {"decoder_input_ids": torch.tensor([[0, *draw.text(3)]] * 2)}
+    inputs = {**ids, "bbox": where, **target, **processed(by, pictures, "pixel_values")}
+    return Case(library().UdopForConditionalGeneration, config, lambda _: inputs, by, pictures)
+
+
 def page_processor() -> Any:
     return processor("layoutlmv3", "LayoutLMv3", size={"height": SIDE, "width": SIDE}, apply_ocr=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chiasm.place import WHOLE, Grid, Ints, Laid
-from chiasm.spec import Alone, Cross, Expert, Fusion, Splice
+from chiasm.spec import AddByBox, Alone, Cross, Expert, Fusion, Splice
 
 
 def positions(slots_T: Ints, laid: Laid, axes: int, fusion: Fusion | None) -> tuple[Ints, int]:
@@ -15,7 +15,7 @@ def positions(slots_T: Ints, laid: Laid, axes: int, fusion: Fusion | None) -> tu
             return _spread(slots_T, laid.place_V4, laid.grids, axes, time)
         case Expert():
             return _shared(slots_T)
-        case Splice() | Cross() | Alone() | None:
+        case Splice() | Cross() | Alone() | AddByBox() | None:
             length = len(slots_T)
             return np.arange(length, dtype=np.int64)[None].repeat(axes, 0), length
 

@@ -52,6 +52,7 @@ from chiasm.spec.family import Family, Proof, breaks, override
 from chiasm.spec.heads import Head, MultiVector
 from chiasm.spec.language import (
     Bidirectional,
+    BoxPlaces,
     Declares,
     Decoder,
     DynamicNtk,
@@ -70,6 +71,7 @@ from chiasm.spec.language import (
 )
 from chiasm.spec.masks import MaskDecoder, Masks
 from chiasm.spec.models import (
+    AddByBox,
     Ahead,
     Alone,
     Around,
@@ -135,6 +137,7 @@ from chiasm.spec.windowed import Coarsened, WindowedViT
 __all__ = [
     "VQ",
     "Activation",
+    "AddByBox",
     "AddedPool",
     "Ahead",
     "Align",
@@ -150,6 +153,7 @@ __all__ = [
     "Block",
     "Both",
     "Bounded",
+    "BoxPlaces",
     "BoxTables",
     "Buckets",
     "Budget",

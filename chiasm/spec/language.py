@@ -219,6 +219,15 @@ class Relative:
 
 
 @dataclass(frozen=True)
+class BoxPlaces:
+    """A learned vector for each edge of a token's box, in `steps` of the page, added to its embedding; and what distances of
+    boxes' middles, in hundredths of the page, add to the scores (UDOP, arXiv:2212.02623)."""
+
+    steps: int
+    distance: Relative
+
+
+@dataclass(frozen=True)
 class EncoderDecoder:
     """A transformer that reads a source as a whole and writes a target after it; one embedding for both (arXiv:1910.10683).
 
@@ -240,6 +249,8 @@ class EncoderDecoder:
     """What embeddings of ids are multiplied by."""
     embed_norm: Norm | None = None
     """A norm of what is embedded and placed, before the first block."""
+    boxes: BoxPlaces | None = None
+    """How places on a page are told of a source whose tokens have boxes."""
 
     @property
     def width(self) -> int:

@@ -103,7 +103,14 @@ class Expert:
     qkv_bias: bool = False
 
 
-Fusion = Splice | Alone | Cross | Expert
+@dataclass(frozen=True)
+class AddByBox:
+    """Each word takes up the patch in which the middle of its box lies; what patches no word took follow the words, with boxes
+    of their own (UDOP, arXiv:2212.02623). One picture is one row's page. A box that is empty at a corner of the page, or all of
+    it, takes nothing up, and its patch goes away all the same."""
+
+
+Fusion = Splice | Alone | Cross | Expert | AddByBox
 
 
 @dataclass(frozen=True)
