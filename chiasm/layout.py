@@ -254,12 +254,13 @@ class Adapters:
 @dataclass(frozen=True)
 class Reading:
     """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
-    what a folder of this decoder alone calls its head; `chat` a template in place of the folder's own, where folders of this
-    form bring one that knows no pictures."""
+    what a folder of this decoder alone calls its head, `body` what stands before the names of the rest; `chat` a template in
+    place of the folder's own, where folders of this form bring one that knows no pictures."""
 
     spec: Any
     keys: tuple[Rule, ...]
     head: str = "lm_head.weight"
+    body: str = "model."
     adapters: Adapters | None = None
     chat: str | None = None
 

@@ -1,6 +1,7 @@
 """Pictures that are asked outside of the sequence, and visual tokens with weights of their own."""
 
 import importlib
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
 from chiasm.language.gated import Gallery
 from chiasm.layers.visual_expert import ExpertBlock
-from chiasm.model import Causal, assemble
+from chiasm.model import Causal, assemble, blank
 from chiasm.pixels.views import look, packed
 from chiasm.place import NOWHERE, canvases, encoded
 from chiasm.prompt.messages import Image, Message, Text
@@ -29,8 +30,10 @@ from chiasm.prompt.plan import NO_SLOT, Plan, count
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.asks import seen
+from chiasm.spec import Average, Cross, Expert, Resampler, Splice
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import Cross, Expert, Splice
+from chiasm.weights.keys import published
+from chiasm.weights.read import describe
 
 SIZES = ((40, 24), (17, 61))
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -107,7 +110,7 @@ def test_a_row_takes_as_many_pictures_as_it_has_placeholders() -> None:
     batch = plan.batch()
     assert batch.asks is not None and (batch.slot_BT == NO_SLOT).all()
     assert batch.asks.sees_B2T.tolist() == [[[0, 0, 0], [0, 1, 2]], [[0, 0, 0], [0, 0, 0]], [[0, 0, 2], [0, 0, 3]]]
-    filled = Plan.from_ids(spec, [[5, image, image], [6], [image]], [Size(8, 8)] * 6, filled=True)
+    filled = Plan.from_ids(spec, [[5, image, image], [6], [image]], [Size(8, 8)] * 6, places=2)
     assert filled.rows_I == (0, 0, 1, 1, 2, 2)
     with pytest.raises(BadPrompt, match=r"row 2 has 1 image placeholders and 0 pictures are left"):
         Plan.from_ids(spec, [[5, image, image], [6], [image]], sizes[:2])
@@ -182,6 +185,89 @@ def test_ids_are_the_processors_own(name: str, tokens: str, pairs: Callable[[str
 @pytest.fixture
 def pairs(reference: Reference, tmp_path: Path) -> Callable[[str, str], Pair]:
     return lambda name, tokens: pair(name, tokens, tmp_path / f"{name}-{tokens}", reference)
+
+
+# --- Flamingo's second way ----------------------------------------------------------------------------------------------------
+
+
+def every_picture(pictures: int) -> Causal:
+    """OpenFlamingo around GPT-NeoX: text asks all pictures so far, each of which tells its number in its row."""
+    spec = shrunk(families()["openflamingo"].model)
+    assert isinstance(spec, CausalSpec) and spec.sight is not None and isinstance(spec.sight.fusion, Cross)
+    fusion = replace(spec.sight.fusion, sees="all", blind=Average())
+    (reader,) = spec.sight.connector
+    assert isinstance(reader, Resampler)
+    sight = replace(spec.sight, fusion=fusion, connector=(replace(reader, ordinals=pictures),))
+    model = assemble(replace(spec, sight=sight)).eval()
+    redraw(model, 0)
+    assert isinstance(model, Causal)
+    return model
+
+
+def by_hand(block: Any, x_TD: Tensor, media_ISD: Tensor, seen_T: list[int]) -> Tensor:
+    """One row through a gated block as the paper writes it: token t asks the first seen_T[t] pictures, and where these are none
+    its scores are all alike."""
+    cross, states = block.cross, media_ISD.flatten(0, 1)
+    heads = cross.q.out_features // cross.head_width
+    q, k, v = cross.q(block.norm1(x_TD)), cross.k(states), cross.v(states)
+    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(0, 1) for part in (q, k, v))
+    scores = q @ k.transpose(1, 2) * cross.head_width**-0.5
+    number = torch.arange(len(media_ISD)).repeat_interleave(media_ISD.shape[1])
+    hidden = number >= torch.tensor(seen_T)[:, None]
+    mixed = scores.masked_fill(hidden, -torch.finfo(scores.dtype).max).softmax(-1) @ v
+    x_TD = x_TD + block.gate1.weight.tanh() * cross.out(mixed.transpose(0, 1).flatten(1))
+    return x_TD + block.gate2.weight.tanh() * block.mlp(block.norm2(x_TD))
+
+
+def test_all_pictures_so_far_are_asked_and_before_the_first_all_alike() -> None:
+    """A row whose second picture nobody sees gets its share of it before the first, as the original has it."""
+    model = every_picture(2)
+    image = model.spec.sight.fusion.image  # type: ignore[union-attr]
+    sizes = (*SIZES, (30, 30), (9, 50))
+    plan = Plan.from_ids(model.spec, [[1, 5, image, 6, image], [1, 8, image, 7, 9]], [Size(*size) for size in sizes], places=2)
+    batch = plan.batch(shown(model, sizes))
+    x_BTD = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        visual = model.see(batch.sight)  # type: ignore[arg-type]
+        gallery = model._hung(batch.asks, visual, x_BTD)
+        assert gallery is not None
+        got = model.gated.between(gallery)(model.gated.spec.before[0], x_BTD)
+        media = visual.tokens_VD.unflatten(0, (2, 2, -1))
+        for row, seen_T in enumerate(([0, 0, 1, 1, 2], [0, 0, 1, 1, 1])):
+            wanted = by_hand(model.gated.blocks[0], x_BTD[row], media[row], seen_T)
+            torch.testing.assert_close(got[row], wanted, **CLOSE)
+
+
+def test_pictures_tell_their_number_in_their_row_and_no_more_are_taken() -> None:
+    model = every_picture(2)
+    image = model.spec.sight.fusion.image  # type: ignore[union-attr]
+    sizes = (SIZES[0],) * 3
+    with torch.inference_mode():
+        plan = Plan.from_ids(model.spec, [[1, image, image], [1, image]], [Size(*SIZES[0])] * 3)
+        patches = shown(model, (SIZES[0],)).repeat(3, 1)
+        first, second, third = model.see(plan.batch(patches).sight).tokens_VD.chunk(3)  # type: ignore[arg-type]
+        torch.testing.assert_close(first, third, **CLOSE)
+        assert (first - second).abs().max() > 1e-3
+        plan = Plan.from_ids(model.spec, [[1, image, image, image]], [Size(*size) for size in sizes])
+        with pytest.raises(BadPrompt, match="a row has 3 pictures and the model tells 2 apart"):
+            model.see(plan.batch(patches).sight)  # type: ignore[arg-type]
+
+
+def test_the_second_way_is_read_from_its_folder(tmp_path: Path) -> None:
+    config = json.loads((Path(__file__).parent / "data" / "configs" / "openflamingo-4b.json").read_text())
+    config["perceiver"]["max_num_media"] = 5
+    config["cross_attention"]["only_attend_immediate_media"] = False
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    described = describe(tmp_path)
+    spec = described.model
+    assert isinstance(spec, CausalSpec) and spec.sight is not None and isinstance(spec.sight.fusion, Cross)
+    assert (spec.sight.fusion.sees, spec.sight.fusion.blind) == ("all", Average())
+    names = {n: tuple(x.shape) for n, x in published(dict(blank(spec).named_parameters()), described.keys).items()}
+    assert names["perceiver.media_time_embs"] == (5, 1, 1024)
+    assert names["lang_encoder.gpt_neox.layers.1.gated_cross_attn_layer.attn.to_kv.weight"] == (1024, 1024)
+    assert "lang_encoder.gpt_neox.layers.0.gated_cross_attn_layer.attn.to_kv.weight" not in names
+    assert names["lang_encoder.gpt_neox.layers.0.decoder_layer.attention.query_key_value.weight"] == (7680, 2560)
+    assert names["lang_encoder.embed_out.weight"] == (50280, 2560)
 
 
 # --- visual experts ---------------------------------------------------------------------------------------------------------

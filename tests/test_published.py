@@ -23,7 +23,9 @@ NO_CONFIG = {
     "llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead",
     "video-chatgpt": "published as a projector beside another model's folder; proved by a recorded folder instead",
 }
-NO_CLASS = ("cogvlm", "cogvlm2", "openclip", "clip-resnet", "eva-clip", "nomic-vision", "imagebind", "deepseek-vl2")
+NO_CLASS = (
+    "cogvlm", "cogvlm2", "openflamingo", "openclip", "clip-resnet", "eva-clip", "nomic-vision", "imagebind", "deepseek-vl2",
+)  # fmt: skip
 """Families that `transformers` has no class for; `sources.json` holds a digest of the names and shapes of the tensors that
 their own classes have, where those were run."""
 SIZES = [(name, size) for name, family in families().items() for size in family.sizes if name not in NO_CONFIG]

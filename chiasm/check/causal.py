@@ -95,7 +95,7 @@ def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tupl
         fusion = opened(sight.fusion, given)
         shown = filled_up(sight, fusion, rows, shown)
         spec = override(spec, {"sight.fusion": fusion})
-        return Plan.from_ids(spec, rows, shown.items, filled=True), shown.patches_PK
+        return Plan.from_ids(spec, rows, shown.items, places=len(shown.items) // len(rows)), shown.patches_PK
     return Plan.from_ids(spec, rows, shown.items, prompts=prompts, hints=given.hints), shown.patches_PK
 
 
@@ -114,7 +114,7 @@ def filled_up(sight: Sight, fusion: Cross, rows: Sequence[Sequence[int]], shown:
     """As many places for pictures in each row as in any, as the references have them; those without a picture are zeros."""
     counts = [list(row).count(fusion.image) for row in rows]
     most = max(counts, default=0)
-    if len(shown.items) == most * len(rows):
+    if len(shown.items) > sum(counts):
         return shown
     cells = [sum(grid.cells for grid in grids) for grids in canvases(shown.grids)]
     pictures = iter(zip(shown.items, shown.patches_PK.split(cells), strict=True))

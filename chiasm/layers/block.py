@@ -113,6 +113,24 @@ class InsideNormBlock(nn.Module):
         return out_BTD
 
 
+class BesideBlock(nn.Module):
+    """x + attention(norm(x)) + mlp(norm(x)), each with a norm of its own (GPT-J's form, as GPT-NeoX has it)."""
+
+    def __init__(self, spec: Block) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = (norm(spec.norm, spec.width) for _ in range(2))
+        self.attention = attention(spec)
+        self.mlp = branch(spec)
+
+    def forward(
+        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+    ) -> Tensor:
+        mixed_BTD = self.attention(self.norm1(x_BTD), mask, by, slot, wanted)
+        kept_BTD = x_BTD if wanted == "all" else x_BTD[:, -1:]
+        out_BTD: Tensor = kept_BTD + mixed_BTD + self.mlp(self.norm2(kept_BTD))
+        return out_BTD
+
+
 def transformer_block(spec: Block) -> nn.Module:
     """The block that a spec describes."""
     match spec.norms:
@@ -124,6 +142,8 @@ def transformer_block(spec: Block) -> nn.Module:
             return PostNormBlock(spec)
         case "inside":
             return InsideNormBlock(spec)
+        case "beside":
+            return BesideBlock(spec)
 
 
 def scale(spec: Block) -> nn.Module | None:

@@ -16,15 +16,15 @@ from chiasm.spec import Cross
 
 
 def asked(
-    fusion: Cross, rows: Sequence[Ints], called: Sequence[str], filled: bool
+    fusion: Cross, rows: Sequence[Ints], called: Sequence[str], places: int | None
 ) -> tuple[list[Ints | None], tuple[int, ...]]:
     """The first and the next but last item that each token of each row sees, [2, T] a row, and the row of each item.
 
-    Items are taken in reading order, one for each placeholder; `filled`: as many for every row. `called` are their names.
-    Raises `BadPrompt` where there are more or fewer.
+    Items are taken in reading order, one for each placeholder, or `places` for every row. `called` are their names. Raises
+    `BadPrompt` where there are more or fewer.
     """
     wanted = [int((row == fusion.image).sum()) for row in rows]
-    counts = [max(wanted, default=0)] * len(rows) if filled else wanted
+    counts = wanted if places is None else [max(places, count) for count in wanted]
     starts = np.cumsum([0, *counts]).tolist()
     for row, (start, count) in enumerate(zip(starts, counts, strict=False)):
         if start + count > len(called):

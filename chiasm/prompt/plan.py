@@ -72,7 +72,7 @@ class Plan:
         *,
         targets: Sequence[Sequence[int]] = (),
         hints: Sequence[Sequence[int]] = (),
-        filled: bool = False,
+        places: int | None = None,
         boxes: Sequence[Sequence[Corners]] = (),
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
@@ -84,8 +84,8 @@ class Plan:
         is written after each, none meaning the id that begins one, and `supervise` is about them. `hints` are what a
         connector reads with each row's pictures.
 
-        Where pictures are asked outside of the sequence, one placeholder is one picture; with `filled` each row has as many
-        places for pictures as any, and `items` are all of them, row by row.
+        Where pictures are asked outside of the sequence, one placeholder is one picture; with `places` each row has so many
+        for pictures, and `items` fill all of them, row by row: what no placeholder stands for is seen by nobody.
 
         Where words stand in boxes, `boxes` are those of every row's ids, as fractions of its page, and item n is row n's page.
 
@@ -101,7 +101,7 @@ class Plan:
         else:
             slots = [np.full(len(row), NO_SLOT, np.int64) for row in ids]
             called = [_called(number, items, names) for number in range(len(items))]
-            sees, rows_I = asked(crossed, ids, called, filled)
+            sees, rows_I = asked(crossed, ids, called, places)
         paged = boxes_of(spec, boxes, ids, len(items))
         heard = heard_by(spec, hints, len(ids))
         written = targets_of(spec, targets, len(ids), supervise)

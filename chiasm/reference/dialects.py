@@ -54,6 +54,7 @@ DIALECTS = {
     "omnilmm_resampler": Dialect({"x": "image_features"}, {"image": "out"}),
     "qwen": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
     "cogvlm": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
+    "openflamingo": Dialect({"vision_x": "pixel_values"}, {"image_hidden_states": "perceiver"}),
     "nomic_vision": Dialect({}, {"last_hidden_state": "trunk", "image_embeds": "embedding"}),
 }
 """By layout."""

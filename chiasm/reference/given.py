@@ -191,6 +191,9 @@ class Given:
             return self._canvases(looks, looks.views)
         if pixels.ndim == 5:
             pixels = self._tiles(pixels)
+        if pixels.ndim == 6:
+            # As many pictures for each row, of one frame each.
+            pixels = pixels.flatten(0, 2)
         return self._whole(looks, pixels)
 
     def _whole(self, looks: Looks, pixels: Tensor) -> _Pictures:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from chiasm.reference.case import BOS, Case, Draw, padded
+from chiasm.reference.case import BOS, EOS, PAD, VOCAB, Case, Draw, padded
 from chiasm.reference.parts import bert, decoder, library, opt, t5
 
 LLAMA_3 = {
@@ -86,6 +86,17 @@ def opt_(variant: int, draw: Draw) -> Case:
     """1: norms after the sums, an embedding narrower than the blocks."""
     config = opt(word_embed_proj_dim=[32, 24][variant], do_layer_norm_before=variant == 0)
     return _text("OPTForCausalLM", config, draw)
+
+
+def neox(variant: int, draw: Draw) -> Case:
+    """0: a quarter of each head turned, both branches of one state; 1: whole heads, one branch after the other, tied."""
+    config = library().GPTNeoXConfig(
+        vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=[2, 4][variant],
+        max_position_embeddings=512, use_parallel_residual=variant == 0, tie_word_embeddings=variant == 1,
+        rope_parameters={**PLAIN, "partial_rotary_factor": [0.25, 1.0][variant]}, pad_token_id=PAD, bos_token_id=BOS,
+        eos_token_id=EOS,
+    )  # fmt: skip
+    return _text("GPTNeoXForCausalLM", config, draw)
 
 
 def deepseek_v2(variant: int, draw: Draw) -> Case:

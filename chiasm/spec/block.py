@@ -84,9 +84,10 @@ class Block:
     qkv_bias: bool = True
     out_bias: bool = True
     mlp_bias: bool = True
-    norms: Literal["before", "both", "after", "inside"] = "before"
-    """Where norms stand: before attention and MLP; before and after each, inside the residual; after each sum; or after each
-    inside the residual (Swin 2, arXiv:2111.09883; EVA2-CLIP-E)."""
+    norms: Literal["before", "both", "after", "inside", "beside"] = "before"
+    """Where norms stand: before attention and MLP; before and after each, inside the residual; after each sum; after each
+    inside the residual (Swin 2, arXiv:2111.09883; EVA2-CLIP-E); or before both, which read the same state and are added at
+    once (GPT-NeoX)."""
     scores: Scores = Scores()
     qk_norm: Norm | None = None
     """A norm of each head's query and key, before they are turned."""

@@ -87,7 +87,7 @@ def whole(reading: Reading) -> Reading:
         return Reading(specs.Seq2Seq(reading.spec), rules)
     if not isinstance(reading.spec, specs.Decoder):
         return reading
-    rules = (*under("model.", "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
+    rules = (*under(reading.body, "language.", reading.keys), *head_keys(reading.head, reading.spec.tied))
     return Reading(specs.Causal(reading.spec), rules)
 
 
