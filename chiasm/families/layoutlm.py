@@ -27,7 +27,7 @@ def read(c: Config) -> Reading:
         block, c.get("num_hidden_layers", 12), c.get("vocab_size", 30522), Learned(positions), c.get("type_vocab_size", 2),
         positions, pool="tanh",
     )  # fmt: skip
-    boxes = BoxTables(c.get("max_2d_position_embeddings", 1024), width, width, "added")
+    boxes = BoxTables(c.get("max_2d_position_embeddings", 1024), width, width, "added", "last")
     if "LayoutLMForTokenClassification" in (c.data.get("architectures") or ()):
         labels = Labels(len(c.data.get("id2label") or ()) or c.get("num_labels", 2))
         keys = (*under("layoutlm.", "text.", BOXES), Name("classifier.*", "labels.out.*"))
@@ -41,7 +41,7 @@ LAYOUTS = (Layout("layoutlm", read),)
 
 def layoutlm(width: int, depth: int, heads: int) -> EncodePage:
     text = Bidirectional(post_norm(width, heads), depth, 30522, Learned(512), 2, 512, pool="tanh")
-    return EncodePage(text, BoxTables(1024, width, width, "added"))
+    return EncodePage(text, BoxTables(1024, width, width, "added", "last"))
 
 
 LARGE: dict[str, Any] = vars(layoutlm(1024, 24, 16))

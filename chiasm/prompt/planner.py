@@ -16,6 +16,7 @@ from chiasm.prompt.draft import Draft, led, parted, unseen
 from chiasm.prompt.encode import Encoded, Frame, encode, supervised
 from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Message
+from chiasm.prompt.pages import Page, lettered
 from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
@@ -69,6 +70,16 @@ class Planner:
             self.spec, [draft.ids for draft in drafts], items, watched, names,
             targets=targets if isinstance(self.spec, Seq2Seq) else (), hints=hints if any(hints) else (),
         )  # fmt: skip
+
+    def read(self, pages: Sequence[Page], questions: Sequence[str] = (), names: Sequence[str] = ()) -> Plan:
+        """Pages become sources whose words have boxes, a question before each or before none; page n is picture n. Raises
+        `BadPrompt` for a model that reads no pages."""
+        if not isinstance(self.spec, Seq2Seq) or self.spec.language.boxes is None:
+            raise BadPrompt("this model has no use for boxes of words: ask it about the picture of the page")
+        closing, asked = self.spec.language.boxes.closing, questions or [""] * len(pages)
+        rows = [lettered(self.tokenizer, page, text, closing) for page, text in zip(pages, asked, strict=True)]
+        sizes, boxes = [page.size for page in pages], [row.boxes for row in rows]
+        return Plan.from_ids(self.spec, [row.ids for row in rows], sizes, names=names, boxes=boxes)
 
     def draft(
         self, messages: Sequence[Message], texts: Sequence[str] = (), counts: Sequence[int] = (), *, answer: bool = True

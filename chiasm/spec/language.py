@@ -221,10 +221,12 @@ class Relative:
 @dataclass(frozen=True)
 class BoxPlaces:
     """A learned vector for each edge of a token's box, in `steps` of the page, added to its embedding; and what distances of
-    boxes' middles, in hundredths of the page, add to the scores (UDOP, arXiv:2212.02623)."""
+    boxes' middles, in hundredths of the page, add to the scores (UDOP, arXiv:2212.02623). `closing` is the box of the token
+    that closes a text: empty at the page's first corner, or at its last one."""
 
     steps: int
     distance: Relative
+    closing: Literal["first", "last"] = "last"
 
 
 @dataclass(frozen=True)

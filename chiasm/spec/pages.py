@@ -13,12 +13,14 @@ from chiasm.spec.views import Pixels, Views
 @dataclass(frozen=True)
 class BoxTables:
     """Learned vectors of a word's box in `places` steps of the page: `corner` numbers for each of its edges, `size` for its
-    height and its width, all added, or beside one another."""
+    height and its width, all added, or beside one another. `closing` is the box of the token that closes a text: empty at the
+    page's first corner, or at its last one."""
 
     places: int
     corner: int
     size: int
     join: Literal["added", "beside"]
+    closing: Literal["first", "last"] = "first"
 
 
 @dataclass(frozen=True)
