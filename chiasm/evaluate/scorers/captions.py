@@ -19,11 +19,12 @@ class Scored:
     each: tuple[float, ...]
 
 
-def grams(words: Sequence[str], most: int = GRAMS) -> Counter[Gram]:
-    """How often each run of 1 to `most` words occurs."""
-    return Counter(
-        tuple(words[start : start + length]) for length in range(1, most + 1) for start in range(len(words) - length + 1)
-    )
+def grams(words: Sequence[str]) -> Counter[Gram]:
+    """How often each run of one to four words occurs."""
+    counts: Counter[Gram] = Counter()
+    for length in range(GRAMS):
+        counts.update(zip(*(words[start:] for start in range(length + 1)), strict=False))
+    return counts
 
 
 _TINY, _SMALL = 1e-15, 1e-9
@@ -123,14 +124,16 @@ def cider(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
 
     It depends on the whole set: of a single image it is 0.
     """
-    counted = [[grams(reference.split()) for reference in several] for several in references]
-    frequency = Counter(gram for several in counted for gram in set().union(*several))
-    images = math.log(len(counted))
+    frequency: Counter[Gram] = Counter()
+    for several in references:
+        frequency.update({gram for reference in several for gram in grams(reference.split())})
+    images = math.log(len(references))
     rarity = {gram: images - math.log(times) for gram, times in frequency.items()}
-    each = tuple(
-        _cider(_vector(grams(said.split()), rarity, images), [_vector(one, rarity, images) for one in several])
-        for said, several in zip(candidates, counted, strict=True)
-    )
+
+    def vector(text: str) -> _Vector:
+        return _vector(grams(text.split()), rarity, images)
+
+    each = tuple(_cider(vector(said), [vector(one) for one in true]) for said, true in zip(candidates, references, strict=True))
     return Scored(sum(each) / len(each), each)
 
 
