@@ -30,6 +30,7 @@ from chiasm.evaluate.scorers import (
     ptb,
     retrieval,
     singular,
+    tablevqa,
     transcription,
     video,
     vqa,
@@ -276,6 +277,15 @@ def test_boxes() -> None:
     assert boxes.pixels_kit((100, 900, 500, 200), 640, 480) == (64, 96, 320, 432)
     found = boxes.summary([[0, 0, 10, 10]] * 2, [[0, 0, 10, 10], [20, 20, 30, 30]])
     assert found == {"IoU": 0.5, **{f"ACC@{t}": 0.5 for t in (0.1, 0.3, 0.5, 0.7, 0.9)}, "Center_ACC": 0.5}
+
+
+def test_tables_are_compared_by_what_they_say() -> None:
+    assert tablevqa.denotation("2||May [1]", "may|2.0") and not tablevqa.denotation("2", "2|May")
+    assert tablevqa.denotation("2004-XX-XX", "2004") and not tablevqa.denotation("2004-05-01", "2004-05-02")
+    assert tablevqa.denotation("Café.", "cafe") and not tablevqa.denotation("nan", "1")
+    assert tablevqa.fact("It is true.") is True and tablevqa.fact("true or false") is None
+    assert tablevqa.amount("3852", "$3,852 million") and not tablevqa.amount("3852", "$3,852 million", exact=True)
+    assert tablevqa.amount("34.2 %", "34.2%", exact=True) and not tablevqa.amount("34", "35 dollars")
 
 
 def test_chair_sees_buses_and_no_bus() -> None:

@@ -119,7 +119,7 @@ def _refcoco(case: Case) -> Values:
 
 
 def _image_text(case: Case) -> Values:
-    found = retrieval.image_text(case["scores_i2t"], case["txt2img"])
+    found = retrieval.image_text(np.array(case["scores_i2t"]), case["txt2img"])
     text, image = sum(found.text) / 3, sum(found.image) / 3
     named = {f"{kind}_r{k}": one for kind, of in asdict(found).items() for k, one in zip((1, 5, 10), of, strict=True)}
     out = {name.replace("text", "txt").replace("image", "img"): one for name, one in named.items()}

@@ -109,22 +109,33 @@ def beir(qrels: Qrels, results: Results, cuts: Sequence[int]) -> dict[str, dict[
 
 
 @dataclass(frozen=True)
-class ImageText:
-    """Percentages of images whose caption, and of captions whose image, is among the first 1, 5 and 10."""
+class Ranks:
+    """Where the right one stands, 0 first: of each picture's best caption, and of each caption's picture."""
 
-    text: tuple[float, float, float]
-    image: tuple[float, float, float]
+    text: np.ndarray
+    image: np.ndarray
 
 
-def image_text(scores_IT: Sequence[Sequence[float]], image_of: Sequence[int]) -> ImageText:
-    """Recall at 1, 5 and 10 as BLIP's `itm_eval` counts it: an image is found by the best of its captions, and equal scores go
-    to the later one. scores_IT: of every image with every text; image_of: each text's image."""
+def image_text_ranks(scores_IT: np.ndarray, image_of: Sequence[int]) -> Ranks:
+    """As BLIP's `itm_eval` ranks: equal scores go to the later one. scores_IT: of every image with every text; image_of: each
+    text's image."""
     scores, owner = np.asarray(scores_IT), np.asarray(image_of)
     texts_IT, images_TI = scores.argsort(1)[:, ::-1], scores.T.argsort(1)[:, ::-1]
     best_I = (owner[texts_IT] == np.arange(len(scores))[:, None]).argmax(1)
     best_T = (images_TI == owner[:, None]).argmax(1)
+    return Ranks(best_I, best_T)
 
-    def shares(ranks: np.ndarray) -> tuple[float, float, float]:
-        return (*(100.0 * int((ranks < cut).sum()) / len(ranks) for cut in (1, 5, 10)),)  # type: ignore[return-value]
 
-    return ImageText(shares(best_I), shares(best_T))
+@dataclass(frozen=True)
+class ImageText:
+    """Percentages of images whose caption, and of captions whose image, is among the first 1, 5 and 10."""
+
+    text: tuple[float, ...]
+    image: tuple[float, ...]
+
+
+def image_text(scores_IT: np.ndarray, image_of: Sequence[int]) -> ImageText:
+    """Recall at 1, 5 and 10 as `itm_eval` counts it: an image is found by the best of its captions."""
+    ranks = image_text_ranks(scores_IT, image_of)
+    text, image = (tuple(100.0 * int((one < cut).sum()) / len(one) for cut in (1, 5, 10)) for one in (ranks.text, ranks.image))
+    return ImageText(text, image)

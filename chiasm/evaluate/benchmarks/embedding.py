@@ -1,0 +1,164 @@
+"""Benchmarks of models that compare: image-text retrieval, pages for questions, and zero-shot classes.
+
+A model gives vectors (or scores); what is read here says which belong together, and the figures come from the scores.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from chiasm.errors import UserError
+from chiasm.evaluate.benchmarks.figures import Figure, mean
+from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, rows_of
+from chiasm.evaluate.scorers import retrieval
+from chiasm.prompt.messages import Image
+
+KARPATHY = Layout(("data/{split}-*.parquet", "{split}-*.parquet", "{split}*.parquet"), repo="yerevann/coco-karpathy")
+FLICKR = Layout(("data/{split}-*.parquet", "{split}-*.parquet", "{split}*.parquet"), repo="lmms-lab/flickr30k")
+CUTS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures and their captions: text t describes picture `image_of[t]`."""
+
+    pictures: tuple[Image, ...]
+    texts: tuple[str, ...]
+    image_of: tuple[int, ...]
+
+
+def pairs(folder: Path, split: str = "test", captions: int | None = 5) -> Pairs:
+    """COCO by Karpathy's split (pictures beside, in COCO's folders) or Flickr30k, with the first so many captions of each."""
+    pictures: list[Image] = []
+    texts: list[str] = []
+    image_of: list[int] = []
+    for row in _rows(folder, split):
+        several = row.texts("sentences") if "sentences" in row.values else row.texts("caption")
+        picture = row.picture() if "image" in row.values else _beside(row)
+        image_of += [len(pictures)] * len(several[:captions])
+        texts += several[:captions]
+        pictures.append(picture)
+    return Pairs(tuple(pictures), tuple(texts), tuple(image_of))
+
+
+def _rows(folder: Path, split: str) -> Iterator[Row]:
+    files = sorted({file for pattern in KARPATHY.files for file in folder.glob(pattern.format(split=split))})
+    if not files:
+        raise UserError(f"{folder} holds no parquet of the split {split}: {', '.join(KARPATHY.files)} was expected")
+    return (row for file in files for row in rows_of(file, folder))
+
+
+def _beside(row: Row) -> Image:
+    file = row.folder / (row.get("filepath") or "val2014") / row.text("filename")
+    if not file.is_file():
+        raise Unusable(f"the picture {file} is not there")
+    return Image(file)
+
+
+def retrieval_figures(scores_IT: np.ndarray, image_of: Sequence[int]) -> tuple[Figure, ...]:
+    """Recall at 1, 5 and 10 of captions for pictures and of pictures for captions, as shares."""
+    found = retrieval.image_text_ranks(scores_IT, image_of)
+    return tuple(
+        mean(f"{kind} R@{cut}", [float(rank < cut) for rank in ranks])
+        for kind, ranks in (("text", found.text), ("image", found.image))
+        for cut in CUTS
+    )
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Questions and pages: question q is answered by page `page_of[q]`."""
+
+    pictures: tuple[Image, ...]
+    names: tuple[str, ...]
+    questions: tuple[str, ...]
+    page_of: tuple[str, ...]
+
+
+def pages(folder: Path, split: str = "test") -> Pages:
+    """ViDoRe's first edition: a row is a page with its question; some pages have none and only distract."""
+    pictures: dict[str, Image] = {}
+    asked: list[tuple[str, str]] = []
+    for row in _rows(folder, split):
+        name = row.text("image_filename")
+        if name not in pictures:
+            pictures[name] = row.picture()
+        if row["query"]:
+            asked.append((row.text("query"), name))
+    questions, page_of = zip(*asked, strict=True) if asked else ((), ())
+    return Pages(tuple(pictures.values()), tuple(pictures), questions, page_of)
+
+
+def page_figures(scores_QP: np.ndarray, found: Pages, cut: int = 5) -> tuple[Figure, ...]:
+    """nDCG at the cut, ViDoRe's number, and recall at 1."""
+    orders = [
+        retrieval.ranked(dict(zip(found.names, map(float, row), strict=True))) for row in np.asarray(scores_QP)
+    ]  # fmt: skip
+    wanted = [{page: 1} for page in found.page_of]
+    both = list(zip(orders, wanted, strict=True))
+    return (
+        mean(f"nDCG@{cut}", [retrieval.ndcg(order, true, cut) for order, true in both]),
+        mean("R@1", [retrieval.recall(order, true, 1) for order, true in both]),
+    )
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A zero-shot data set in CLIP benchmark's layout: names, templates with {c} for a name, and shards of pictures."""
+
+    names: tuple[str, ...]
+    templates: tuple[str, ...]
+    shards: tuple[Path, ...]
+
+    def prompts(self) -> list[list[str]]:
+        """Every class in every template."""
+        return [[template.replace("{c}", name) for template in self.templates] for name in self.names]
+
+    def pictures(self) -> Iterator[tuple[Image, int]]:
+        """Pictures with the number of their class, shard by shard."""
+        for shard in self.shards:
+            with tarfile.open(shard) as tar:
+                found: dict[str, dict[str, bytes]] = {}
+                for member in tar:
+                    stem, _, kind = member.name.rpartition(".")
+                    opened = tar.extractfile(member)
+                    if opened is None:
+                        continue
+                    found.setdefault(stem, {})["cls" if kind == "cls" else "picture"] = opened.read()
+                    if len(found[stem]) == 2:
+                        whole = found.pop(stem)
+                        yield Image(whole["picture"]), int(whole["cls"])
+
+
+def classes(folder: Path, split: str = "test") -> Classes:
+    """Raises `UserError` where a file of the layout is missing."""
+    names, templates = folder / "classnames.txt", folder / "zeroshot_classification_templates.txt"
+    shards = tuple(sorted((folder / split).glob("*.tar")))
+    for file in (names, templates):
+        if not file.is_file():
+            raise UserError(f"{file} is not there: a folder of zero-shot classes holds it")
+    if not shards:
+        raise UserError(f"{folder / split} holds no .tar of pictures")
+    return Classes(_lines(names), _lines(templates), shards)
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    return tuple(line for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+
+
+def class_figures(logits_IC: np.ndarray, target_I: np.ndarray) -> tuple[Figure, ...]:
+    """Top-1 and top-5, and the mean over classes of top-1."""
+    order = np.argsort(-logits_IC, axis=1, kind="stable")
+    right = (order[:, :1] == target_I[:, None]).any(1)
+    per_class = [float(right[target_I == one].mean()) for one in np.unique(target_I)]
+    top5 = (order[:, :5] == target_I[:, None]).any(1)
+    return (
+        mean("top-1", right.astype(float).tolist()),
+        mean("top-5", top5.astype(float).tolist()),
+        mean("mean per class", per_class),
+    )

@@ -1,0 +1,97 @@
+"""Numbers of a run with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+from typing import TYPE_CHECKING
+
+from chiasm.evaluate.intervals import wilson
+
+if TYPE_CHECKING:
+    from chiasm.evaluate.benchmarks.task import Record
+
+Z = NormalDist().inv_cdf(0.975)
+TIMES, SEED = 1000, 0
+"""Resamples of a bootstrap, and what they are drawn from."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a run, its standard error and 95 % interval, and how many questions it rests on."""
+
+    name: str
+    value: float
+    stderr: float
+    low: float
+    high: float
+    n: int
+
+
+def mean(name: str, scores: Sequence[float]) -> Figure:
+    """Of scores from 0 to 1. Where all are right or wrong, the interval is Wilson's, else the normal one within 0 and 1."""
+    n, value = len(scores), fmean(scores)
+    stderr = stdev(scores) / math.sqrt(n) if n > 1 else math.nan
+    if all(score in (0, 1) for score in scores):
+        share = wilson(round(sum(scores)), n)
+        return Figure(name, value, stderr, share.low, share.high, n)
+    half = Z * stderr if n > 1 else 1.0
+    return Figure(name, value, stderr, max(0.0, value - half), min(1.0, value + half), n)
+
+
+def open_mean(name: str, scores: Sequence[float]) -> Figure:
+    """Of scores that may go beyond 1."""
+    n, value = len(scores), fmean(scores)
+    stderr = stdev(scores) / math.sqrt(n) if n > 1 else math.nan
+    return Figure(name, value, stderr, value - Z * stderr, value + Z * stderr, n)
+
+
+def bootstrap(name: str, records: Sequence[Record], of: Callable[[Sequence[Record]], float]) -> Figure:
+    """Of any statistic of a run: questions drawn again with replacement, percentiles; the same seed every time. A statistic
+    that divides by zero counts as 0."""
+
+    def guarded(several: Sequence[Record]) -> float:
+        try:
+            return of(several)
+        except ZeroDivisionError:
+            return 0.0
+
+    draw = random.Random(SEED)
+    drawn = sorted(guarded(draw.choices(records, k=len(records))) for _ in range(TIMES))
+    low, high = drawn[round(0.025 * (TIMES - 1))], drawn[round(0.975 * (TIMES - 1))]
+    return Figure(name, guarded(records), stdev(drawn), low, high, len(records))
+
+
+def macro(name: str, groups: Sequence[Figure]) -> Figure:
+    """The mean of groups that were counted apart, each as much as another."""
+    value = fmean(group.value for group in groups)
+    stderr = math.sqrt(sum(group.stderr**2 for group in groups)) / len(groups)
+    n = sum(group.n for group in groups)
+    return Figure(name, value, stderr, max(0.0, value - Z * stderr), min(1.0, value + Z * stderr), n)
+
+
+def by(records: Sequence[Record], group: str) -> dict[str, list[Record]]:
+    """Records by what a group of theirs is called, in the order in which it comes."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if group in record.groups:
+            found.setdefault(record.groups[group], []).append(record)
+    return found
+
+
+def scores(records: Sequence[Record]) -> list[float]:
+    return [record.judged.score for record in records]
+
+
+def grouped(records: Sequence[Record], group: str) -> list[Figure]:
+    """The mean score in each group, by name."""
+    return [mean(f"{group}: {name}", scores(several)) for name, several in sorted(by(records, group).items())]
+
+
+def overall_and_groups(records: Sequence[Record]) -> tuple[Figure, ...]:
+    """The mean score over all questions, then in each group of each kind."""
+    kinds = dict.fromkeys(kind for record in records for kind in record.groups)
+    return (mean("accuracy", scores(records)), *(figure for kind in kinds for figure in grouped(records, kind)))

@@ -1,0 +1,223 @@
+"""Rows of a data set as it is published, read from a folder: parquet, TSV, JSON or JSON lines."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from chiasm.errors import Offline, UserError, need
+from chiasm.evaluate.benchmarks.task import Item, Task
+from chiasm.prompt.messages import Image
+from chiasm.weights.cache import offline
+
+ROWS_AT_ONCE = 64
+LONGEST_NUMBER = 64
+"""A picture's column of a TSV that is not longer than this names another row whose picture it shares."""
+
+
+class Unusable(Exception):
+    """A row that makes no question; the message says why."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, where it stands, and the folder that its files are named from."""
+
+    values: Mapping[str, Any]
+    folder: Path
+    where: str
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.values:
+            raise UserError(f"{self.where} has no column {name!r}: it has {', '.join(self.values)}")
+        return self.values[name]
+
+    def get(self, *names: str) -> Any:
+        """The first column of several that is there, or `None`."""
+        return next((self.values[name] for name in names if name in self.values), None)
+
+    def text(self, name: str) -> str:
+        """A column of text. Raises `Unusable` for anything else."""
+        found = self[name]
+        if not isinstance(found, str):
+            raise Unusable(f"{name} is {found!r}, not text")
+        return found
+
+    def texts(self, name: str) -> list[str]:
+        """A column of texts, or of a single one."""
+        found = self[name]
+        several = [found] if isinstance(found, str) else found
+        if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
+            raise Unusable(f"{name} is {found!r}, not texts")
+        return several
+
+    def picture(self, name: str = "image") -> Image:
+        """A column that holds a picture: its bytes (in the hub's form or in base 64), or the name of a file in the folder.
+        Raises `Unusable` where there is none."""
+        found = self[name]
+        if isinstance(found, dict):
+            found = found.get("bytes") or found.get("path")
+        if isinstance(found, bytes) and found:
+            return Image(found)
+        if isinstance(found, str) and found:
+            file = self.folder / found
+            if len(found) < 1024 and file.is_file():
+                return Image(file)
+            try:
+                return Image(base64.b64decode(found, validate=True))
+            except ValueError:
+                raise Unusable(f"{name} names {found[:80]!r}, which is no file in {self.folder}") from None
+        raise Unusable(f"{name} is empty: there is no picture")
+
+
+Rows = Callable[[Row], Iterator[Row]]
+
+
+def _itself(row: Row) -> Iterator[Row]:
+    yield row
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Files of rows in a folder, as patterns in which {split} stands for a split; `rows` makes of one row those that a task
+    reads. `repo` is the data set of the hub that has this layout; `key` names the rows in a JSON file that holds more."""
+
+    files: tuple[str, ...]
+    rows: Rows = _itself
+    repo: str | None = None
+    key: str | None = None
+
+
+def hub(repo: str, config: str | None = None, rows: Rows = _itself) -> Layout:
+    """The hub's own way: parquet by split, in a folder named after the configuration where there are several."""
+    places = ("data/", "") if config is None else (f"{config}/", f"data/{config}/", f"{config}-")
+    return Layout(tuple(f"{place}{{split}}{end}.parquet" for place in places for end in ("-*", "")), rows, repo)
+
+
+def find(task: Task, folder: Path, split: str | None = None) -> tuple[Layout, list[Path]]:
+    """The layout of a folder and its files of a split. Raises `UserError` where no layout of the task fits."""
+    if not folder.exists():
+        raise UserError(f"{folder} is not there: {task.name} is read from a folder in its published layout")
+    wanted = split or task.splits[0]
+    for layout in task.layouts:
+        for pattern in layout.files:
+            files = sorted(folder.glob(pattern.format(split=wanted)))
+            if files:
+                return layout, files
+    patterns = ", ".join(pattern.format(split=wanted) for layout in task.layouts for pattern in layout.files)
+    raise UserError(f"{folder} holds no rows of {task.name} ({wanted}): one of these was expected: {patterns}")
+
+
+def fetch(task: Task, split: str | None = None) -> Path:
+    """A task's files from the model hub, into the hub's own cache. Raises `Offline` where nothing may be fetched, `UserError`
+    for a task that is on no hub."""
+    published = next((layout for layout in task.layouts if layout.repo), None)
+    if published is None or published.repo is None:
+        raise UserError(f"{task.name} is on no hub: get its data and name the folder")
+    if offline():
+        raise Offline(f"{published.repo} must be fetched and CHIASM_OFFLINE is set: name a folder that holds it")
+    patterns = [pattern.format(split=split or task.splits[0]) for pattern in published.files]
+    client = need("huggingface_hub", extra="hub")
+    return Path(client.snapshot_download(published.repo, repo_type="dataset", allow_patterns=patterns))
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A row that makes no question, with where it stands and why: counted and named, not asked."""
+
+    where: str
+    why: str
+
+
+def read(
+    task: Task, folder: Path, split: str | None = None, prompt: str | None = None, limit: int | None = None
+) -> Iterator[Item | Bad]:
+    """The items of a task in the order of its files, at most `limit` rows. Raises `UserError` for a folder in no layout of the
+    task, and for rows without a column that it needs."""
+    layout, files = find(task, folder, split)
+    rows = (one for file in files for row in rows_of(file, folder, layout.key) for one in layout.rows(row))
+    for row in islice(rows, limit):
+        try:
+            yield task.item(row, prompt)
+        except Unusable as why:
+            yield Bad(row.where, str(why))
+
+
+def rows_of(file: Path, folder: Path, key: str | None = None) -> Iterator[Row]:
+    """The rows of one file, by its ending; of a JSON object those under a key, else its values."""
+    match file.suffix:
+        case ".parquet":
+            several = _parquet(file)
+        case ".tsv":
+            several = _tsv(file)
+        case ".json":
+            several = _json(file, key)
+        case ".jsonl":
+            several = _lines(file)
+        case other:
+            raise UserError(f"{file}: rows are read from .parquet, .tsv, .json and .jsonl, not from {other}")
+    for number, values in enumerate(several):
+        yield Row(values, folder, f"{file.name}, row {number}")
+
+
+def _parquet(file: Path) -> Iterator[dict[str, Any]]:
+    parquet = need("pyarrow.parquet", extra="eval")
+    try:
+        opened = parquet.ParquetFile(file)
+    except (OSError, ValueError) as broken:
+        raise UserError(f"{file} is not a whole parquet file: fetch it again ({broken})") from broken
+    for batch in opened.iter_batches(ROWS_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def _tsv(file: Path) -> Iterator[dict[str, Any]]:
+    """VLMEvalKit's tables. Empty cells are columns that a row does not have."""
+    csv.field_size_limit(sys.maxsize)
+    shared = {row["image"] for row in _cells(file) if 0 < len(row.get("image", "")) <= LONGEST_NUMBER}
+    pictures = {row["index"]: row["image"] for row in _cells(file) if row.get("index") in shared} if shared else {}
+    for row in _cells(file):
+        if row.get("image") in pictures:
+            row["image"] = pictures[row["image"]]
+        yield {name: cell for name, cell in row.items() if cell != ""}
+
+
+def _cells(file: Path) -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        yield from csv.DictReader(opened, delimiter="\t")
+
+
+def _json(file: Path, key: str | None) -> Iterator[dict[str, Any]]:
+    """POPE's files end in .json and hold lines."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        yield from _lines(file)
+        return
+    if key is not None and (not isinstance(read, dict) or key not in read):
+        raise UserError(f"{file} has no {key!r}: it is not what its name says")
+    rows = read[key] if key is not None else read.values() if isinstance(read, dict) else read
+    yield from rows
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except ValueError as broken:
+                    raise UserError(f"{file}, line {number + 1} is not JSON: {broken}") from broken
+
+
+def joined(file: Path, folder: Path, key: str, column: str) -> dict[Any, Row]:
+    """The rows of a second JSON file by one of their columns, for layouts that keep answers apart."""
+    if not file.is_file():
+        raise UserError(f"{file} is not there: answers are read from it")
+    return {row[column]: row for row in rows_of(file, folder, key)}

@@ -1,0 +1,145 @@
+"""What a benchmark is, as a value, and what becomes of one of its questions: item, request, reply, judgement, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chiasm.errors import UserError
+from chiasm.evaluate.benchmarks.figures import Figure, overall_and_groups
+from chiasm.prompt.messages import Image, Message, Text
+
+if TYPE_CHECKING:
+    from chiasm.assistant import Request
+    from chiasm.evaluate.benchmarks.rows import Layout, Row
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A place for a video, or a stretch of one in seconds; a policy of frames makes pictures of it."""
+
+    video: str
+    start: float | None = None
+    end: float | None = None
+
+
+Part = Text | Image | Clip
+Ask = Callable[["Row"], tuple[Part, ...]]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question: what is shown and said, what a scorer must know (`gold`, as JSON has it), and the groups it counts in."""
+
+    id: str
+    parts: tuple[Part, ...]
+    gold: Mapping[str, Any]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A reply as it was read (`None`: nothing could be) and its score, of 1 at most."""
+
+    parsed: Any
+    score: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """A question that was answered, with all that scoring and summing up need."""
+
+    id: str
+    gold: Mapping[str, Any]
+    groups: Mapping[str, str]
+    reply: str
+    judged: Judged
+
+
+Judge = Callable[[Mapping[str, Any], str], Judged]
+Sum = Callable[[Sequence[Record]], tuple[Figure, ...]]
+Frames = Callable[[Clip], Sequence[object]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of a run, the headline first, how many replies could not be read, and whose rules were followed."""
+
+    figures: tuple[Figure, ...]
+    unparsed: int
+    answered: int
+    reference: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A benchmark. Of `layouts` the first whose files a folder holds is read; of `prompts` and `judges`, by the names of who
+    publishes them, the first is the default. `note` says what a score of it leaves out."""
+
+    name: str
+    title: str
+    paper: str
+    layouts: tuple[Layout, ...]
+    id: Callable[[Row], str]
+    prompts: Mapping[str, Ask]
+    gold: Callable[[Row], Mapping[str, Any]]
+    judges: Mapping[str, Judge]
+    max_tokens: int
+    groups: Callable[[Row], Mapping[str, str]] = lambda row: MappingProxyType({})
+    sums: Sum = overall_and_groups
+    note: str = ""
+    splits: tuple[str, ...] = field(default=("test",))
+
+    def item(self, row: Row, prompt: str | None = None) -> Item:
+        """A row as a question by a named prompt."""
+        ask = _chosen(self.name, "prompt", self.prompts, prompt)
+        return Item(self.id(row), ask(row), self.gold(row), self.groups(row))
+
+    def request(self, item: Item, frames: Frames | None = None) -> Request:
+        """An item ready for a model; `frames` makes pictures of its videos. Raises `UserError` for a video without it."""
+        from chiasm.assistant import Request
+
+        content: list[Text | Image] = []
+        for part in item.parts:
+            match part:
+                case Clip():
+                    if frames is None:
+                        raise UserError(f"{self.name} shows videos ({part.video}): say how frames are chosen from them")
+                    content += [Image(picture) for picture in frames(part)]
+                case _:
+                    content.append(part)
+        return Request((Message("user", tuple(content)),), max_tokens=self.max_tokens)
+
+    def judge(self, item: Item | Record, reply: str, reference: str | None = None) -> Judged:
+        """A reply to an item by the rules of a named reference."""
+        return _chosen(self.name, "reference", self.judges, reference)(item.gold, reply)
+
+    def record(self, item: Item | Record, reply: str, reference: str | None = None) -> Record:
+        """An item with its reply, judged; given a record, it is judged anew."""
+        return Record(item.id, item.gold, item.groups, reply, self.judge(item, reply, reference))
+
+    def summary(self, records: Sequence[Record], reference: str | None = None) -> Summary:
+        """The numbers of a run. Raises `UserError` for an empty one."""
+        if not records:
+            raise UserError(f"{self.name}: no question was answered, so there is nothing to sum up")
+        unparsed = sum(record.judged.parsed is None for record in records)
+        return Summary(self.sums(records), unparsed, len(records), reference or next(iter(self.judges)))
+
+
+Choice = TypeVar("Choice")
+
+
+def _chosen(task: str, kind: str, known: Mapping[str, Choice], name: str | None) -> Choice:
+    if name is None:
+        return next(iter(known.values()))
+    if name not in known:
+        raise UserError(f"{task} has no {kind} called {name!r}: known are {', '.join(known)}")
+    return known[name]
+
+
+def repictured(item: Item, change: Callable[[Image], Image | None]) -> Item:
+    """The same question with other pictures, or none where `change` gives `None`."""
+    parts = (change(part) if isinstance(part, Image) else part for part in item.parts)
+    return replace(item, parts=tuple(part for part in parts if part is not None))
