@@ -19,6 +19,7 @@ from chiasm.errors import BadPicture
 from chiasm.resample import Floats, bilinear, bins, squares
 from chiasm.spec import (
     Align,
+    Asker,
     Bend,
     Both,
     ByKind,
@@ -40,7 +41,9 @@ from chiasm.spec import (
     Step,
     Swin,
     TiledViT,
+    Times,
     TwoMeans,
+    Unit,
     ViT,
 )
 
@@ -260,7 +263,7 @@ def fractions(laid: Laid) -> Floats:
 def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:
-        case Mlp() | Normed() | Align() | Bend() | Recut():
+        case Mlp() | Normed() | Align() | Bend() | Recut() | Unit() | Times():
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
         case Enclose():
             return _enclose(laid)
@@ -270,7 +273,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _join(step, laid, [None] * len(sizes) if keeps == "canvas" else sizes)
         case PoolClips():
             return _pool_clips(step, laid)
-        case Resampler() | Reader():
+        case Resampler() | Reader() | Asker():
             return _resample(step.queries, laid)
         case PoolTime():
             return _pool_time(step, laid)
@@ -303,7 +306,7 @@ def _end_rows(laid: Laid) -> Route:
 def leaves(step: Step, width: int) -> int:
     """The width of the tokens that leave a step which `width` entered."""
     match step:
-        case Mlp() | Align() | Reader() | Recut():
+        case Mlp() | Align() | Reader() | Recut() | Asker():
             return step.width
         case Merge(side):
             return width * side * side
@@ -318,6 +321,8 @@ def leaves(step: Step, width: int) -> int:
             | TwoMeans()
             | PoolSquares()
             | RowsOfTiles()
+            | Unit()
+            | Times()
         ):
             return width
         case Resampler() | QFormer():

@@ -8,6 +8,7 @@ from chiasm.spec import (
     VQ,
     AddedPool,
     Align,
+    Asker,
     AttentionPool,
     Axial,
     Bind,
@@ -78,6 +79,7 @@ from chiasm.spec import (
     Shortest,
     Sight,
     Signal,
+    Sines,
     Slices,
     Splice,
     Step,
@@ -252,8 +254,10 @@ def _language(language: EncoderDecoder) -> EncoderDecoder:
     return replace(language, block=_block(language.block), source=source, target=3, vocab=VOCAB, place=place)
 
 
-def _rope(rope: Rope | Learned) -> Rope | Learned:
+def _rope(rope: Rope | Learned | Sines) -> Rope | Learned | Sines:
     """Frequencies that follow the length change within the rows that the tests read."""
+    if isinstance(rope, Sines):
+        return rope
     if isinstance(rope, Learned):
         return replace(rope, count=1024)
     scaling = rope.scaling
@@ -299,6 +303,8 @@ def _step(step: Step, joined: int, width: int) -> Step:
             return replace(step, parts=(48, joined - 48), width=width)
         case Reader():
             return replace(step, width=width, heads=4, queries=4)
+        case Asker():
+            return Asker(width, 4, 3)
         case Resampler():
             return replace(step, block=_block(step.block), depth=2, queries=3)
         case PoolTime():

@@ -333,7 +333,7 @@ def test_one_picture_of_1344() -> None:
 SEEING = {
     "llava": 0, "llava_next": 0, "idefics3": 0, "smolvlm": 1, "qwen2_vl": 0, "qwen2_5_vl": 1, "internvl": 0,
     "llava_onevision": 0, "pixtral": 0, "deepseek_vl": 1, "idefics2": 0, "llava_next_video": 1, "fuyu": 0, "janus": 1,
-    "chameleon": 1, "emu3": 0,
+    "chameleon": 1, "emu3": 0, "kosmos2": 0,
 }  # fmt: skip
 
 

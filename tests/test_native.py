@@ -18,18 +18,19 @@ from tokenizers import AddedToken, Tokenizer
 
 from chiasm.errors import BadConfig, BadPicture
 from chiasm.geometry import Size
+from chiasm.layers.embed import sines
 from chiasm.model import Causal as Writer
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import count
+from chiasm.prompt.plan import Count, Plan, count
 from chiasm.prompt.planner import Planner
 from chiasm.reference.native import patched
-from chiasm.reference.parts import library, processor
+from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
 from chiasm.sequence.words import words
-from chiasm.spec import Causal, Discrete, Fitted
+from chiasm.spec import Causal, Discrete, Fitted, Sines
 from chiasm.weights.read import describe, load_model
 
 TOKENIZERS = [word_level, byte_level]
@@ -150,6 +151,18 @@ def test_emu3_writes_the_size_and_closes_rows(reference: Reference, tmp_path: Pa
         assert plan.places(0)[at - 1].tolist() == [0, -1, -1, -1]
 
 
+def test_emu3_counts_as_its_processor() -> None:
+    theirs = library().Emu3Processor.__new__(library().Emu3Processor)
+    theirs.image_processor, theirs.downsample_ratio = library().Emu3ImageProcessor(), 8
+    model = families()["emu3"].model
+    assert isinstance(model, Causal)
+    for width, height in SIZES:
+        if max(width, height) > 200 * min(width, height):
+            continue
+        (wanted,) = theirs._get_num_multimodal_tokens([(height, width)])["num_image_tokens"]
+        assert count(model, Size(width, height)) == Count(wanted, 4), (width, height)
+
+
 @pytest.mark.parametrize(("name", "variant"), [("chameleon", 1), ("chameleon", 2), ("emu3", 0), ("emu3", 1)])
 def test_words_are_the_references_own_where_vectors_are_equally_near(
     reference: Reference, name: str, variant: int, tmp_path: Path
@@ -216,3 +229,37 @@ def test_a_vocabulary_without_all_codes_is_refused(reference: Reference, tmp_pat
         (folder / "config.json").write_text(json.dumps(config | {"vocabulary_map": fewer}))
         with pytest.raises(BadConfig, match=says):
             describe(folder)
+
+
+# --- Kosmos-2 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", TOKENIZERS)
+def test_kosmos_ids_are_its_processors_but_for_what_is_replaced(make: Any, reference: Reference, tmp_path: Path) -> None:
+    tokenizer = speaking(make, tmp_path)
+    theirs = library().Kosmos2Processor(clip_processor(28), tokenizer, num_patch_index_tokens=4)
+    tokenizer.save_pretrained(tmp_path)
+    ours = planner("kosmos-2", tiny(reference, "kosmos2"), tokenizer, "</chunk>", tmp_path)
+    said = theirs(
+        images=Pillow.fromarray(picture(40, 61)), text="What is in this picture?", num_image_tokens=5, return_tensors="pt"
+    )
+    (row,) = ours.plan([QUESTION], [Size(40, 61)]).rows
+    here = said["image_embeds_position_mask"][0].bool().numpy()
+    assert (row.slots_T >= 0).tolist() == here.tolist()
+    assert row.ids_T[~here].tolist() == said["input_ids"][0].numpy()[~here].tolist()
+
+
+def test_whatever_stands_between_a_pictures_marks_is_replaced() -> None:
+    model = families()["kosmos-2"].model
+    assert isinstance(model, Causal)
+    rows = [[0, 64003, *range(4, 68), 64004, 9, 4, 10], [0, 64003, *[64005] * 64, 64004, 9, 4, 10]]
+    theirs, ours = (Plan.from_ids(model, [row], [Size(40, 61)]).rows[0].slots_T.tolist() for row in rows)
+    assert theirs == ours == [-1, -1, *range(64), -1, -1, -1, -1]
+
+
+def test_sines_go_on_where_a_row_stops(reference: Reference) -> None:
+    """Places are computed, so that no table ends; the first has the number after that of pads."""
+    table = library().models.kosmos2.modeling_kosmos2.Kosmos2TextSinusoidalPositionalEmbedding(64, 32, 1)
+    ours = sines(torch.arange(60)[None] + 2, 32)[0]
+    assert torch.equal(ours, table.weights[2:62])
+    assert tiny(reference, "kosmos2").decoder.rope == Sines(2)

@@ -26,15 +26,19 @@ SEEING = (
     *COMPARING, *ENCODING, "vit_labels", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "internvl",
     "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, *FINDING, "paligemma", "deepseek_vl_hybrid", "fuyu",
     "janus", "layoutlmv3", "udop", "mllama", "idefics", "blip2", "instructblip",
-    "chameleon", "emu3",
+    "chameleon", "emu3", "kosmos2",
 )  # fmt: skip
 ALSO_SEEING = (
     ("llava_next_video", 1),
     ("colpali", 0),
 )
 """Other variants that are shown pictures: these families' clips are given as tensors."""
-MUTE = (("mllama", 1),)
-"""Variants in which the reference cannot write: what its cache holds is counted by a layer that holds pictures."""
+MUTE = (
+    ("mllama", 1),
+    ("kosmos2", 1),
+)
+"""Variants in which the reference cannot write: what its cache holds is counted by a layer that holds pictures, or pads stand
+on the right."""
 VARIANTS = [(name, variant) for name, reference in REFERENCES.items() for variant in range(reference.variants)]
 RECORDINGS = [
     *sorted({RECORDED / folder for proof in PROOFS.values() for folder in proof.recorded}),

@@ -24,6 +24,7 @@ from chiasm.place import Grid, canvases, connect, encoded, leaves, route
 from chiasm.spec import (
     VQ,
     Align,
+    Asker,
     Bend,
     Block,
     Both,
@@ -52,7 +53,9 @@ from chiasm.spec import (
     Sight,
     Step,
     TiledViT,
+    Times,
     TwoMeans,
+    Unit,
     ViT,
     Windows,
     Writer,
@@ -255,6 +258,8 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
             | Bend()
             | Enclose()
             | EndRows()
+            | Unit()
+            | Times()
             | Merge()
             | JoinTiles()
             | PoolClips()
@@ -274,6 +279,10 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
         case Reader(wide, heads, queries):
             products = 2 * tokens * wide * (width + 2 * wide) + 2 * queries * wide * 3 * wide
             return products + 4 * queries * tokens * wide
+        case Asker(across, _, queries):
+            # Of one view: the queries' products, those of the keys that they read, and what is mixed.
+            keys = tokens + queries
+            return 2 * (2 * queries + 2 * keys) * across**2 + 4 * queries * keys * across
         case QFormer(block, depth, queries, every):
             # Without the text that may stand beside the queries.
             asks = (queries + step.added) * views

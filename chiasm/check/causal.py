@@ -25,9 +25,8 @@ from chiasm.spec import Causal as Spec
 
 def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
     sight = model.spec.sight
-    if sight is not None and isinstance(sight.fusion, Splice):
-        given = given.marked(sight.fusion.image)
-    plan, patches = _planned(model, given, _typed(model, given).rows)
+    marked = given.marked(sight.fusion.image) if sight is not None and isinstance(sight.fusion, Splice) else given
+    plan, patches = _planned(model, given, _typed(model, marked).rows)
     got, batch = _read(model, plan, patches)
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chiasm.connect.asker import AskerStep
 from chiasm.connect.qformer import Hint, QueryTransformer
 from chiasm.connect.reader import ReaderStep
 from chiasm.connect.resampler import ResamplerStep
@@ -20,6 +21,7 @@ from chiasm.place import BREAK, CLOSING, NEWLINE, OPENING, Laid, leaves, route
 from chiasm.shapes import check
 from chiasm.spec import (
     Align,
+    Asker,
     Bend,
     Enclose,
     EndRows,
@@ -36,7 +38,9 @@ from chiasm.spec import (
     Resampler,
     RowsOfTiles,
     Step,
+    Times,
     TwoMeans,
+    Unit,
 )
 
 
@@ -159,6 +163,24 @@ class EndRowsStep(nn.Module):
         return torch.where(index_VM == NEWLINE, -1, x_VD[index_VM.clamp(min=0)[:, 0]])
 
 
+class UnitStep(nn.Module):
+    """Tokens of length one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(x, dim=-1)
+
+
+class TimesStep(nn.Module):
+    """Tokens times a number."""
+
+    def __init__(self, spec: Times) -> None:
+        super().__init__()
+        self.by = spec.by
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.by
+
+
 class PoolStep(nn.Module):
     """The mean, the blend or the highest of each route's tokens."""
 
@@ -239,6 +261,12 @@ class Connector(nn.Module):
                     modules.append(ReaderStep(step, width))
                 case QFormer():
                     modules.append(QueryTransformer(step, width))
+                case Unit():
+                    modules.append(UnitStep())
+                case Times():
+                    modules.append(TimesStep(step))
+                case Asker():
+                    modules.append(AskerStep(step))
                 case EndRows():
                     modules.append(EndRowsStep())
             width = leaves(step, width)
@@ -257,7 +285,7 @@ class Connector(nn.Module):
         text that goes with each, for a step that reads one."""
         x = features_PE
         for step, module in zip(self.spec, self.steps, strict=True):
-            if isinstance(step, Mlp | Normed | Align | Bend | Recut):
+            if isinstance(step, Mlp | Normed | Align | Bend | Recut | Unit | Times):
                 x = module(x)
                 continue
             if isinstance(module, ResamplerStep) and module.spec.ordinals:

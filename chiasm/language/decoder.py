@@ -10,12 +10,12 @@ from chiasm.language.gated import Between
 from chiasm.layers.attention import Mask, Slot, Wanted
 from chiasm.layers.block import transformer_block
 from chiasm.layers.cache import KVCache
-from chiasm.layers.embed import LedEmbedding, embedding
+from chiasm.layers.embed import LedEmbedding, embedding, sines
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
 from chiasm.layers.visual_expert import ExpertBlock
 from chiasm.sequence.masks import branched_mask, causal_mask, near
-from chiasm.spec import Block, Decoder, Learned, Rope
+from chiasm.spec import Block, Decoder, Learned, Rope, Sines
 
 
 class OneRow(Protocol):
@@ -94,6 +94,8 @@ class CausalDecoder(nn.Module):
             case Learned(count, before):
                 # What stands past the table is a pad: rows of different lengths may be padded on the right.
                 return hidden_BTD + self.position(where_ABT[0].clamp(max=count - 1) + before), None
+            case Sines(before):
+                return hidden_BTD + sines(where_ABT[0] + before, self.spec.width).to(hidden_BTD.dtype), None
             case Rope() as rope:
                 latent = self.spec.block.latent
                 width = self.spec.block.head_width if latent is None else latent.turned

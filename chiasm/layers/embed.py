@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from chiasm.spec import Decoder
+
+
+def sines(where_BT: Tensor, width: int) -> Tensor:
+    """Sines, then cosines, of positions times `width` / 2 frequencies from 1 to 1/10000, in float32: [B, T, width]."""
+    half = width // 2
+    steps = torch.arange(half, device=where_BT.device).float() * -(math.log(10000) / (half - 1))
+    angles = where_BT[..., None].float() * steps.exp()
+    return torch.cat([angles.sin(), angles.cos()], -1)
 
 
 class ScaledEmbedding(nn.Embedding):

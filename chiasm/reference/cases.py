@@ -89,6 +89,7 @@ REFERENCES = {
     "deepseek_vl_hybrid": Reference(masks.deepseek_vl_hybrid, 2),
     "chameleon": Reference(native.chameleon, 3),
     "emu3": Reference(native.emu3, 2),
+    "kosmos2": Reference(native.kosmos2, 3),
 }
 
 
@@ -178,5 +179,6 @@ PROOFS = {
     "deepseek-vl-hybrid": Proof(("deepseek_vl_hybrid",)),
     "chameleon": Proof(("chameleon",)),
     "emu3": Proof(("emu3",)),
+    "kosmos-2": Proof(("kosmos2",)),
 }
 """By the name of the family."""

@@ -107,8 +107,9 @@ class Given:
 
     def marked(self, image: int) -> Given:
         """With the model's own placeholder where pictures stand: by a mask, or by each row's positions from and to."""
-        if "images_seq_mask" in self:
-            ids_BT = self["input_ids"].masked_fill(self["images_seq_mask"], image)
+        mask = next((name for name in ("images_seq_mask", "image_embeds_position_mask") if name in self), None)
+        if mask is not None:
+            ids_BT = self["input_ids"].masked_fill(self[mask].bool(), image)
         elif "image_bound.0" in self:
             ids_BT = self["input_ids"].clone()
             for row, ids_T in enumerate(ids_BT):

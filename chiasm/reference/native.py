@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chiasm.reference.case import AFTER, BEFORE, BOS, EOS, IMAGE, PAD, VOCAB, Case, Draw, Picture, padded
-from chiasm.reference.parts import decoder, library, processed, processor
+from chiasm.reference.parts import clip_processor, clip_tower, decoder, library, processed, processor
 
 CODES = 200
 """How many words of pictures the tiny vocabularies have, behind those of text."""
@@ -110,6 +110,29 @@ def emu3(variant: int, draw: Draw) -> Case:
     row = [BOS, *draw.text(2), *[IMAGE] * (height // patch * (width // patch + 1)), AFTER, *draw.text(3)]
     ids = padded(row) if variant else padded(row, [BOS, *draw.text(4)])
     return Case(library().Emu3ForConditionalGeneration, config, lambda _: {**ids, **seen}, by, pictures)
+
+
+def kosmos2(variant: int, draw: Draw) -> Case:
+    """0: one picture; 1: two rows with a picture each, pads on the right; 2: embeddings as they are, a picture
+    squashed to a square."""
+    text = {
+        "vocab_size": VOCAB, "max_position_embeddings": 64, "embed_dim": 32, "layers": 2, "ffn_dim": 48, "attention_heads": 4,
+        "dropout": 0.0, "attention_dropout": 0.0, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
+        "scale_embedding": variant < 2, "activation_function": ["gelu", "relu", "gelu"][variant],
+    }  # fmt: skip
+    queries = [5, 4, 7][variant]
+    vision = clip_tower(image_size=28, patch_size=[7, 4, 7][variant]).to_dict()
+    config = library().Kosmos2Config(text_config=text, vision_config=vision, latent_query_num=queries)
+    square = {"height": 28, "width": 28}
+    by = clip_processor(28) if variant < 2 else processor("clip", "CLIP", size=square, crop_size=square)
+    pictures = draw.pictures((40, 61), (33, 30))[: 2 if variant == 1 else 1]
+    # What stands between a picture's marks are any ids: a mask says where its tokens go.
+    rows = ([0, BEFORE, *draw.text(queries), AFTER, *draw.text(length)] for length in (4, 6)[: len(pictures)])
+    ids = padded(*rows, pad=1, left=False)
+    mask = torch.zeros_like(ids["input_ids"])
+    mask[:, 2 : 2 + queries] = 1
+    inputs = {**ids, "image_embeds_position_mask": mask, **processed(by, pictures, "pixel_values")}
+    return Case(library().Kosmos2ForConditionalGeneration, config, lambda _: inputs, by, pictures, writes=variant != 1)
 
 
 def janus(variant: int, draw: Draw) -> Case:

@@ -11,6 +11,7 @@ from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
 from chiasm.spec.codes import VQ
 from chiasm.spec.connectors import (
     Align,
+    Asker,
     Bend,
     Enclose,
     EndRows,
@@ -27,7 +28,9 @@ from chiasm.spec.connectors import (
     Resampler,
     RowsOfTiles,
     Step,
+    Times,
     TwoMeans,
+    Unit,
     Words,
 )
 from chiasm.spec.detector import Deformable, Detector, Phrases
@@ -65,6 +68,7 @@ from chiasm.spec.language import (
     Relative,
     Rope,
     Scaling,
+    Sines,
     StepNtk,
     TextTower,
     Yarn,
@@ -143,6 +147,7 @@ __all__ = [
     "Align",
     "Alone",
     "Around",
+    "Asker",
     "AttentionPool",
     "Average",
     "Axial",
@@ -254,6 +259,7 @@ __all__ = [
     "Shortest",
     "Sight",
     "Signal",
+    "Sines",
     "Sized",
     "Slices",
     "Splice",
@@ -265,7 +271,9 @@ __all__ = [
     "TextTower",
     "TileGrid",
     "TiledViT",
+    "Times",
     "TwoMeans",
+    "Unit",
     "ViT",
     "Views",
     "WindowedViT",

@@ -176,6 +176,28 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """Each token divided by its length."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Every number times the same one."""
+
+    by: float
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A view's tokens read once by `queries` learned ones of their own `width`, whose keys are the tokens and the queries
+    themselves, without a norm or a residual (Kosmos-2, arXiv:2306.14824)."""
+
+    width: int
+    heads: int
+    queries: int
+
+
+@dataclass(frozen=True)
 class EndRows:
     """A token of its own after each row of a picture's codes: none of the encoder's, -1."""
 
@@ -198,4 +220,7 @@ Step = (
     | Reader
     | Recut
     | EndRows
+    | Unit
+    | Times
+    | Asker
 )

@@ -127,13 +127,29 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Sines:
+    """A fixed vector for each position, sines and cosines of ever longer waves, added to the embedding (arXiv:1706.03762);
+    the first position has the number `before`."""
+
+    before: int = 0
+
+    @property
+    def first(self) -> int:
+        return 0
+
+    @property
+    def axes(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True)
 class Decoder:
     """A causal transformer of the Llama kind. `tied`: the head is the embedding; `window`: keys further back are unseen."""
 
     block: Block
     depth: int
     vocab: int
-    rope: Rope | Learned
+    rope: Rope | Learned | Sines
     context: int
     tied: bool = False
     window: int | None = None
