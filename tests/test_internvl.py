@@ -14,9 +14,13 @@ from torch import Tensor
 
 from chiasm.check import check
 from chiasm.errors import BadConfig
+from chiasm.geometry import Size
 from chiasm.place import Box, Grid, raster, route
+from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.messages import Image, Message, Text
+from chiasm.prompt.plan import count
 from chiasm.registry import families
-from chiasm.spec import Merge
+from chiasm.spec import Causal, Merge, Splice, override
 from chiasm.weights.keys import published
 from chiasm.weights.read import describe, load_model
 
@@ -82,10 +86,51 @@ PICTURES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("variant", [0, 1])
-def test_the_original_spelling_is_exact_and_comes_back(reference: Reference, variant: int, tmp_path: Path) -> None:
+def grouped(tensors: dict[str, Tensor], heads: int, kv_heads: int) -> dict[str, Tensor]:
+    """A Llama's tensors as InternLM2 has them: for each key head its queries, the key, the value."""
+    names = (
+        ("model.embed_tokens.", "model.tok_embeddings."), ("input_layernorm.", "attention_norm."),
+        ("post_attention_layernorm.", "ffn_norm."), ("self_attn.o_proj.", "attention.wo."),
+        ("mlp.gate_proj.", "feed_forward.w1."), ("mlp.up_proj.", "feed_forward.w3."),
+        ("mlp.down_proj.", "feed_forward.w2."), ("lm_head.", "output."),
+    )  # fmt: skip
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("language_model.") and ".q_proj." in name:
+            q, k, v = (tensors[name.replace(".q_proj.", f".{part}_proj.")] for part in "qkv")
+            parts = [part.unflatten(0, (kv_heads, -1)) for part in (q, k, v)]
+            found[name.replace("self_attn.q_proj.", "attention.wqkv.")] = torch.cat(parts, 1).flatten(0, 1)
+        elif not name.startswith("language_model.") or (".k_proj." not in name and ".v_proj." not in name):
+            known = name
+            for theirs, ours in names if name.startswith("language_model.") else ():
+                known = known.replace(theirs, ours)
+            found[known] = tensor
+    return found
+
+
+def fused(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A Llama's tensors as Phi-3 has them: the three projections in one, gate and up in one."""
+    joined = {"q_proj": ("qkv_proj", ("q_proj", "k_proj", "v_proj")), "gate_proj": ("gate_up_proj", ("gate_proj", "up_proj"))}
+    parts = {part for _, several in joined.values() for part in several}
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        kind = next((part for part in parts if f".{part}." in name and name.startswith("language_model.")), None)
+        if kind in joined:
+            theirs, several = joined[kind]
+            found[name.replace(kind, theirs)] = torch.cat([tensors[name.replace(kind, part)] for part in several])
+        elif kind is None:
+            found[name] = tensor
+    return found
+
+
+@pytest.mark.parametrize(("variant", "text"), [(0, "qwen2"), (1, "llama"), (1, "internlm2"), (1, "phi3")])
+def test_the_original_spelling_is_exact_and_comes_back(reference: Reference, variant: int, text: str, tmp_path: Path) -> None:
     folder = reference("internvl", variant)
     tensors = original(load_file(folder / "model.safetensors"))
+    if text == "internlm2":
+        tensors = grouped(tensors, 4, 2)
+    if text == "phi3":
+        tensors = fused(tensors)
     save_file(tensors, tmp_path / "model.safetensors")
     for name in ("inputs.safetensors", "expected.safetensors", "meta.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
@@ -93,7 +138,12 @@ def test_the_original_spelling_is_exact_and_comes_back(reference: Reference, var
     by = json.loads((folder / "preprocessor_config.json").read_text())
     vision = eye(24, 3, 40, 2, variant == 1, side=28, patch=7)
     changes = {"force_image_size": 28, "max_dynamic_patch": [4, 3][variant], "img_context_token_id": 91}
-    config = chat_config(vision, published_config["text_config"], **changes)
+    told = published_config["text_config"] | {"model_type": text}
+    if text == "internlm2":
+        # Its base grows past the positions that no row reaches.
+        told |= {"bias": False, "rope_scaling": {"type": "dynamic", "factor": 2.0}, "rope_theta": 10000.0}
+        told.pop("rope_parameters")
+    config = chat_config(vision, told, **changes)
     (tmp_path / "config.json").write_text(json.dumps(config))
     pixels = PICTURES | {"size": 28, "crop_size": 28, "image_mean": by["image_mean"], "image_std": by["image_std"]}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(pixels))
@@ -135,3 +185,51 @@ def test_pixel_shuffle_can_be_undone_bit_for_bit() -> None:
     back[torch.from_numpy(path.index_VM.reshape(-1))] = merged.reshape(-1, 5)
     assert torch.equal(back, patches_PE)
     assert np.array_equal(np.sort(path.index_VM.reshape(-1)), np.arange(len(laid)))
+
+
+# --- what it is told ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_placeholder_is_the_third_of_the_nine_tokens_that_end_every_vocabulary() -> None:
+    known = {"1b": 151648, "2b": 92546, "4b": 32013, "8b": 92546, "26b": 92546, "40b": 64002, "76b": 128258}
+    for size, number in known.items():
+        model = families()["internvl-2"].at(size)
+        assert isinstance(model, Causal) and model.sight is not None and model.sight.fusion == Splice(number)
+
+
+@pytest.mark.parametrize(
+    ("size", "begins", "turns"),
+    [
+        ("internvl-2-1b", "<|im_start|>system\n你是由上海", "<|im_end|><|im_start|>user\n"),
+        ("internvl-2-2b", "<|im_start|>system\n你是由上海", "<|im_end|><|im_start|>user\n"),
+        ("internvl-2-4b", "<|system|>\n你是由上海", "<|end|><|user|>\n"),
+        ("internvl-2.5-8b", "<|im_start|>system\n你是书生·万象", "<|im_end|>\n<|im_start|>user\n"),
+    ],
+)
+def test_an_original_folder_is_told_what_its_config_names(size: str, begins: str, turns: str, tmp_path: Path) -> None:
+    for kind in ("", ".preprocessor"):
+        facts = (Path(__file__).parent / "data" / "configs" / f"{size}{kind}.json").read_text()
+        (tmp_path / ("preprocessor_config.json" if kind else "config.json")).write_text(facts)
+    template = ChatTemplate(describe(tmp_path).chat, "the layout's own")
+    asked = [Message("user", (Image(0), Image(1), Text("What?"))), Message("assistant", (Text("A cat."),))]
+    text = template.render([*asked, Message("user", (Text("Where?"),))], add_generation_prompt=True).text
+    assert text.startswith(begins) and text.count(turns) == 2
+    assert "<IMG_CONTEXT>\n<IMG_CONTEXT>\nWhat?" in text and "assistant" in text.partition("A cat.")[0][-20:]
+    told = template.render([Message("system", (Text("Be brief."),)), *asked], add_generation_prompt=False).text
+    assert "Be brief." in told and "你是" not in told
+
+
+def test_a_template_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    text = json.loads((Path(__file__).parent / "data" / "configs" / "internvl-2.5-1b.json").read_text())["text_config"]
+    config = chat_config(eye(1024, 16, 4096, 24, False), text, template="vicuna_v1.1")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadConfig, match="template"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize(("most", "tokens"), [(6, 1280), (12, 2560), (24, 4352), (40, 4352)])
+def test_one_picture_of_1344_at_most_tiles(most: int, tokens: int) -> None:
+    model = override(families()["internvl-2"].at("8b"), {"sight.views.most": most})
+    assert count(model, Size(1344, 1344)).visual == tokens
+    wide = count(override(model, {"sight.views.most": 40}), Size(448 * 8, 448 * 5))
+    assert (wide.visual, wide.marks) == (41 * 256, 2)

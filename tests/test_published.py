@@ -35,7 +35,12 @@ HEAD_APART = "its head is published apart from the embedding; the class ties the
 TIED_THERE = dict.fromkeys(("flan-t5", "blip2-flan-t5", "instructblip-flan-t5"), HEAD_APART)
 UNREAD_THERE = {"nomic-embed-text": "the class does not read the published file's names and saves its own defaults instead"}
 IDLE_THERE = {"grounding-dino": "its class has a last norm of the eye that nothing reads and no file holds"}
-WITH_CLASS = [(name, size) for name, size in IN_LIBRARY if families()[name].proof == "exact" and name not in TIED_THERE]
+ORIGINAL = {("internvl-2.5", size): "published in the original code's form alone" for size in ("2b", "8b", "26b")}
+WITH_CLASS = [
+    (name, size)
+    for name, size in IN_LIBRARY
+    if families()[name].proof == "exact" and name not in TIED_THERE and (name, size) not in ORIGINAL
+]
 """Those whose class in `transformers` has the published parameters."""
 
 

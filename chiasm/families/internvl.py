@@ -1,35 +1,28 @@
-"""InternVL 2, 2.5 and 3 (arXiv:2404.16821, 2412.05271, 2504.10479): dynamic tiles, InternViT, pixel shuffle, an MLP.
-
-Two layouts: the ecosystem's `internvl`, and the original code's `internvl_chat` with its own names.
-"""
+"""InternVL 2.5 and 3 (arXiv:2412.05271, 2504.10479) in the ecosystem's form: tiles, InternViT, pixel shuffle, an MLP."""
 
 from dataclasses import replace
 from typing import Any
 
-from chiasm.layout import Config, Fused, Layout, Name, Reading, Reshaped, Respelt, Rule, alone, rows, under
+from chiasm.layout import Config, Layout, Name, Reading, Respelt, Rule, under
 from chiasm.readers import edges, head_keys, pixels
-from chiasm.spec import (
-    Activation,
-    Around,
-    Block,
-    Causal,
-    Decoder,
-    DynamicTiles,
-    Family,
-    Merge,
-    Mlp,
-    Norm,
-    Normed,
-    Pixels,
-    Rope,
-    Sight,
-    Splice,
-    Table,
-    ViT,
+from chiasm.spec import Causal, DynamicTiles, Family, Norm, Sight, Splice
+from chiasm.towers.decoders import qwen2
+from chiasm.towers.internvl import (
+    INTERNLM_2B,
+    INTERNLM_7B,
+    INTERNLM_20B,
+    LARGE,
+    MARKS,
+    MEAN,
+    SMALL,
+    STD,
+    sight,
+    sized,
+    steps,
+    table_keys,
+    tower,
+    ungrown,
 )
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MARKS = Around("<img>", "</img>")
 
 VISION_KEYS: tuple[Rule, ...] = (
     Name("embeddings.patch_embeddings.projection.*", "stem.*"),
@@ -43,34 +36,6 @@ VISION_KEYS: tuple[Rule, ...] = (
     Name("encoder.layer.*.mlp.fc1.*", "blocks.*.mlp.up.*"),
     Name("encoder.layer.*.mlp.fc2.*", "blocks.*.mlp.down.*"),
 )
-
-ORIGINAL_VISION_KEYS: tuple[Rule, ...] = (
-    Name("embeddings.patch_embedding.*", "stem.*"),
-    Name("encoder.layers.*.norm1.*", "blocks.*.norm1.*"),
-    Name("encoder.layers.*.norm2.*", "blocks.*.norm2.*"),
-    Name("encoder.layers.*.ls1", "blocks.*.scale1.weight"),
-    Name("encoder.layers.*.ls2", "blocks.*.scale2.weight"),
-    Fused("encoder.layers.*.attn.qkv.*", tuple(f"blocks.*.attention.{part}.*" for part in "qkv"), (1, 1, 1)),
-    *(Name(f"encoder.layers.*.attn.{p}_norm.*", f"blocks.*.attention.{p}_across.*") for p in "qk"),
-    Name("encoder.layers.*.attn.proj.*", "blocks.*.attention.out.*"),
-    Name("encoder.layers.*.mlp.fc1.*", "blocks.*.mlp.up.*"),
-    Name("encoder.layers.*.mlp.fc2.*", "blocks.*.mlp.down.*"),
-)
-
-
-def table_keys(cls: str, position: str, width: int) -> tuple[Rule, ...]:
-    """Two tables that files hold behind axes of one."""
-    return Reshaped(f"embeddings.{cls}", "cls", alone(2)), Reshaped(f"embeddings.{position}", "position.weight", rows(width))
-
-
-def tower(c: Config, norm: Norm, bias: bool, qk_norm: bool, patch: int, side: int) -> ViT:
-    width, heads = c.get("hidden_size", 1024), c.get("num_attention_heads", 16)
-    block = Block(
-        width, heads, c.get("intermediate_size", 4096), heads, width // heads, norm, c.act("hidden_act", "gelu"),
-        qkv_bias=bias, layer_scale=True, qk_across=Norm("rms", 1e-6) if qk_norm else None,
-    )  # fmt: skip
-    c.only("num_channels", 3)
-    return ViT(block, c.get("num_hidden_layers", 24), patch, Table(side // patch), cls="drop")
 
 
 def square(value: Any) -> int:
@@ -90,19 +55,6 @@ def read_vision(c: Config) -> Reading:
     spec = tower(c, norm, c.get("attention_bias", False), c.get("use_qk_norm", False), patch, side)
     keys = table_keys("cls_token", "position_embeddings", spec.block.width)
     return Reading(spec, (*keys, *VISION_KEYS))
-
-
-def steps(text: Decoder, act: Activation, side: int) -> tuple[Merge, Normed, Mlp]:
-    return Merge(side), Normed(Norm("layer", 1e-5)), Mlp(text.width, text.width, act=act)
-
-
-def ungrown(data: dict[str, Any]) -> dict[str, Any]:
-    """A text config without dynamic rope, which begins past `max_position_embeddings`: no row here is that long."""
-    fields = dict(data.get("rope_parameters") or data.get("rope_scaling") or {})
-    if (fields.get("rope_type") or fields.get("type")) != "dynamic":
-        return data
-    plain = {name: value for name, value in data.items() if name not in ("rope_parameters", "rope_scaling")}
-    return {**plain, "rope_theta": fields.get("rope_theta") or data.get("rope_theta") or 10000.0}
 
 
 def read(c: Config) -> Reading:
@@ -136,54 +88,7 @@ def read(c: Config) -> Reading:
     return Reading(Causal(spec, sight), keys)
 
 
-# --- the original code's own folders ----------------------------------------------------------------------------------------
-
-
-def read_original_vision(c: Config) -> Reading:
-    kind = c.get("norm_type", "rms_norm")
-    c.only("norm_type", "rms_norm", "layer_norm")
-    c.inert("drop_path_rate", "initializer_factor", "use_flash_attn", "use_bfloat16")
-    norm = Norm("rms" if kind == "rms_norm" else "layer", c.get("layer_norm_eps", 1e-6))
-    patch, side = c.get("patch_size", 14), c.get("image_size", 448)
-    spec = tower(c, norm, c.get("qkv_bias", False), c.get("qk_normalization", True), patch, side)
-    keys = table_keys("class_embedding", "position_embedding", spec.block.width)
-    return Reading(spec, (*keys, *ORIGINAL_VISION_KEYS))
-
-
-def read_original(c: Config) -> Reading:
-    c.data = {"vision_config": {}, **c.data, "llm_config": ungrown(c.data.get("llm_config") or {"model_type": "qwen2"})}
-    vision, text = c.part("vision_config", "intern_vit_6b"), c.part("llm_config", "qwen2")
-    c.only("select_layer", -1)
-    c.only("ps_version", "v2")
-    c.only("dynamic_image_size", True)
-    c.only("use_thumbnail", True)
-    c.only("use_backbone_lora", 0)
-    c.only("use_llm_lora", 0)
-    c.inert("template", "pad2square", "image_fold", "system_message", "hidden_size", "vocab_size")
-    tile = c.get("force_image_size", 448)
-    views = DynamicTiles(tile, c.get("max_dynamic_patch", 6), c.get("min_dynamic_patch", 1))
-    spec = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)
-    connector = steps(spec, "gelu", round(1 / c.get("downsample_ratio", 0.5)))
-    fusion = Splice(c.get("img_context_token_id", 151667))
-    sight = Sight(views, pixels(c.pixels, MEAN, STD), vision.spec, connector, fusion, MARKS)
-    c.pixels.inert("size", "crop_size")
-    keys = (
-        *under("vision_model.", "vision.", vision.keys),
-        *under("language_model.model.", "language.", text.keys),
-        *head_keys("language_model.lm_head.weight", spec.tied),
-        Name("mlp1.0.*", "connect.steps.1.*"),
-        Name("mlp1.1.*", "connect.steps.2.layers.0.*"),
-        Name("mlp1.3.*", "connect.steps.2.layers.1.*"),
-    )
-    return Reading(Causal(spec, sight), keys)
-
-
-LAYOUTS = (
-    Layout("internvl", read),
-    Layout("internvl_vision", read_vision),
-    Layout("internvl_chat", read_original),
-    Layout("intern_vit_6b", read_original_vision),
-)
+LAYOUTS = (Layout("internvl", read), Layout("internvl_vision", read_vision))
 
 CHAT = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
@@ -192,30 +97,6 @@ CHAT = (
     "{% elif content['type'] == 'text' %}{{ content['text'] }}{% endif %}{% endfor %}{% endif %}"
     "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-
-
-def qwen2(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, vocab: int, tied: bool = False) -> Decoder:
-    block = Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-6), "silu", "gated", out_bias=False, mlp_bias=False
-    )
-    return Decoder(block, depth, vocab, Rope(1000000.0), 32768, tied)
-
-
-def internvit(width: int, depth: int, heads: int, mlp_width: int, norm: Norm, bias: bool, qk: Norm | None) -> ViT:
-    block = Block(width, heads, mlp_width, heads, width // heads, norm, "gelu", qkv_bias=bias, layer_scale=True, qk_across=qk)
-    return ViT(block, depth, 14, Table(32), cls="drop")
-
-
-SMALL = internvit(1024, 24, 16, 4096, Norm("layer", 1e-6), True, None)
-LARGE = internvit(3200, 45, 25, 12800, Norm("rms", 1e-6), False, Norm("rms", 1e-6))
-
-
-def sight(eye: ViT, text: Decoder) -> Sight:
-    return Sight(DynamicTiles(448, 12), Pixels(MEAN, STD), eye, steps(text, "gelu", 2), Splice(151667), MARKS)
-
-
-def sized(eye: ViT, text: Decoder) -> dict[str, Any]:
-    return {"decoder": text, "sight": sight(eye, text)}
 
 
 QWEN_0_5B, QWEN_1_5B = qwen2(896, 24, 14, 2, 4864, 151674), qwen2(1536, 28, 12, 2, 8960, 151674)
@@ -232,7 +113,8 @@ FAMILIES = (
         layout="internvl",
         model=Causal(QWEN_0_5B, sight(SMALL, QWEN_0_5B)),
         sizes={
-            "1b": {}, "4b": sized(SMALL, QWEN_3B), "38b": sized(LARGE, QWEN_32B), "78b": sized(LARGE, QWEN_72B),
+            "1b": {}, "2b": sized(SMALL, INTERNLM_2B), "4b": sized(SMALL, QWEN_3B), "8b": sized(SMALL, INTERNLM_7B),
+            "26b": sized(LARGE, INTERNLM_20B), "38b": sized(LARGE, QWEN_32B), "78b": sized(LARGE, QWEN_72B),
         },
         reference="InternVLForConditionalGeneration",
         chat=CHAT,

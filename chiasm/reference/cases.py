@@ -146,6 +146,7 @@ PROOFS = {
     "smolvlm": Proof(("idefics3", "smolvlm")),
     "qwen2-vl": Proof(("qwen2_vl",)),
     "qwen2.5-vl": Proof(("qwen2_5_vl",)),
+    "internvl-2": Proof(("internvl", "text_phi3"), ("internlm2-0",)),
     "internvl-2.5": Proof(("internvl",)),
     "internvl-3": Proof(("internvl",)),
     "llava-onevision": Proof(("llava_onevision",)),
