@@ -87,7 +87,8 @@ def planner_of(described: Described) -> Planner:
     template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
-    return Planner(settled(described.model, tokenizer), tokenizer, replace(template, special=tokenizer.special), hinter(home))
+    spec, tokenizer = settled(described.model, tokenizer)
+    return Planner(spec, tokenizer, replace(template, special=tokenizer.special), hinter(home))
 
 
 def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") -> LocalAssistant:

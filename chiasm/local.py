@@ -34,7 +34,7 @@ from chiasm.model import (
     Writer,
 )
 from chiasm.model import Sight as Seen
-from chiasm.outline import pointed
+from chiasm.outline import pointed, spoken
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
@@ -45,7 +45,7 @@ from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Looks, MultiVector, Sight, TextTower
+from chiasm.spec import Looks, MultiVector, Pointing, Sight, TextTower
 
 
 class Clock:
@@ -112,6 +112,8 @@ class LocalAssistant(Assistant):
         match self.model:
             case Causal() if isinstance(self.model.spec.head, MultiVector):
                 return frozenset({"plan", "embed"})
+            case Causal() if isinstance(self.model.spec.head, Pointing):
+                return frozenset({"plan", "generate", "score", "segment"})
             case Causal() | Seq2Seq():
                 return frozenset({"plan", "generate", "score"})
             case Match() | QueryMatch() | Encode() | Bind():
@@ -193,6 +195,8 @@ class LocalAssistant(Assistant):
         match self.model:
             case Segment() as model:
                 return pointed(model, open_picture(cast(Source, picture), self.limits), by, self.device)
+            case Causal() as model if isinstance(model.spec.head, Pointing):
+                return self._spoken(model, open_picture(cast(Source, picture), self.limits), by)
             case _:
                 raise Unsupported("segment", self.name)
 
@@ -211,6 +215,15 @@ class LocalAssistant(Assistant):
             ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))
         return model.embed_pictures(self._seen(model.spec, item))[0]
+
+    def _spoken(self, model: Causal, picture: Picture, by: Sequence[str | Point | Box]) -> tuple[Outline, ...]:
+        """What an answer to one question names."""
+        match tuple(by):
+            case (str() as words,):
+                planner, request = self._planner("segment"), Request((Message("user", (Text(words),)),))
+                return spoken(model, planner, picture, words, self._sampling(planner, [request]))
+            case _:
+                raise BadPrompt(f"{len(by)} hints: this model outlines what one question in words asks for")
 
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
         if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
@@ -250,9 +263,7 @@ class LocalAssistant(Assistant):
         return self.planner
 
     def _writer(self, verb: str) -> Writer:
-        if not isinstance(self.model, Causal | Seq2Seq) or (
-            isinstance(self.model, Causal) and self.model.spec.head is not None
-        ):
+        if not isinstance(self.model, Causal | Seq2Seq) or (isinstance(self.model, Causal) and not self.model.spec.writes):
             raise Unsupported(verb, self.name)
         return self.model
 

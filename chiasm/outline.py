@@ -8,14 +8,20 @@ import torch
 
 from chiasm.assistant import Outline
 from chiasm.errors import BadPrompt
+from chiasm.generate.engine import Token, generate
+from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size, corner_size
 from chiasm.heads.prompts import INSIDE, OUTSIDE, Prompts
 from chiasm.heads.regions import boxes_around, enlarged
-from chiasm.model import Segment, Sight
+from chiasm.model import Causal, Segment, Sight
 from chiasm.pixels.open import Picture
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
-from chiasm.spec import Corner
+from chiasm.prompt.messages import Image, Message, Text
+from chiasm.prompt.plan import Plan
+from chiasm.prompt.planner import Planner
+from chiasm.spec import Corner, Pointing
+from chiasm.spec import Segment as SegmentSpec
 
 
 def pointed(model: Segment, picture: Picture, by: Sequence[str | Point | Box], device: torch.device) -> tuple[Outline, ...]:
@@ -24,19 +30,51 @@ def pointed(model: Segment, picture: Picture, by: Sequence[str | Point | Box], d
 
     Raises `BadPrompt` for words, which this model does not read, and for nothing that points.
     """
-    views = model.spec.views
-    assert isinstance(views, Corner)
     size = Size(picture.width, picture.height)
-    seen = look(model.spec, picture.pixels, 0)
-    sight = Sight(torch.from_numpy(packed(seen)), tuple(view.grid for view, _ in seen), ((size.width, size.height),))
-    height, width = corner_size(views, size)
+    height, width = corner_size(_corner(model.spec), size)
     prompts = laid(by, (width / size.width, height / size.height), device)
     alone = prompts.boxes_BR4 is None and len(by) == 1
-    outlined = model(model.see(_on(sight, device)), prompts, "several" if alone else "one")
-    logits_MHW = enlarged(outlined.masks_BRMHW[0], views.side, (height, width), size)[0]
+    outlined = model(model.see(_square(model.spec, picture, device)), prompts, "several" if alone else "one")
+    logits_MHW = _upright(model.spec, outlined.masks_BRMHW[0], size)[0]
     scores_M = outlined.scores_BRM[0, 0]
     order = scores_M.argsort(descending=True).tolist()
     return outlines(logits_MHW[order], scores_M[order].tolist())
+
+
+def spoken(model: Causal, planner: Planner, picture: Picture, words: str, sampling: Sampling) -> tuple[Outline, ...]:
+    """The regions that an answer to `words` names, in the order of its text; none where it names none."""
+    head, sight, device = model.spec.head, model.spec.sight, model.language.embed.weight.device
+    assert isinstance(head, Pointing) and sight is not None
+    size = Size(picture.width, picture.height)
+    patches = torch.from_numpy(packed(look(sight, picture.pixels, 0)))
+    plan = planner.plan([[Message("user", (Image(0), Text(words)))]], [size], names=[picture.name])
+    answer = generate(model, plan.batch(patches).to(device), sampling)
+    said = [event.id for event in answer if isinstance(event, Token)]
+    whole = Plan.from_ids(planner.spec, [[*plan.rows[0].ids_T.tolist(), *said]], plan.items)
+    batch = whole.batch(patches).to(device)
+    named = model.pointer.named(model(batch), batch)
+    maps = model.pointer.see(_square(head.outlines, picture, device))
+    (outlined,) = model.pointer.outline(maps, named, [0] * len(named.row_R))
+    logits_RHW = _upright(head.outlines, outlined.masks_BRMHW[0], size)[:, 0]
+    return outlines(logits_RHW, outlined.scores_BRM[0, :, 0].tolist())
+
+
+def _corner(spec: SegmentSpec) -> Corner:
+    assert isinstance(spec.views, Corner)
+    return spec.views
+
+
+def _square(spec: SegmentSpec, picture: Picture, device: torch.device) -> Sight:
+    """A picture as the model that outlines sees it."""
+    seen = look(spec, picture.pixels, 0)
+    patches = torch.from_numpy(packed(seen)).to(device)
+    return Sight(patches, tuple(view.grid for view, _ in seen), ((picture.width, picture.height),))
+
+
+def _upright(spec: SegmentSpec, masks_RMHW: torch.Tensor, size: Size) -> torch.Tensor:
+    """Logits in the picture's own pixels."""
+    views = _corner(spec)
+    return enlarged(masks_RMHW, views.side, corner_size(views, size), size)
 
 
 def outlines(logits_MHW: torch.Tensor, scores: Sequence[float | None]) -> tuple[Outline, ...]:
@@ -66,7 +104,3 @@ def laid(by: Sequence[str | Point | Box], scale: tuple[float, float], device: to
         labels if points else None,
         torch.tensor(corners, device=device) if boxes else None,
     )
-
-
-def _on(sight: Sight, device: torch.device) -> Sight:
-    return Sight(sight.patches_PK.to(device), sight.grids, sight.sizes)

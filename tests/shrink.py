@@ -46,6 +46,7 @@ from chiasm.spec import (
     Fitted,
     Flat,
     GridPool,
+    Head,
     JoinTiles,
     Latent,
     Learned,
@@ -64,6 +65,7 @@ from chiasm.spec import (
     PageBias,
     Phrases,
     Pinpoints,
+    Pointing,
     Pool,
     PoolTime,
     QFormer,
@@ -163,7 +165,17 @@ def shrunk(model: Model) -> Model:
         case Causal():
             decoder = _decoder(model.decoder)
             sight = None if model.sight is None else _sight(model.sight, decoder.width)
-            return replace(model, decoder=decoder, sight=sight)
+            return replace(model, decoder=decoder, sight=sight, head=_head(model.head, decoder.width))
+
+
+def _head(head: Head | None, width: int) -> Head | None:
+    match head:
+        case Pointing():
+            outlines = shrunk(head.outlines)
+            assert isinstance(outlines, Segment)
+            return Pointing(VOCAB - 1, Mlp(outlines.masks.width, width, act="relu"), outlines)
+        case _:
+            return head
 
 
 def _pool(pool: Pool) -> Pool:

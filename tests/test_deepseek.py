@@ -124,7 +124,8 @@ def test_the_tokenizer_says_which_id_pictures_have() -> None:
     )
     tokenizer = OurTokenizer(backend, NAMED)
     model = two()
-    known = settled(model, tokenizer)
+    known, same = settled(model, tokenizer)
+    assert same is tokenizer
     assert known.sight is not None and isinstance(known.sight.fusion, Splice)
     image = backend.token_to_id("<image>")
     assert known.sight.fusion.image == image != model.sight.fusion.image  # type: ignore[union-attr]

@@ -43,7 +43,7 @@ from chiasm.prompt.plan import Plan, count, in_text, lay
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.splice import splice
-from chiasm.spec import VQ, AddByBox, Alone, Both, ByKind, Cross, Looks, Model, QFormer, Rope, ViT, breaks
+from chiasm.spec import VQ, AddByBox, Alone, Both, ByKind, Cross, Looks, Model, Pointing, QFormer, Rope, ViT, breaks
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Find as FindSpec
 from chiasm.spec import Seq2Seq as Seq2SeqSpec
@@ -165,9 +165,30 @@ PHRASES = [[101, 5, 6, 112, 7, 112, 102], [101, 8, 112, 102], [101, 9, 10, 11, 1
 
 def said(model: Writes, batch: Batch) -> Tensor:
     """What a model makes of each position: scores of what comes next, or a vector."""
-    if isinstance(model, Causal) and model.spec.head is not None:
+    if isinstance(model, Causal) and not model.spec.writes:
         return model.embed(batch)
     return model.logits(model(batch))
+
+
+def pointed(model: Causal, batch: Batch) -> list[Tensor]:
+    """Masks and scores of two regions that the first row's text names, in two of three pictures."""
+    head = model.spec.head
+    assert isinstance(head, Pointing)
+    marks_BT = torch.zeros_like(batch.ids_BT, dtype=torch.bool)
+    marks_BT[0, [-1, -3]] = True
+    marked = replace(batch, ids_BT=batch.ids_BT.masked_fill(marks_BT, head.mark))
+    found = model.pointer.named(model(marked), marked)
+    maps = model.pointer.see(seen(head.outlines, pictures()))
+    outlined = model.pointer.outline(maps, found, [2, 0])
+    assert [len(one.masks_BRMHW[0]) for one in outlined] == [1, 0, 1]
+    return [part.flatten() for one in outlined for part in (one.masks_BRMHW, one.scores_BRM)]
+
+
+UNPOINTED = {
+    *(f"pointer.outlines.prompts.{name}" for name in ("outside", "inside", "corner1", "corner2", "no_point", "mask.")),
+    *(f"pointer.outlines.masks.to_maps.{number}." for number in (1, 2, 3)),
+}
+"""What nobody asks of a model that outlines, whose prompts are states."""
 
 
 def sources(left: bool) -> tuple[Tensor, Tensor]:
@@ -399,6 +420,9 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         batch = plan.batch(patches)
         out = said(model, batch)[begun_by(batch).valid_BT]
         unread = _unread(model)
+        if isinstance(model, Causal) and isinstance(model.spec.head, Pointing):
+            out = torch.cat([out.flatten(), *pointed(model, batch)])
+            unread |= UNPOINTED
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in model.named_parameters():
         if name.endswith((".k.bias", "_k.bias")) or name == "pool.k.bias" or name in measured:

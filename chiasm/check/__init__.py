@@ -20,6 +20,7 @@ from chiasm.check.encoders import bind, encode, encode_text, match, query_match
 from chiasm.check.finding import find
 from chiasm.check.masks import segment
 from chiasm.check.pages import pages
+from chiasm.check.pointing import pointing
 from chiasm.check.seq2seq import seq2seq
 from chiasm.check.tools import TOOLS
 from chiasm.errors import UnknownModel
@@ -40,7 +41,7 @@ from chiasm.model import (
 )
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
-from chiasm.spec import MultiVector
+from chiasm.spec import MultiVector, Pointing
 from chiasm.weights.files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
@@ -154,6 +155,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return vectors(model, given)
         case Find():
             return find(model, given, meta)
+        case Causal() if isinstance(model.spec.head, Pointing):
+            return pointing(model, given, config)
         case Causal() if meta.get("frame") == "expanded":
             return causal_expanded(model, given, config)
         case Causal():

@@ -26,7 +26,7 @@ from chiasm.spec import Causal as Spec
 def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
     sight = model.spec.sight
     marked = given.marked(sight.fusion.image) if sight is not None and isinstance(sight.fusion, Splice) else given
-    plan, patches = _planned(model, given, _typed(model, marked).rows)
+    plan, patches = planned(model, given, _typed(model, marked).rows)
     got, batch = _read(model, plan, patches)
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
@@ -58,7 +58,7 @@ def _passed_over(meta: dict[str, Any], vocab: int) -> range:
 
 def vectors(model: Causal, given: Given) -> dict[str, Tensor]:
     """A vector for every id."""
-    plan, patches = _planned(model, given, given.rows)
+    plan, patches = planned(model, given, given.rows)
     batch = plan.batch(patches)
     if isinstance(batch.sight, Seen):
         batch = replace(batch, sight=model.see(batch.sight))
@@ -75,13 +75,13 @@ def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict
         shown = given.shown(sight, sight.connector)
         counts = [] if shown is None else lay(model.spec, shown.items)[2]
         rows = spliced(given.rows, sight.fusion.image, counts)
-    plan, patches = _planned(model, given, rows)
+    plan, patches = planned(model, given, rows)
     got, batch = _read(model, plan, patches)
     got["logits"] = framed(got["logits"], batch.valid_BT, Frame.of(config).valid_BT([len(row) for row in rows]))
     return got
 
 
-def _planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
+def planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
     sight = model.spec.sight
     shown = None if sight is None else given.shown(sight, sight.connector)
     prompts = given.prompts

@@ -19,11 +19,12 @@ from chiasm.layers.carried import Untouched
 from chiasm.layers.embed import head, tables
 from chiasm.layers.linear import scores
 from chiasm.model.batch import Asks, Batch, Sight
+from chiasm.model.pointing import Pointer
 from chiasm.place import NOTHING
 from chiasm.sequence.masks import expert_mask
 from chiasm.sequence.splice import splice
 from chiasm.sequence.words import words
-from chiasm.spec import Discrete, MultiVector
+from chiasm.spec import Discrete, MultiVector, Pointing
 from chiasm.vision import encoder
 
 
@@ -50,8 +51,10 @@ class Causal(nn.Module):
         match spec.head:
             case MultiVector():
                 self.vectors = VectorHead(spec.head, spec.decoder.inner)
-            case None if not spec.decoder.tied:
-                self.head = head(spec.decoder)
+            case Pointing():
+                self.pointer = Pointer(spec.head, spec.decoder.width)
+        if spec.writes and not spec.decoder.tied:
+            self.head = head(spec.decoder)
 
     def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""

@@ -20,7 +20,7 @@ from chiasm.prompt.pages import Page, lettered
 from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import AddByBox, Ahead, Alone, Causal, Cross, Seq2Seq, Splice, Writer
+from chiasm.spec import AddByBox, Ahead, Alone, Causal, Cross, Pointing, Seq2Seq, Splice, Writer
 
 HINTER = "qformer_tokenizer"
 """Where a model folder keeps the tokenizer of what its connector reads."""
@@ -165,13 +165,25 @@ def _beside(items: Sequence[Item], shows: Sequence[int]) -> list[Item]:
     return [replace(item, beside=count - 1) if isinstance(item, Size) else item for item, count in pairs]
 
 
-def settled(spec: Writer, tokenizer: Tokenizer) -> Writer:
-    """A spec whose pictures' placeholder has the id that the tokenizer gives it, where the config says none."""
-    sight = spec.sight
+def settled(spec: Writer, tokenizer: Tokenizer) -> tuple[Writer, Tokenizer]:
+    """A spec whose marks have the ids that the tokenizer gives them, where the config says none; a placeholder of pictures that
+    the vocabulary lacks is added to it, since nothing reads its id."""
+    sight, head = spec.sight, spec.head if isinstance(spec, Causal) else None
+    if isinstance(spec, Causal) and isinstance(head, Pointing) and head.named is not None:
+        spec = replace(spec, head=replace(head, mark=tokenizer.added.get(head.named, head.mark)))
     if sight is None or not isinstance(sight.fusion, Splice) or sight.fusion.named is None:
-        return spec
-    fusion = replace(sight.fusion, image=tokenizer.added.get(sight.fusion.named, sight.fusion.image))
-    return replace(spec, sight=replace(sight, fusion=fusion))
+        return spec, tokenizer
+    if sight.fusion.named not in tokenizer.added:
+        tokenizer = _knowing(tokenizer, sight.fusion.named)
+    fusion = replace(sight.fusion, image=tokenizer.added[sight.fusion.named])
+    return replace(spec, sight=replace(sight, fusion=fusion)), tokenizer
+
+
+def _knowing(tokenizer: Tokenizer, token: str) -> Tokenizer:
+    """The same with one more control token, which stands for a picture."""
+    backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
+    backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
+    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)
 
 
 def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:
@@ -179,9 +191,8 @@ def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:
 
     Raises `BadCheckpoint` where the vocabulary would give the token another id.
     """
-    backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
-    backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
-    if backend.token_to_id(token) != number:
-        message = f"{tokenizer.origin} gives {token!r} the id {backend.token_to_id(token)}, and the model expects {number}"
+    known = _knowing(tokenizer, token)
+    if known.added[token] != number:
+        message = f"{tokenizer.origin} gives {token!r} the id {known.added[token]}, and the model expects {number}"
         raise BadCheckpoint(message)
-    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)
+    return known

@@ -177,6 +177,7 @@ PROOFS = {
     "fuyu": Proof(("fuyu", "text_persimmon")),
     "janus-pro": Proof(("janus",)),
     "deepseek-vl2": Proof(recorded=("deepseek_vl2-0",)),
+    "lisa": Proof(recorded=("lisa-0",)),
     "deepseek-vl-hybrid": Proof(("deepseek_vl_hybrid",)),
     "chameleon": Proof(("chameleon",)),
     "emu3": Proof(("emu3",)),

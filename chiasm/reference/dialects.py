@@ -55,6 +55,7 @@ DIALECTS = {
     "qwen": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
     "cogvlm": Dialect({"images": "pixel_values"}, {"image_hidden_states": "image_features"}),
     "openflamingo": Dialect({"vision_x": "pixel_values"}, {"image_hidden_states": "perceiver"}),
+    "lisa": Dialect({"images_clip": "pixel_values"}),
     "nomic_vision": Dialect({}, {"last_hidden_state": "trunk", "image_embeds": "embedding"}),
 }
 """By layout."""

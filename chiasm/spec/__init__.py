@@ -52,7 +52,7 @@ from chiasm.spec.encoders import (
     Windows,
 )
 from chiasm.spec.family import Family, Proof, breaks, override
-from chiasm.spec.heads import Head, MultiVector
+from chiasm.spec.heads import Head, MultiVector, Pointing
 from chiasm.spec.language import (
     Bidirectional,
     BoxPlaces,
@@ -73,7 +73,7 @@ from chiasm.spec.language import (
     TextTower,
     Yarn,
 )
-from chiasm.spec.masks import MaskDecoder, Masks
+from chiasm.spec.masks import MaskDecoder, Masks, Segment
 from chiasm.spec.models import (
     AddByBox,
     Ahead,
@@ -104,7 +104,6 @@ from chiasm.spec.models import (
     QueryMatch,
     RowColumn,
     RowEnds,
-    Segment,
     Seq2Seq,
     Sight,
     Signal,
@@ -232,6 +231,7 @@ __all__ = [
     "Pinpoints",
     "Pixels",
     "Plain",
+    "Pointing",
     "Pool",
     "PoolClips",
     "PoolSquares",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from chiasm.spec.heads import MultiVector
 from chiasm.spec.language import Declares
+from chiasm.spec.masks import Segment
 from chiasm.spec.models import (
     Bind,
     Causal,
@@ -21,7 +22,6 @@ from chiasm.spec.models import (
     Match,
     Model,
     QueryMatch,
-    Segment,
     Seq2Seq,
     Sight,
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chiasm.spec.block import Activation
+from chiasm.spec.views import Pixels, Views
+from chiasm.spec.windowed import WindowedViT
 
 
 @dataclass(frozen=True)
@@ -37,3 +39,13 @@ class MaskDecoder:
 
 Masks = Literal["one", "several"]
 """How many masks a prompt is to have."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A model that outlines what is pointed at in a picture (arXiv:2304.02643)."""
+
+    views: Views
+    pixels: Pixels
+    encoder: WindowedViT
+    masks: MaskDecoder

@@ -9,13 +9,12 @@ from chiasm.spec.block import Block
 from chiasm.spec.connectors import QFormer, Step
 from chiasm.spec.detector import Detector, Phrases
 from chiasm.spec.encoders import Encoder, Swin, ViT
-from chiasm.spec.heads import Head
+from chiasm.spec.heads import Head, MultiVector
 from chiasm.spec.language import Bidirectional, Declares, Decoder, EncoderDecoder, TextTower
-from chiasm.spec.masks import MaskDecoder
+from chiasm.spec.masks import Segment
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.pools import ClsProject, Pool
 from chiasm.spec.views import Pixels, Views
-from chiasm.spec.windowed import WindowedViT
 
 _ALWAYS = "its gated blocks' MLPs run for text alone too, as the reference's do"
 
@@ -200,7 +199,7 @@ class Causal:
     """A decoder that writes text; with `sight`, one that sees.
 
     `prompt` is what a position of the prompt sees of it: nothing later, or all (prefix-LM, arXiv:1910.10683); what is
-    written after it sees nothing later in either. With a `head` it writes nothing, and the head reads its states.
+    written after it sees nothing later in either. A `head` reads its states, in place of the vocabulary's or beside it.
     """
 
     decoder: Decoder
@@ -211,6 +210,11 @@ class Causal:
     @property
     def vocab(self) -> int:
         return self.decoder.ids
+
+    @property
+    def writes(self) -> bool:
+        """Whether it goes on with a text."""
+        return not isinstance(self.head, MultiVector)
 
     @property
     def axes(self) -> int:
@@ -366,16 +370,6 @@ class Seq2Seq:
 
 Writer = Causal | Seq2Seq
 """A model that goes on with a text, or writes one after it."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A model that outlines what is pointed at in a picture (arXiv:2304.02643)."""
-
-    views: Views
-    pixels: Pixels
-    encoder: WindowedViT
-    masks: MaskDecoder
 
 
 @dataclass(frozen=True)
