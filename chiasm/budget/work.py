@@ -113,9 +113,9 @@ def work(spec: Writer, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             seen = tokenized(encoder, grids)
         case Precomputed() | Flat():
             seen = 0, 0
-    if isinstance(spec.sight.fusion, Cross):
+    if isinstance(spec, Causal) and isinstance(spec.sight.fusion, Cross):
         asked = len(connect(spec.sight.connector, encoded(spec.sight.encoder, grids), sizes))
-        more = _gated(spec.sight, length, asked)
+        more = _gated(spec.sight, spec.decoder.depth, length, asked)
         linear, attention = linear + more[0], attention + more[1]
     return Work(*seen, _connector(spec.sight, grids, sizes), linear, attention, head)
 
@@ -128,7 +128,7 @@ def _decoded(decoder: Decoder, length: int) -> tuple[int, int, int]:
     return (
         led + sum(_linear(block, length) for block in before) + _projections(last, length) + _after(last, 1),
         sum(_attention(block, length * length) for block in before) + _attention(last, length),
-        2 * decoder.inner * decoder.vocab,
+        2 * decoder.inner * (decoder.vocab + decoder.more),
     )
 
 
@@ -198,16 +198,17 @@ def _tiled_vit(encoder: TiledViT, grids: Sequence[Grid]) -> tuple[int, int]:
     return linear, depth * _attention(block, pictures * tokens**2)
 
 
-def _gated(sight: Sight, length: int, asked: int) -> tuple[int, int]:
-    """The gated blocks over a row of that length and so many visual tokens beside it."""
+def _gated(sight: Sight, depth: int, length: int, asked: int) -> tuple[int, int]:
+    """The gated blocks of a decoder of that depth over a row of that length and so many visual tokens beside it."""
     assert isinstance(sight.fusion, Cross)
     block, width = sight.fusion.block, sight.encoder.width
     for step in sight.connector:
         width = leaves(step, width)
-    own = 2 * length * block.width * block.heads * block.head_width + _after(block, length)
-    theirs = 2 * asked * width * 2 * block.kv_heads * block.head_width
-    count = len(sight.fusion.before)
-    return count * (own + theirs), count * _attention(block, length * asked)
+    asks = [length if place < depth else 1 for place in sight.fusion.before]
+    own = sum(2 * tokens * block.width * block.heads * block.head_width + _after(block, tokens) for tokens in asks)
+    # Values once more: of what a token gets that asks nothing.
+    theirs = 2 * width * (2 * asked + 1) * block.kv_heads * block.head_width
+    return own + len(asks) * theirs, sum(_attention(block, tokens * asked) for tokens in asks)
 
 
 def _pairs(grid: Grid, windows: Windows) -> int:
