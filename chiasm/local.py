@@ -29,6 +29,7 @@ from chiasm.model import (
     MaskDecoder,
     Match,
     QueryMatch,
+    See,
     Segment,
     Seq2Seq,
     Writer,
@@ -122,7 +123,7 @@ class LocalAssistant(Assistant):
                 return frozenset({"segment"})
             case Find():
                 return frozenset({"locate"})
-            case EncodeText() | EncodePage() | Connect() | MaskDecoder():
+            case EncodeText() | EncodePage() | Connect() | See() | MaskDecoder():
                 return frozenset()
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
@@ -187,7 +188,7 @@ class LocalAssistant(Assistant):
                 return [self._compared(self.model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
-            case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | MaskDecoder() | Find():
+            case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | See() | MaskDecoder() | Find():
                 raise Unsupported("embed", self.name)
 
     @torch.inference_mode()

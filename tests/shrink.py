@@ -22,6 +22,8 @@ from chiasm.spec import (
     Canvas,
     Carried,
     Causal,
+    ClipSines,
+    ClipTable,
     ClsProject,
     Coarsened,
     CodedMasks,
@@ -68,6 +70,7 @@ from chiasm.spec import (
     Pointing,
     Pool,
     PoolTime,
+    Position,
     QFormer,
     QueryMatch,
     Reader,
@@ -76,6 +79,7 @@ from chiasm.spec import (
     Resize,
     ResNet,
     Rope,
+    See,
     Segment,
     Seq2Seq,
     Shortest,
@@ -147,7 +151,7 @@ def shrunk(model: Model) -> Model:
         case EncodeText(text):
             place = _rope(text.place)
             return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
-        case Connect() | CodedMasks():
+        case Connect() | See() | CodedMasks():
             return model
         case Seq2Seq(language, sight):
             small = _language(language)
@@ -212,9 +216,13 @@ def _eye(encoder: Encoder) -> ViT:
     assert isinstance(encoder, ViT)
     match encoder.position:
         case Table():
-            position: Table | Buckets | Axial = replace(encoder.position, side=CELLS)
+            position: Position = replace(encoder.position, side=CELLS)
         case Buckets():
             position = replace(encoder.position, side=CELLS)
+        case ClipSines():
+            position = ClipSines(CELLS, 2)
+        case ClipTable():
+            position = ClipTable(CELLS, 3, ClipSines(CELLS, 2))
         case Axial():
             position = encoder.position
     windows = None if encoder.windows is None else Windows(2, (1,))

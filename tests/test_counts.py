@@ -305,7 +305,12 @@ def test_a_clip_counts_by_its_frames() -> None:
     def clip(cells: int, steps: int = 8) -> Clip:
         return Clip(Grid(0, steps, cells, cells, Box(0, 0, 1, 1), tuple(map(float, range(steps)))))
 
-    wanted = {"llava-onevision": (27, 8 * 14 * 14 + 1), "llava-next-video": (24, 8 * 12 * 12), "video-llava": (16, 8 * 257)}
+    wanted = {
+        "llava-onevision": (27, 8 * 14 * 14 + 1),
+        "llava-next-video": (24, 8 * 12 * 12),
+        "video-llava": (16, 8 * 257),
+        "videochat2": (14, 96),
+    }
     for name, (cells, tokens) in wanted.items():
         assert lay(spec(name), [clip(cells)])[2] == [tokens]
         _, laid, counts = lay(spec(name), [Size(300, 200), clip(cells), Size(40, 50)])

@@ -586,7 +586,7 @@ BY_KIND = {
 }
 OF_QUERIES = (
     "openflamingo", "idefics", "idefics2", "qwen-vl", "blip2-opt", "blip2-flan-t5", "instructblip-vicuna",
-    "instructblip-flan-t5", "minicpm-v-2.6", "kosmos-2",
+    "instructblip-flan-t5", "minicpm-v-2.6", "kosmos-2", "videochat2",
 )  # fmt: skip
 QUERIES = "each visual token is a query that reads all of its view: none has a place"
 EXCEPTIONS: dict[tuple[str, str], str] = {

@@ -21,6 +21,7 @@ CONFIGS = Path(__file__).parent / "data" / "configs"
 SOURCES: dict[str, dict[str, Any]] = json.loads((CONFIGS / "sources.json").read_text())
 NO_CONFIG = {
     "llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead",
+    "videochat2": "published as pickles of its parts, without a config; proved by a recorded folder of its seeing half instead",
     "video-chatgpt": "published as a projector beside another model's folder; proved by a recorded folder instead",
 }
 NO_CLASS = (

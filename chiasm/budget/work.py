@@ -178,7 +178,8 @@ def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
     extra = 0 if encoder.cls == "none" else 1
     cells = sum(grid.cells for grid in grids)
     tokens = cells + extra * sum(grid.t for grid in grids)
-    whole = sum(grid.t * (grid.h * grid.w + extra) ** 2 for grid in grids)
+    frames = sum(grid.t * (grid.h * grid.w + extra) ** 2 for grid in grids)
+    whole = frames if encoder.sees == "frame" else sum((grid.cells + grid.t * extra) ** 2 for grid in grids)
     run = max(tap % (encoder.depth + 1) for tap in encoder.taps)
     depth_of_patch = encoder.channels * encoder.frames * encoder.patch**2
     linear = 2 * cells * depth_of_patch * encoder.block.width + run * _linear(encoder.block, tokens)

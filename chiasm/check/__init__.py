@@ -21,6 +21,7 @@ from chiasm.check.finding import find
 from chiasm.check.masks import segment
 from chiasm.check.pages import pages
 from chiasm.check.pointing import pointing
+from chiasm.check.see import see
 from chiasm.check.seq2seq import seq2seq
 from chiasm.check.tools import TOOLS
 from chiasm.errors import UnknownModel
@@ -36,6 +37,7 @@ from chiasm.model import (
     MaskDecoder,
     Match,
     QueryMatch,
+    See,
     Segment,
     Seq2Seq,
 )
@@ -145,6 +147,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return seq2seq(model, given, meta)
         case EncodePage():
             return pages(model, given)
+        case See():
+            return see(model, given)
         case Connect():
             return connect(model, given)
         case MaskDecoder():

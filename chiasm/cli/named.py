@@ -22,6 +22,7 @@ from chiasm.spec import (
     Match,
     Model,
     QueryMatch,
+    See,
     Segment,
     Seq2Seq,
     Writer,
@@ -73,6 +74,8 @@ def writes(name: str, model: Model) -> Writer:
             does = "compares pictures with texts"
         case Encode() | Bind():
             does = "makes vectors of what it is shown"
+        case See():
+            does = "sees and says nothing"
         case Connect():
             does = "is a connector by itself"
         case CodedMasks():

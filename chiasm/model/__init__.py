@@ -20,6 +20,7 @@ from chiasm.model.find import Find
 from chiasm.model.match import Match
 from chiasm.model.page import EncodePage
 from chiasm.model.query_match import QueryMatch
+from chiasm.model.see import See
 from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
 
@@ -37,6 +38,7 @@ __all__ = [
     "MaskDecoder",
     "Match",
     "QueryMatch",
+    "See",
     "Segment",
     "Seq2Seq",
     "Sight",
@@ -52,7 +54,19 @@ Writer = Causal | Seq2Seq
 """Models that write."""
 
 AnyModel = (
-    Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | MaskDecoder | Find
+    Causal
+    | Match
+    | QueryMatch
+    | Encode
+    | Bind
+    | EncodeText
+    | EncodePage
+    | Seq2Seq
+    | Segment
+    | Connect
+    | See
+    | MaskDecoder
+    | Find
 )
 
 
@@ -75,6 +89,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return EncodePage(spec)
         case specs.Seq2Seq():
             return Seq2Seq(spec)
+        case specs.See():
+            return See(spec)
         case specs.Connect():
             return Connect(spec)
         case specs.CodedMasks():

@@ -121,7 +121,7 @@ class Planner:
 
     def _hint(self, rendered: Rendered, counts: Sequence[int]) -> tuple[int, ...]:
         """What a connector reads with a row's pictures. Raises `BadPrompt` where its tokenizer is missing."""
-        if not counts or self.spec.sight is None or reads(self.spec.sight) is None:
+        if not counts or self.spec.sight is None or reads(self.spec.sight.connector) is None:
             return ()
         if self.hinter is None:
             raise BadPrompt(

@@ -11,7 +11,7 @@ from chiasm.connect.qformer import Hint
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.place import Ints, Laid
 from chiasm.prompt.row import NO_SLOT, Row, known
-from chiasm.spec import QFormer, Seq2Seq, Sight, Words, Writer
+from chiasm.spec import QFormer, Seq2Seq, Step, Words, Writer
 
 
 def targets_of(
@@ -30,16 +30,16 @@ def targets_of(
     return [Row.of_text(ids, supervise[number] if supervise else None) for number, ids in enumerate(given)]
 
 
-def reads(sight: Sight) -> Words | None:
+def reads(connector: Sequence[Step]) -> Words | None:
     """What a connector reads beside pictures, if anything."""
-    return next((step.words for step in sight.connector if isinstance(step, QFormer)), None)
+    return next((step.words for step in connector if isinstance(step, QFormer)), None)
 
 
 def heard_by(spec: Writer, hints: Sequence[Sequence[int]], rows: int) -> Sequence[Ints | None]:
     """What is read with each row's pictures. Raises `BadPrompt` where a connector misses its text, or reads none."""
     if not hints:
         return [None] * rows
-    words = None if spec.sight is None else reads(spec.sight)
+    words = None if spec.sight is None else reads(spec.sight.connector)
     if words is None or len(hints) != rows:
         said = "this model's connector reads no text" if words is None else f"there are {rows} rows"
         raise BadPrompt(f"{len(hints)} texts for the connector, and {said}")

@@ -105,6 +105,7 @@ PROOFS = {
     "blip2-opt": Proof(("blip2",)),
     "blip2-flan-t5": Proof(("blip2",)),
     "blip2-itm": Proof(("blip2_itm",)),
+    "videochat2": Proof(recorded=("videochat2-0",)),
     "instructblip-vicuna": Proof(("instructblip",)),
     "instructblip-flan-t5": Proof(("instructblip",)),
     "smollm2": Proof(("text_llama", "text_mistral", "text_qwen2")),

@@ -44,7 +44,26 @@ class Axial:
     columns: Literal["same", "between"] = "same"
 
 
-Position = Table | Buckets | Axial
+@dataclass(frozen=True)
+class ClipSines:
+    """Sines and cosines of all cells of a clip in one line, as if it had `frames` of `side` x `side` cells: stretched to other
+    grids, bicubically, then to other numbers of frames, linearly. A single frame counts its cells alone (arXiv:2303.16058)."""
+
+    side: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class ClipTable:
+    """A learned vector for each cell of a clip of `frames` grids of `side` x `side`, and others for those of a picture; before
+    training they were `begun`."""
+
+    side: int
+    frames: int
+    begun: ClipSines
+
+
+Position = Table | Buckets | Axial | ClipSines | ClipTable
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,8 @@ class ViT:
     """Rotary positions beside those of a table; class token and registers do not turn."""
     mask_token: bool = False
     """A learned vector that stood for hidden patches in training; here it is carried and never used."""
+    sees: Literal["frame", "clip"] = "frame"
+    """What a patch of a clip attends to: its own step of time, or all of them."""
 
     @property
     def extra(self) -> int:

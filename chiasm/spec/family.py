@@ -22,6 +22,7 @@ from chiasm.spec.models import (
     Match,
     Model,
     QueryMatch,
+    See,
     Seq2Seq,
     Sight,
 )
@@ -64,6 +65,8 @@ class Family:
                 return "contrastive"
             case Encode():
                 return "encoder"
+            case See():
+                return "seeing"
             case Connect():
                 return "connector"
             case CodedMasks():

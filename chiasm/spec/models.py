@@ -317,6 +317,16 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class See:
+    """The seeing half by itself: from pictures and clips to visual tokens."""
+
+    views: Views
+    pixels: Pixels
+    encoder: Encoder
+    connector: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
 class Connect:
     """A connector by itself: features of views of `cells` (rows, columns; none: any square), `width` wide, to visual tokens."""
 
@@ -384,4 +394,18 @@ class Find:
     detector: Detector
 
 
-Model = Causal | Match | QueryMatch | Encode | Bind | EncodeText | EncodePage | Seq2Seq | Segment | Connect | CodedMasks | Find
+Model = (
+    Causal
+    | Match
+    | QueryMatch
+    | Encode
+    | Bind
+    | EncodeText
+    | EncodePage
+    | Seq2Seq
+    | Segment
+    | Connect
+    | See
+    | CodedMasks
+    | Find
+)

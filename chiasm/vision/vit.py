@@ -14,7 +14,8 @@ from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, axial_turn, still
 from chiasm.place import Grid, Laid, encoded, raster
-from chiasm.spec import Axial, Buckets, Table, ViT
+from chiasm.spec import Axial, Buckets, ClipSines, ClipTable, Table, ViT
+from chiasm.vision.clips import SinePlaces, TablePlaces
 from chiasm.vision.position import bucketed, resized
 
 
@@ -34,7 +35,7 @@ class VisionTransformer(nn.Module):
     """Packed patches of any number of grids to features of the same cells, grids never seeing one another.
 
     `forward(patches_PK, grids)` returns features_PE (taps joined by width) in the order that `place.encoded` gives.
-    The frames of a video (t > 1) attend within each step of t, as the reference does.
+    The frames of a video (t > 1) attend within each step of t, or together where the spec says so.
     """
 
     def __init__(self, spec: ViT) -> None:
@@ -54,6 +55,10 @@ class VisionTransformer(nn.Module):
                 self.position = nn.Embedding(side * side + (spec.cls != "none"), width)
             case Buckets(side):
                 self.position = nn.Embedding(side * side, width)
+            case ClipSines():
+                self.place: SinePlaces | TablePlaces = SinePlaces(spec.position, width)
+            case ClipTable():
+                self.place = TablePlaces(spec.position, width)
             case Axial():
                 pass
         if spec.pre_norm:
@@ -98,6 +103,8 @@ class VisionTransformer(nn.Module):
             case Buckets() as buckets:
                 cells = torch.cat([_buckets(buckets, g).repeat(g.t) for g in grids])
                 x_PE = x_PE + self.position(cells.to(x_PE.device))
+            case ClipSines() | ClipTable():
+                x_PE = x_PE + self.place(grids).to(x_PE.device, x_PE.dtype)
             case Axial():
                 pass
         if spec.cls != "none":
@@ -110,7 +117,8 @@ class VisionTransformer(nn.Module):
     def _arrange(self, grids: Sequence[Grid]) -> tuple[Tensor | None, Spans, Spans | None]:
         """The order in which tokens are packed (none: as they come), the spans of whole views and of windows."""
         seen_T = torch.cat([_seen(g).repeat(g.t) for g in grids]) if any(g.seen for g in grids) else None
-        spans = Spans(tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t)), seen_T)
+        frames = tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t))
+        spans = Spans(frames if self.spec.sees == "frame" else tuple(g.cells + g.t * self.spec.extra for g in grids), seen_T)
         if self.spec.windows is None:
             return None, spans, None
         order, lengths = windowed(raster(grids), self.spec.windows.side)

@@ -14,6 +14,7 @@ from torch import nn
 from chiasm import registry
 from chiasm import spec as specs
 from chiasm.errors import BadCheckpoint, BadConfig
+from chiasm.layers.begun import begun
 from chiasm.layout import Adapters, Config, Form, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
@@ -99,7 +100,7 @@ def load_model(described: Described, dtype: torch.dtype, device: torch.device | 
     adapters = {name: place for name, place in found.items() if name.startswith(ADAPTERS)}
     if described.base is not None:
         found = located(TensorFiles.open(described.base.folder), described.base.keys) | found
-    fill(model, found, described.folder, dtype, device)
+    fill(model, found, described.folder, dtype, device, {name: x for name, x in begun(model).items() if name not in found})
     if adapters and described.adapters is None:
         message = (
             f"{described.folder} holds low-rank adapters, and config.json does not say how much they count: add "
