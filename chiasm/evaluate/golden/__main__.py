@@ -3,7 +3,8 @@
     python -m chiasm.evaluate.golden IN.json --out OUT.json
 
 IN.json holds lists of cases by the name of their metric; OUT.json gets, for every case in order, what it should expect under
-the same names (`expected`, `expected_...`). A metric without a name here is an error, exit code 2.
+the same names (`expected`, `expected_...`). A metric without a name here is an error, exit code 2; a case that cannot be read
+holds "error" and is named.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ METRICS = answers.METRICS | sets.METRICS
 
 
 def compute(cases: Mapping[str, Sequence[Case]]) -> dict[str, list[Values]]:
-    """The values of every case. Raises `UserError` for an unknown metric, before anything is computed, and for a case that
-    lacks a field."""
+    """The values of every case. Raises `UserError` for an unknown metric, before anything is computed."""
     for name in cases:
         if name not in METRICS:
             near = difflib.get_close_matches(name, METRICS, 1)
@@ -49,10 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError(f"{options.cases} is not a file of JSON: {broken}") from broken
         if not isinstance(cases, dict):
             raise UserError(f"{options.cases} holds no lists of cases by metric")
-        write_text(options.out, json.dumps(_plain(compute(cases)), ensure_ascii=False, indent=1, allow_nan=False))
+        found = compute(cases)
+        write_text(options.out, json.dumps(_plain(found), ensure_ascii=False, indent=1, allow_nan=False))
     except ChiasmError as mistake:
         print(mistake, file=sys.stderr)
         return 2
+    for name, several in found.items():
+        for place, values in enumerate(several):
+            if "error" in values:
+                print(f"{name}, case {place}: {values['error']}", file=sys.stderr)
     return 0
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chiasm.errors import UserError
-
 Case = Mapping[str, Any]
 Values = dict[str, Any]
 Metric = Callable[[Sequence[Case]], list[Values]]
@@ -16,21 +14,27 @@ RANDOM = "<RANDOM>"
 
 
 def each(values: Callable[[Case], Values]) -> Metric:
-    """A metric whose cases know nothing of each other. Where the published code divides by zero, the name of that error is the
-    value."""
+    """A metric whose cases know nothing of each other.
+
+    Where published code stops with an error (a division by zero, nine people in place of ten), the error's name is the value; a
+    case that cannot be read holds what is wrong with it under "error", and the others are computed all the same.
+    """
 
     def compute(cases: Sequence[Case]) -> list[Values]:
-        out = []
-        for place, case in enumerate(cases):
-            try:
-                out.append(values(case))
-            except KeyError as missing:
-                raise UserError(f"Case {place} lacks the field {missing}") from missing
-            except ZeroDivisionError:
-                out.append({"expected": "ZeroDivisionError"})
-        return out
+        return [_guarded(values, case) for case in cases]
 
     return compute
+
+
+def _guarded(values: Callable[[Case], Values], case: Case) -> Values:
+    try:
+        return values(case)
+    except KeyError as missing:
+        return {"error": f"there is no field {missing}"}
+    except (TypeError, AttributeError) as wrong:
+        return {"error": f"a field is of another kind: {wrong}"}
+    except (ZeroDivisionError, ValueError, IndexError) as stop:
+        return {"expected": type(stop).__name__}
 
 
 def value(compute: Callable[[Case], Any]) -> Metric:

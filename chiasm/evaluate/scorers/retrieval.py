@@ -16,8 +16,9 @@ Results = Mapping[str, Mapping[str, float]]
 
 
 def ranked(scores: Mapping[str, float]) -> list[str]:
-    """Best first; equal scores by the document's id, last first, as trec_eval has it."""
-    return sorted(scores, key=lambda id: (scores[id], id), reverse=True)
+    """Best first; equal scores by the document's id, last first, as trec_eval has it, whose scores are in single precision."""
+    single = {id: float(np.float32(score)) for id, score in scores.items()}
+    return sorted(single, key=lambda id: (single[id], id), reverse=True)
 
 
 def ndcg(order: Sequence[str], relevance: Mapping[str, int], cut: int | None = None) -> float:

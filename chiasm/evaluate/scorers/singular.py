@@ -41,37 +41,42 @@ _IRREGULAR = pairs(
 )
 
 _RULES = tuple(
-    (re.compile(ending, re.IGNORECASE), singular)
+    (re.compile(ending), singular)
     for ending, singular in (
-        ("(.)ae$", r"\1a"), ("(.)itis$", r"\1itis"), ("(.)eaux$", r"\1eau"), ("(quiz)zes$", r"\1"), ("(matr)ices$", r"\1ix"),
-        ("(ap|vert|ind)ices$", r"\1ex"), ("^(ox)en", r"\1"), ("(alias|status)es$", r"\1"), ("([octp|vir])i$", r"\1us"),
-        ("(cris|ax|test)es$", r"\1is"), ("(shoe)s$", r"\1"), ("(o)es$", r"\1"), ("(bus)es$", r"\1"), ("([ml|])ice$", r"\1ouse"),
-        ("(x|ch|ss|sh)es$", r"\1"), ("(m)ovies$", r"\1ovie"), ("(.)ombies$", r"\1ombie"), ("(s)eries$", r"\1eries"),
-        ("([^aeiouy]|qu)ies$", r"\1y"), ("([aeo]l)ves$", r"\1f"), ("([^d]ea)ves$", r"\1f"), ("arves$", "arf"),
-        ("erves$", "erve"), ("([nlw]i)ves$", r"\1fe"), ("([lr])ves$", r"\1f"), ("([aeo])ves$", r"\1ve"), ("(sive)s$", r"\1"),
-        ("(tive)s$", r"\1"), ("(hive)s$", r"\1"), ("([^f])ves$", r"\1fe"), ("(^analy)ses$", r"\1sis"),
-        ("(analy)ses$", r"\1asis"), ("(ba|diagno|parenthe|progno|synop|the)ses$", r"\1sis"), ("(.)opses$", r"\1opsis"),
-        ("(.)yses$", r"\1ysis"),
-        ("(h|d|r|o|n|b|cl|p)oses$", r"\1ose"), ("(fruct|gluc|galact|lact|ket|malt|rib|sacchar|cellul)ose$", r"\1ose"),
-        ("(.)oses$", r"\1osis"), ("([ti])a$", r"\1um"), ("(n)ews$", r"\1ews"), ("s$", ""),
+        ("(?i)(.)ae$", r"\1a"), ("(?i)(.)itis$", r"\1itis"), ("(?i)(.)eaux$", r"\1eau"), ("(?i)(quiz)zes$", r"\1"),
+        ("(?i)(matr)ices$", r"\1ix"), ("(?i)(ap|vert|ind)ices$", r"\1ex"), ("(?i)^(ox)en", r"\1"),
+        ("(?i)(alias|status)es$", r"\1"), ("(?i)([octp|vir])i$", r"\1us"), ("(?i)(cris|ax|test)es$", r"\1is"),
+        ("(?i)(shoe)s$", r"\1"), ("(?i)(o)es$", r"\1"), ("(?i)(bus)es$", r"\1"), ("(?i)([ml|])ice$", r"\1ouse"),
+        ("(?i)(x|ch|ss|sh)es$", r"\1"), ("(?i)(m)ovies$", r"\1ovie"), ("(?i)(.)ombies$", r"\1ombie"),
+        ("(?i)(s)eries$", r"\1eries"), ("(?i)([^aeiouy]|qu)ies$", r"\1y"), ("([aeo]l)ves$", r"\1f"),
+        ("([^d]ea)ves$", r"\1f"), ("arves$", "arf"), ("erves$", "erve"), ("([nlw]i)ves$", r"\1fe"), ("(?i)([lr])ves$", r"\1f"),
+        ("([aeo])ves$", r"\1ve"), ("(?i)(sive)s$", r"\1"), ("(?i)(tive)s$", r"\1"), ("(?i)(hive)s$", r"\1"),
+        ("(?i)([^f])ves$", r"\1fe"), ("(?i)(^analy)ses$", r"\1sis"), ("(?i)((a)naly)ses$", r"\1\2sis"),
+        ("(?i)(ba|diagno|parenthe|progno|synop|the)ses$", r"\1sis"), ("(?i)(.)opses$", r"\1opsis"),
+        ("(?i)(.)yses$", r"\1ysis"), ("(?i)(h|d|r|o|n|b|cl|p)oses$", r"\1ose"),
+        ("(?i)(fruct|gluc|galact|lact|ket|malt|rib|sacchar|cellul)ose$", r"\1ose"), ("(?i)(.)oses$", r"\1osis"),
+        ("(?i)([ti])a$", r"\1um"), ("(?i)(n)ews$", r"\1ews"), ("(?i)s$", ""),
     )
 )  # fmt: skip
 
 
 @cache
 def singular(word: str) -> str:
-    """Of a noun in lower case; only the first half of a compound like mothers-in-law is turned."""
+    """Of a noun; only the first half of a compound like mothers-in-law is turned."""
     if "-" in word:
         head, rest = word.split("-", 1)
         if rest.split("-")[0] in _PREPOSITIONS:
             return f"{singular(head)}-{rest}"
     if word.endswith("'"):
         return singular(word[:-1]) + "'s"
-    if not word or word in _ENDS or word.endswith(_IE):
+    small = word.lower()
+    if not word or small in _ENDS:
         return word
+    if small.endswith(_IE):
+        return small
     for plural, one in _IRREGULAR.items():
-        if word.endswith(plural):
-            return word.removesuffix(plural) + one
+        if small.endswith(plural):
+            return word[: -len(plural)] + one
     for ending, one in _RULES:
         if ending.search(word):
             return ending.sub(one, word)
