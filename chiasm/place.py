@@ -25,6 +25,7 @@ from chiasm.spec import (
     ByKind,
     Enclose,
     Encoder,
+    EndFrames,
     EndRows,
     JoinTiles,
     Merge,
@@ -287,6 +288,8 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return _resample(step.queries + step.added, laid)
         case EndRows():
             return _end_rows(laid)
+        case EndFrames():
+            return _end_frames(laid)
 
 
 def _end_rows(laid: Laid) -> Route:
@@ -297,6 +300,24 @@ def _end_rows(laid: Laid) -> Route:
         indices.append(np.pad(cells, ((0, 0), (0, 0), (0, 1)), constant_values=NEWLINE).reshape(-1, 1))
         t, y, x = np.indices((grid.t, grid.h, grid.w + 1), np.int64).reshape(3, -1)
         places.append(np.stack([np.full_like(t, number), t, y, np.where(x == grid.w, WHOLE, x)], 1))
+        start += grid.cells
+    if not indices:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    return Route(np.concatenate(indices), Laid(np.concatenate(places), laid.grids))
+
+
+def _end_frames(laid: Laid) -> Route:
+    """One more token after each frame, another one after the last."""
+    indices, places, start = [], [], 0
+    for number, grid in enumerate(laid.grids):
+        cells = start + np.arange(grid.cells, dtype=np.int64).reshape(grid.t, -1)
+        ends_T = np.full(grid.t, NEWLINE)
+        ends_T[-1] = BREAK
+        indices.append(np.concatenate([cells, ends_T[:, None]], 1).reshape(-1, 1))
+        own_TP4 = laid.place_V4[start : start + grid.cells].reshape(grid.t, -1, 4)
+        end_T14 = np.full((grid.t, 1, 4), WHOLE)
+        end_T14[:, 0, 0], end_T14[:-1, 0, 1] = number, np.arange(grid.t - 1)
+        places.append(np.concatenate([own_TP4, end_T14], 1).reshape(-1, 4))
         start += grid.cells
     if not indices:
         return Route(np.zeros((0, 1), np.int64), laid)
@@ -314,6 +335,7 @@ def leaves(step: Step, width: int) -> int:
             Normed()
             | Bend()
             | Enclose()
+            | EndFrames()
             | EndRows()
             | JoinTiles()
             | PoolClips()

@@ -106,7 +106,7 @@ from chiasm.spec import (
 
 PATCH, CELLS, HEAD, VOCAB = 4, 4, 8, 128
 TILE = PATCH * CELLS
-IMAGE, VIDEO, ROW_END = 120, 121, 122
+IMAGE, VIDEO, ENDS = 120, 121, (122, 123)
 WORDS = (100, 20)
 """The ids of a picture's codes, where those are words: the first, and how many."""
 
@@ -298,6 +298,8 @@ def _sight(sight: Sight, width: int) -> Sight:
     steps = tuple(_step(step, eye.width * merged**2, width) for step in sight.connector)
     fusion = sight.fusion
     match fusion:
+        case Discrete():
+            fusion = Discrete(IMAGE, runs=(WORDS,), ends=ENDS[: len(fusion.ends)])
         case Splice(image, video, time):
             fusion = Splice(min(image, IMAGE), None if video is None else VIDEO, time)
         case Expert():
@@ -305,10 +307,6 @@ def _sight(sight: Sight, width: int) -> Sight:
         case Cross():
             before = (0, 1) if 0 in fusion.before else (1, 2)
             fusion = replace(fusion, image=VOCAB - 1, block=_block(fusion.block), before=before)
-    if isinstance(fusion, Discrete):
-        fusion = Discrete(IMAGE, runs=(WORDS,), row_end=None if fusion.row_end is None else ROW_END)
-    elif isinstance(fusion, Splice):
-        fusion = Splice(min(fusion.image, IMAGE), None if fusion.video is None else VIDEO, fusion.time)
     carried = None if sight.carried is None else Carried((("one.weight", (3, 4)), ("two.0.bias", (5,))))
     return replace(sight, views=_views(sight.views, merged), encoder=eye, connector=steps, fusion=fusion, carried=carried)
 

@@ -255,7 +255,7 @@ def tiny(name: str, size: str, encoder: ViT | ConvViT | Both | VQ | TiledViT | N
     fusion = replace(sight.fusion, image=90)
     fusion = replace(fusion, video=None) if isinstance(fusion, Splice) else fusion
     if isinstance(fusion, Discrete):
-        fusion = replace(fusion, runs=((60, 30),), row_end=91)
+        fusion = replace(fusion, runs=((60, 30),), ends=(91,))
     if isinstance(fusion, Cross):
         fusion = replace(fusion, block=replace(block, qk_norm=fusion.block.qk_norm), before=(0, 1, 2))
     small = replace(sight, encoder=eye, connector=tuple(steps), fusion=fusion, views=views or sight.views, carried=None)

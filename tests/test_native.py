@@ -12,6 +12,7 @@ import torch
 from conftest import Reference
 from PIL import Image as Pillow
 from safetensors.torch import load_file, save_file
+from shrink import tiny as modules
 from sizes import SIZES
 from tiny_tokenizers import NAMED, byte_level, word_level
 from tokenizers import AddedToken, Tokenizer
@@ -19,18 +20,22 @@ from tokenizers import AddedToken, Tokenizer
 from chiasm.errors import BadConfig, BadPicture
 from chiasm.geometry import Size
 from chiasm.layers.embed import sines
+from chiasm.layout import under
 from chiasm.model import Causal as Writer
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import Count, Plan, count
+from chiasm.prompt.plan import Clip, Count, Plan, count
 from chiasm.prompt.planner import Planner
+from chiasm.readers import DECODER_KEYS, head_keys
 from chiasm.reference.native import patched
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
 from chiasm.sequence.words import words
-from chiasm.spec import Causal, Discrete, Fitted, Sines
+from chiasm.spec import VQ, Causal, Discrete, Fitted, Sines
+from chiasm.towers.codes import ENCODER_KEYS
+from chiasm.weights.keys import published
 from chiasm.weights.read import describe, load_model
 
 TOKENIZERS = [word_level, byte_level]
@@ -185,7 +190,7 @@ def test_words_are_the_references_own_where_vectors_are_equally_near(
         codes = model.vision(torch.from_numpy(packed(views)), [view.grid for view, _ in views])
         ours = words(model.spec.sight.fusion, codes[:, 0])
         wanted = theirs.get_image_tokens(given["pixel_values"], *sizes).flatten()
-    wanted = wanted[wanted != model.spec.sight.fusion.row_end] if sizes else wanted
+    wanted = wanted[~torch.isin(wanted, torch.tensor(model.spec.sight.fusion.ends))] if sizes else wanted
     assert ours.tolist() == wanted.tolist()
     assert int(codes.max()) < 100 and len(codes.unique()) > 1
 
@@ -263,3 +268,55 @@ def test_sines_go_on_where_a_row_stops(reference: Reference) -> None:
     ours = sines(torch.arange(60)[None] + 2, 32)[0]
     assert torch.equal(ours, table.weights[2:62])
     assert tiny(reference, "kosmos2").decoder.rope == Sines(2)
+
+
+# --- the Large World Model, which is made of proved parts -------------------------------------------------------------------
+
+
+def test_a_world_model_is_a_llama_over_words_of_frames() -> None:
+    """Its tokenizer is Chameleon's class without attention; what it reads are the ids that this gives, frame by frame, each
+    closed by an id, in a Llama that knows no pictures."""
+    model = modules(families()["lwm"].model)
+    assert isinstance(model, Writer) and model.spec.sight is not None and isinstance(model.spec.sight.fusion, Discrete)
+    eye, fusion, block = model.spec.sight.encoder, model.spec.sight.fusion, model.spec.decoder.block
+    assert isinstance(eye, VQ)
+    ours = dict(model.named_parameters())
+    config = library().ChameleonVQVAEConfig(
+        embed_dim=eye.code_width, num_embeddings=eye.codes, latent_channels=eye.latent, base_channels=eye.stem,
+        channel_multiplier=[width // eye.stem for width in eye.widths], num_res_blocks=eye.blocks, attn_type="none",
+    )  # fmt: skip
+    tokenizer = library().ChameleonVQVAE(config).eval()
+    part = {name.removeprefix("vision."): tensor for name, tensor in ours.items() if name.startswith("vision.")}
+    missing, strange = tokenizer.load_state_dict(published(part, ENCODER_KEYS), strict=False)
+    assert not strange and all(name.startswith("post_quant_conv") for name in missing)
+    llama = library().LlamaConfig(
+        vocab_size=model.spec.decoder.vocab, hidden_size=block.width, intermediate_size=block.mlp_width, num_hidden_layers=2,
+        num_attention_heads=block.heads, num_key_value_heads=block.kv_heads, rms_norm_eps=block.norm.eps,
+        rope_parameters={"rope_type": "default", "rope_theta": 5e7}, tie_word_embeddings=False,
+    )  # fmt: skip
+    writer = library().LlamaForCausalLM._from_config(llama, attn_implementation="eager").eval()
+    rules = (*under("model.", "language.", DECODER_KEYS), *head_keys("lm_head.weight", tied=False))
+    writer.load_state_dict(published({n: t for n, t in ours.items() if not n.startswith("vision.")}, rules))
+
+    side = eye.patch * 4
+    frames = torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        codes = fusion.runs[0][0] + tokenizer.encode(frames).image_tokens.view(4, -1)
+    frame, last = fusion.ends
+    still = [*codes[0].tolist(), last]
+    clip = [*codes[1].tolist(), frame, *codes[2].tolist(), frame, *codes[3].tolist(), last]
+    row = [1, 7, *still, 8, 9, *clip, 10, 11]
+    holes = [1, 7, *[fusion.image] * len(still), 8, 9, *[fusion.image] * len(clip), 10, 11]
+    box = Box(0, 0, side, side)
+    items = [Size(side, side), Clip(Grid(0, 3, 4, 4, box, (0.0, 0.5, 1.0)))]
+    plan = Plan.from_ids(model.spec, [holes], items)
+    patches = torch.cat([patchify_frames(picture[None], eye.patch, 1) for picture in frames])
+    with torch.inference_mode():
+        got = model.logits(model(plan.batch(patches)))[0]
+        wanted = writer(input_ids=torch.tensor([row])).logits[0]
+    first, count = model.spec.decoder.silent[0]
+    text = torch.tensor([number for number in range(len(got[0])) if not first <= number < first + count])
+    torch.testing.assert_close(got[:, text], wanted[:, text], rtol=2e-5, atol=2e-5)
+    places = plan.places(0)
+    assert places[2 + 16].tolist() == [0, -1, -1, -1]
+    assert places[2 + 17 + 2 + 16].tolist() == [1, 0, -1, -1] and places[2 + 17 + 2 + 50].tolist() == [1, -1, -1, -1]

@@ -20,6 +20,7 @@ from chiasm.weights.read import describe
 CONFIGS = Path(__file__).parent / "data" / "configs"
 SOURCES: dict[str, dict[str, Any]] = json.loads((CONFIGS / "sources.json").read_text())
 NO_CONFIG = {
+    "lwm": "published as arrays of another library without a config; a test reduces it to the classes of its parts instead",
     "llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead",
     "videochat2": "published as pickles of its parts, without a config; proved by a recorded folder of its seeing half instead",
     "video-chatgpt": "published as a projector beside another model's folder; proved by a recorded folder instead",

@@ -35,6 +35,7 @@ from chiasm.spec import (
     Decoder,
     Enclose,
     EncoderDecoder,
+    EndFrames,
     EndRows,
     Flat,
     JoinTiles,
@@ -259,6 +260,7 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
             Normed()
             | Bend()
             | Enclose()
+            | EndFrames()
             | EndRows()
             | Unit()
             | Times()

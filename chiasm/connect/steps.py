@@ -24,6 +24,7 @@ from chiasm.spec import (
     Asker,
     Bend,
     Enclose,
+    EndFrames,
     EndRows,
     JoinTiles,
     Merge,
@@ -156,11 +157,11 @@ class RowsStep(nn.Module):
         return torch.where(index_VM == BREAK, self.between, made_VD)
 
 
-class EndRowsStep(nn.Module):
-    """Codes in the order of the route, -1 where it says that a row ends."""
+class EndsStep(nn.Module):
+    """Codes in the order of the route, and its own negative numbers where it says that something ends."""
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None) -> Tensor:
-        return torch.where(index_VM == NEWLINE, -1, x_VD[index_VM.clamp(min=0)[:, 0]])
+        return torch.where(index_VM < 0, index_VM, x_VD[index_VM.clamp(min=0)[:, 0]])
 
 
 class UnitStep(nn.Module):
@@ -267,8 +268,8 @@ class Connector(nn.Module):
                     modules.append(TimesStep(step))
                 case Asker():
                     modules.append(AskerStep(step))
-                case EndRows():
-                    modules.append(EndRowsStep())
+                case EndRows() | EndFrames():
+                    modules.append(EndsStep())
             width = leaves(step, width)
         self.steps = nn.ModuleList(modules)
         self.width = width

@@ -142,7 +142,7 @@ def read(c: Config) -> Reading:
         if needed not in words:
             raise BadConfig(f"{c.path}: vocabulary_map does not name {needed!r}, which pictures are written with")
     ids = {int(name.removeprefix(WORD)[:6]): number for name, number in words.items() if name.startswith(WORD)}
-    fusion = Discrete(words["<image>"], runs=runs(ids, eye.spec.codes, c.path), row_end=words["<|extra_200|>"])
+    fusion = Discrete(words["<image>"], runs=runs(ids, eye.spec.codes, c.path), ends=(words["<|extra_200|>"],))
     sight = seeing(native(c.pixels, eye.spec.patch), pixels(c.pixels, CLIP_MEAN, CLIP_STD), eye.spec, fusion)
     keys = (
         Respelt("model.text_model.", "text_model.model."),
@@ -176,7 +176,7 @@ CHAT = (
 
 TOKENIZER = VQ(256, (256, 512, 512, 1024), 2, 4, 32768, 4, (3,), "attends", 2)
 TEXT = Decoder(llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 184622, Rope(1000000.0), 131072)
-WORDS = Discrete(151646, runs=((151854, 32768),), row_end=151846)
+WORDS = Discrete(151646, runs=((151854, 32768),), ends=(151846,))
 
 FAMILIES = (
     Family(

@@ -31,7 +31,7 @@ from chiasm.spec import (
 )
 
 MARKS = Around("<image>", "</image>")
-FUSION = Splice(64005, inside=(64003, 64004))
+FUSION = Splice(64005, inside=(64003, 64004), named="</chunk>")
 """`</chunk>`, which nothing else is written with, between `<image>` and `</image>`."""
 
 PARTS = ("q", "k", "v", "out")

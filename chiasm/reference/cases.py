@@ -183,5 +183,6 @@ PROOFS = {
     "chameleon": Proof(("chameleon",)),
     "emu3": Proof(("emu3",)),
     "kosmos-2": Proof(("kosmos2",)),
+    "lwm": Proof(("chameleon", "text_llama")),
 }
 """By the name of the family."""

@@ -9,7 +9,6 @@ from chiasm.spec import Discrete
 
 
 def words(fusion: Discrete, codes_V: Tensor) -> Tensor:
-    """The id of each code; of -1, which closes a row, the id that the fusion names."""
+    """The id of each code, counted from the end where it is negative."""
     runs = [torch.arange(first, first + count, device=codes_V.device) for first, count in fusion.runs]
-    ids_V = torch.cat(runs)[codes_V.clamp(min=0)]
-    return ids_V if fusion.row_end is None else ids_V.masked_fill(codes_V < 0, fusion.row_end)
+    return torch.cat([*runs, torch.tensor(fusion.ends[::-1], dtype=torch.int64, device=codes_V.device)])[codes_V]

@@ -198,6 +198,11 @@ class Asker:
 
 
 @dataclass(frozen=True)
+class EndFrames:
+    """A token of its own after each frame's codes: -1, but -2 after the last frame or a picture."""
+
+
+@dataclass(frozen=True)
 class EndRows:
     """A token of its own after each row of a picture's codes: none of the encoder's, -1."""
 
@@ -219,6 +224,7 @@ Step = (
     | RowsOfTiles
     | Reader
     | Recut
+    | EndFrames
     | EndRows
     | Unit
     | Times

@@ -40,12 +40,12 @@ class Splice:
 class Discrete(Splice):
     """As `Splice`, of pictures that are words: what takes the places are ids of the vocabulary, embedded as those of text.
 
-    Code n of the encoder is the n-th id of the `runs` (first, how many), one run after the other; `row_end` is the id that
-    closes a row, where rows are closed.
+    Code n of the encoder is the n-th id of the `runs` (first, how many), one run after the other; `ends` are the ids of codes
+    -1, -2, ..., which close rows or frames.
     """
 
     runs: tuple[tuple[int, int], ...] = ()
-    row_end: int | None = None
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
