@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from chiasm.model import (
     Encode,
     EncodePage,
     EncodeText,
+    EncodeVolume,
     Find,
     MaskDecoder,
     Match,
@@ -38,6 +40,7 @@ from chiasm.model import Sight as Seen
 from chiasm.outline import pointed, spoken
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
+from chiasm.pixels.volume import VolumeSource, open_volume, seen
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import Image, Message, Text, pictures_of
@@ -117,7 +120,7 @@ class LocalAssistant(Assistant):
                 return frozenset({"plan", "generate", "score", "segment"})
             case Causal() | Seq2Seq():
                 return frozenset({"plan", "generate", "score"})
-            case Match() | QueryMatch() | Encode() | Bind():
+            case Match() | QueryMatch() | Encode() | EncodeVolume() | Bind():
                 return frozenset({"embed"})
             case Segment():
                 return frozenset({"segment"})
@@ -188,6 +191,9 @@ class LocalAssistant(Assistant):
                 return [self._compared(self.model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
+            case EncodeVolume() as model:
+                scans = [seen(open_volume(cast(VolumeSource, item)), model.spec.window) for item in items]
+                return model.embed_volumes(torch.from_numpy(np.stack(scans)).to(self.device))
             case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | See() | MaskDecoder() | Find():
                 raise Unsupported("embed", self.name)
 

@@ -41,6 +41,7 @@ from chiasm.spec import (
     Encoder,
     EncoderDecoder,
     EncodeText,
+    EncodeVolume,
     Expert,
     Experts,
     Find,
@@ -78,6 +79,7 @@ from chiasm.spec import (
     Resampler,
     Resize,
     ResNet,
+    ResNet3d,
     Rope,
     See,
     Segment,
@@ -98,6 +100,7 @@ from chiasm.spec import (
     TwoMeans,
     Views,
     ViT,
+    Window,
     WindowedViT,
     Windows,
     Words,
@@ -141,6 +144,10 @@ def shrunk(model: Model) -> Model:
             text, signals = replace(text, end=VOCAB - 1), tuple(_signal(one) for one in model.signals)
             views = _views(model.views, 1)
             return replace(model, views=views, encoder=_eye(model.encoder), pool=ClsProject(20), text=text, signals=signals)
+        case EncodeVolume():
+            return EncodeVolume(
+                Window(16, 16, 8, -1000.0, 1000.0, (1.5, 1.5, 3.0)), ResNet3d(4, (1, 2, 1, 1), (4, 4, 6, 6)), 12, 7
+            )
         case EncodePage(text, boxes, bias, sight):
             text = replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=_rope(text.place), context=1024)
             tables = replace(boxes, **({"corner": 32, "size": 32} if boxes.join == "added" else {"corner": 5, "size": 6}))

@@ -27,6 +27,7 @@ from chiasm.model import (
     Encode,
     EncodePage,
     EncodeText,
+    EncodeVolume,
     Find,
     Match,
     QueryMatch,
@@ -198,6 +199,11 @@ def sources(left: bool) -> tuple[Tensor, Tensor]:
     return ids, valid.flip(1) if left else valid
 
 
+def scans() -> Tensor:
+    """Three small volumes."""
+    return torch.rand(3, 32, 32, 16, generator=torch.Generator().manual_seed(4))
+
+
 def on_pages(model: EncodePage) -> tuple[Words, Sight | None]:
     """Words of three pages, each in a box, and the pages."""
     ids, valid = sources(left=False)
@@ -233,6 +239,11 @@ def batch_is_single(model: AnyModel) -> None:
         together = model(ids, valid)
         for row, real in enumerate(valid):
             torch.testing.assert_close(together[row, real], model(ids[[row]][:, real], valid[[row]][:, real])[0], **CLOSE)
+        return
+    if isinstance(model, EncodeVolume):
+        together = model.embed_volumes(scans())
+        for row in range(3):
+            torch.testing.assert_close(together[row], model.embed_volumes(scans()[[row]])[0], **CLOSE)
         return
     if isinstance(model, EncodePage):
         words, sight = on_pages(model)
@@ -407,6 +418,9 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         states = model(*sources(left=False))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
         out = torch.cat([states.flatten(0, 1), *pooled])
+    elif isinstance(model, EncodeVolume):
+        pooled_BE = model(scans())
+        out = torch.cat([model.project(pooled_BE), model.classify(pooled_BE)], 1)
     elif isinstance(model, EncodePage):
         states = model(*on_pages(model))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
@@ -531,6 +545,17 @@ BY_KIND = {
             "wrong_counts_are_refused",
         ),
         ONLY_READING,
+    ),
+    "volume encoder": dict.fromkeys(
+        (
+            "cached_is_uncached",
+            "packed_is_unpacked",
+            "text_alone_is_the_text_model",
+            "counted_is_put_out",
+            "a_token_stands_where_it_looks",
+            "wrong_counts_are_refused",
+        ),
+        "makes one vector of a scan: it has no pictures to pack, no sequence and no decoder",
     ),
     "page encoder": dict.fromkeys(
         (

@@ -24,6 +24,7 @@ NO_CONFIG = {
     "llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead",
     "videochat2": "published as pickles of its parts, without a config; proved by a recorded folder of its seeing half instead",
     "video-chatgpt": "published as a projector beside another model's folder; proved by a recorded folder instead",
+    "merlin": "published without a config, by a package of its own; proved by a recorded folder instead",
 }
 NO_CLASS = (
     "cogvlm", "cogvlm2", "openflamingo", "openclip", "clip-resnet", "eva-clip", "nomic-vision", "imagebind", "deepseek-vl2",

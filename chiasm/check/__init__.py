@@ -23,7 +23,8 @@ from chiasm.check.pages import pages
 from chiasm.check.pointing import pointing
 from chiasm.check.see import see
 from chiasm.check.seq2seq import seq2seq
-from chiasm.check.tools import TOOLS
+from chiasm.check.tools import TOOLS, WEIGHT_TOOLS
+from chiasm.check.volumes import volumes
 from chiasm.errors import UnknownModel
 from chiasm.model import (
     AnyModel,
@@ -33,6 +34,7 @@ from chiasm.model import (
     Encode,
     EncodePage,
     EncodeText,
+    EncodeVolume,
     Find,
     MaskDecoder,
     Match,
@@ -92,6 +94,9 @@ def _computed(folder: Path, meta: dict[str, Any]) -> tuple[Given, dict[str, Tens
     if meta.get("family") in TOOLS:
         given = Given.read(folder)
         return given, TOOLS[meta["family"]](given, read_json(folder / "config.json"))
+    if meta.get("family") in WEIGHT_TOOLS:
+        file = folder / "model.safetensors"
+        return Given(file, {}), WEIGHT_TOOLS[meta["family"]](tensors(file))
     described = describe(folder)
     dialect = DIALECTS.get(described.model_type, PLAIN)
     given = dialect.heard(Given.read(folder))
@@ -145,6 +150,8 @@ def compute(model: AnyModel, given: Given, meta: dict[str, Any], config: dict[st
             return encode_text(model, given)
         case Seq2Seq():
             return seq2seq(model, given, meta)
+        case EncodeVolume():
+            return volumes(model, given)
         case EncodePage():
             return pages(model, given)
         case See():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from chiasm.check.volumes import filters
 from chiasm.geometry import Size
 from chiasm.heads.regions import boxes_around, enlarged, lattice, stability
 from chiasm.reference.given import Given
@@ -36,3 +37,6 @@ def sam_amg(given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
 
 TOOLS: dict[str, Tool] = {"sam_postprocess": sam_postprocess, "sam_amg": sam_amg}
 """By the name that meta.json gives."""
+
+WEIGHT_TOOLS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {"merlin-inflate": filters}
+"""Those that make weights of weights."""

@@ -17,6 +17,7 @@ from chiasm.spec import (
     Encode,
     EncodePage,
     EncodeText,
+    EncodeVolume,
     Find,
     Learned,
     Match,
@@ -80,6 +81,8 @@ def writes(name: str, model: Model) -> Writer:
             does = "is a connector by itself"
         case CodedMasks():
             does = "draws masks"
+        case EncodeVolume():
+            does = "makes vectors of scans"
         case EncodePage():
             does = "encodes pages"
         case Find():

@@ -23,6 +23,7 @@ from chiasm.model.query_match import QueryMatch
 from chiasm.model.see import See
 from chiasm.model.segment import Segment
 from chiasm.model.seq2seq import Seq2Seq
+from chiasm.model.volume import EncodeVolume
 
 __all__ = [
     "AnyModel",
@@ -33,7 +34,7 @@ __all__ = [
     "Connect",
     "Encode",
     "EncodePage",
-    "EncodeText",
+    "EncodeText", "EncodeVolume",
     "Find",
     "MaskDecoder",
     "Match",
@@ -65,6 +66,7 @@ AnyModel = (
     | Segment
     | Connect
     | See
+    | EncodeVolume
     | MaskDecoder
     | Find
 )
@@ -85,6 +87,8 @@ def assemble(spec: specs.Model) -> AnyModel:
             return Bind(spec)
         case specs.EncodeText():
             return EncodeText(spec)
+        case specs.EncodeVolume():
+            return EncodeVolume(spec)
         case specs.EncodePage():
             return EncodePage(spec)
         case specs.Seq2Seq():

@@ -155,6 +155,7 @@ PROOFS = {
     "pixtral": Proof(("pixtral",)),
     "deepseek-vl": Proof(("deepseek_vl",)),
     "phi-4-multimodal": Proof(("phi4_multimodal",)),
+    "merlin": Proof(recorded=("merlin-0",)),
     "layoutlm": Proof(("layoutlm",)),
     "layoutlmv3": Proof(("layoutlmv3",)),
     "udop": Proof(("udop",)),

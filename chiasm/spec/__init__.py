@@ -139,6 +139,7 @@ from chiasm.spec.views import (
     TileGrid,
     Views,
 )
+from chiasm.spec.volumes import EncodeVolume, ResNet3d, Window
 from chiasm.spec.windowed import Coarsened, WindowedViT
 
 __all__ = [
@@ -192,6 +193,7 @@ __all__ = [
     "Encode",
     "EncodePage",
     "EncodeText",
+    "EncodeVolume",
     "Encoder",
     "EncoderDecoder",
     "EndFrames",
@@ -252,6 +254,7 @@ __all__ = [
     "Recut",
     "Relative",
     "ResNet",
+    "ResNet3d",
     "Resample",
     "Resampler",
     "Resize",
@@ -284,6 +287,7 @@ __all__ = [
     "Unit",
     "ViT",
     "Views",
+    "Window",
     "WindowedViT",
     "Windows",
     "Words",

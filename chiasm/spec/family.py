@@ -27,6 +27,7 @@ from chiasm.spec.models import (
     Sight,
 )
 from chiasm.spec.pages import EncodePage
+from chiasm.spec.volumes import EncodeVolume
 
 Proof = Literal["exact", "recorded", "reduction"]
 
@@ -71,6 +72,8 @@ class Family:
                 return "connector"
             case CodedMasks():
                 return "masks"
+            case EncodeVolume():
+                return "volume encoder"
             case EncodePage():
                 return "page encoder"
             case EncodeText():

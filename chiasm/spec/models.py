@@ -15,6 +15,7 @@ from chiasm.spec.masks import Segment
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.pools import ClsProject, Pool
 from chiasm.spec.views import Pixels, Views
+from chiasm.spec.volumes import EncodeVolume
 
 _ALWAYS = "its gated blocks' MLPs run for text alone too, as the reference's do"
 
@@ -406,6 +407,7 @@ Model = (
     | Segment
     | Connect
     | See
+    | EncodeVolume
     | CodedMasks
     | Find
 )
