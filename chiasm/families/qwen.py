@@ -61,11 +61,11 @@ FAMILIES = (
         paper="2309.16609",
         year=2023,
         layout="qwen",
-        model=Causal(qwen(2048, 16, 5504, 24, 151936, 8192, 8192)),
+        model=Causal(qwen(2048, 16, 5504, 24, 151936, 8192)),
         sizes={
             "1.8b": {},
-            "7b": larger(qwen(4096, 32, 11008, 32, 151936, 8192, 32768)),
-            "14b": larger(qwen(5120, 40, 13696, 40, 152064, 8192, 8192)),
+            "7b": larger(qwen(4096, 32, 11008, 32, 151936, 8192)),
+            "14b": larger(qwen(5120, 40, 13696, 40, 152064, 8192)),
             "72b": larger(Decoder(block(8192, 64, 128, 24576), 80, 152064, rope(1000000.0, None, None), 32768)),
         },
         reference="qwen_vl-0",
@@ -78,7 +78,7 @@ FAMILIES = (
         year=2023,
         layout="qwen",
         model=Causal(
-            qwen(4096, 32, 11008, 32, 151936, 2048, 8192),
+            qwen(4096, 32, 11008, 32, 151936, 2048),
             Sight(
                 Resize(448, 448, "squash"), Pixels(CLIP_MEAN, CLIP_STD), EYE, (Reader(4096, 32, 256, LAYER, "table"),),
                 Splice(151859, inside=(151857, 151858)), MARKS,

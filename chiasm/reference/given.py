@@ -113,7 +113,7 @@ class Given:
         elif "image_bound.0" in self:
             ids_BT = self["input_ids"].clone()
             for row, ids_T in enumerate(ids_BT):
-                for start, end in self[f"image_bound.{row}"].tolist():
+                for start, end in self.tensors.get(f"image_bound.{row}", torch.zeros(0, 2)).long().tolist():
                     ids_T[start:end] = image
         else:
             return self

@@ -21,6 +21,10 @@ KEYS: tuple[Rule, ...] = (
 )
 
 
+REACH = 4
+"""Up to how many times its usual length a base that grows was tried by its makers."""
+
+
 def block(width: int, heads: int, head_width: int, mlp_width: int, eps: float = 1e-6) -> Block:
     return Block(
         width, heads, mlp_width, heads, head_width, Norm("rms", eps), "silu", "gated", out_bias=False, mlp_bias=False
@@ -31,9 +35,9 @@ def rope(theta: float, grows: int | None, calm: int | None) -> Rope:
     return Rope(theta, Plain() if grows is None else StepNtk(grows), calm=calm)
 
 
-def qwen(width: int, heads: int, mlp_width: int, depth: int, vocab: int, length: int, context: int) -> Decoder:
+def qwen(width: int, heads: int, mlp_width: int, depth: int, vocab: int, length: int) -> Decoder:
     """As most are published: both ways of going beyond `length`."""
-    return Decoder(block(width, heads, 128, mlp_width), depth, vocab, rope(10000.0, length, length), context)
+    return Decoder(block(width, heads, 128, mlp_width), depth, vocab, rope(10000.0, length, length), REACH * length)
 
 
 def read_decoder(c: Config) -> Reading:
@@ -57,7 +61,7 @@ def read_decoder(c: Config) -> Reading:
             length if c.get("use_dynamic_ntk", True) else None,
             length if c.get("use_logn_attn", True) else None,
         ),
-        max(c.get("max_position_embeddings", 8192), length),
+        max(c.get("max_position_embeddings", 8192), REACH * length if c.get("use_dynamic_ntk", True) else length),
         tied=c.get("tie_word_embeddings", False),
     )
     return Reading(spec, KEYS)
