@@ -36,7 +36,8 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said, and how it came to an end. `seconds` is wall time by phase: load, open, see, prefill, decode."""
+    """What a model said, and how it came to an end. `seconds` is wall time by phase: load, open, see, prefill, decode; `boxes`
+    are those that it spoke of in a dialect of its own, in upright pixels of the one picture that it was shown."""
 
     text: str
     usage: Usage

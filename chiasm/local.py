@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from chiasm.generate import engine
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
+from chiasm.ground.dialects import boxes_of
 from chiasm.ground.phrases import located
 from chiasm.model import (
     AnyModel,
@@ -72,7 +74,7 @@ class Voice:
 
     detokenizer: Detokenizer
     stops: Stops
-    tokens: int = 0
+    ids: list[int] = field(default_factory=list)
     text: str = ""
 
     def says(self, new: str) -> str:
@@ -141,6 +143,8 @@ class LocalAssistant(Assistant):
         planner, model, clock = self._planner("generate"), self._writer("generate"), Clock(load=self._seconds)
         opened = [open_picture(picture, self.limits) for picture in _pictures(requests)]
         sizes = [Size(picture.width, picture.height) for picture in opened]
+        counts = [len(pictures_of(request.messages)) for request in requests]
+        shows = [range(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True)]
         plan = self._fitting(planner, requests, sizes, [picture.name for picture in opened])
         batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
         clock.ends("open")
@@ -157,7 +161,7 @@ class LocalAssistant(Assistant):
             voice = voices[event.row]
             match event:
                 case engine.Token(row, token):
-                    voice.tokens += 1
+                    voice.ids.append(token)
                     if shown := voice.says(voice.detokenizer.feed([token])):
                         yield Delta(row, shown)
                     if voice.stops.hit:
@@ -165,9 +169,18 @@ class LocalAssistant(Assistant):
                 case engine.End(row, reason):
                     if rest := voice.ends():
                         yield Delta(row, rest)
-                    usage = replace(_usage(plan, row), generated_tokens=voice.tokens)
+                    usage = replace(_usage(plan, row), generated_tokens=len(voice.ids))
                     finish: FinishReason = "stop" if voice.stops.hit else reason
-                    yield Done(row, Answer(voice.text, usage, finish, self.name, dict(clock.seconds)))
+                    boxes = self._boxes(voice.ids, [sizes[number] for number in shows[row]])
+                    yield Done(row, Answer(voice.text, usage, finish, self.name, dict(clock.seconds), boxes))
+
+    def _boxes(self, ids: Sequence[int], sizes: Sequence[Size]) -> tuple[Box, ...]:
+        """The boxes that an answer speaks of; none where it could mean several pictures."""
+        model, tokenizer = self.model, self.tokenizer
+        if not isinstance(model, Causal) or model.spec.boxes is None or tokenizer is None or len(sizes) != 1:
+            return ()
+        text = tokenizer.decode(ids, skip_special=False)
+        return boxes_of(text, model.spec.boxes, sizes[0].width, sizes[0].height)
 
     def cancel(self, request: int) -> None:
         self._cancelled.add(request)

@@ -17,7 +17,7 @@ def read(c: Config) -> Reading:
         Name("embedding_proj_layer.*", "vectors.linear.*"),
     )
     c.pixels.inert("visual_prompt_prefix", "query_prefix")
-    return Reading(replace(whole.spec, head=MultiVector(c.get("embedding_dim", 128))), keys)
+    return Reading(replace(whole.spec, head=MultiVector(c.get("embedding_dim", 128)), boxes=None), keys)
 
 
 LAYOUTS = (Layout("colpali", read),)

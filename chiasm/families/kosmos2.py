@@ -103,7 +103,7 @@ def read(c: Config) -> Reading:
         Name("image_to_text_projection.latent_query", "connect.steps.2.queries"),
         *(Name(f"image_to_text_projection.x_attn.{part}_proj.*", f"connect.steps.2.{part}.*") for part in PARTS),
     )
-    return Reading(Causal(decoder, sight), keys)
+    return Reading(Causal(decoder, sight, boxes="cells"), keys)
 
 
 def asked(decoder: Decoder, queries: int) -> tuple[Step, ...]:
@@ -141,7 +141,7 @@ FAMILIES = (
         paper="2306.14824",
         year=2023,
         layout="kosmos-2",
-        model=Causal(TEXT, Sight(SQUARE, Pixels(CLIP_MEAN, CLIP_STD), CLIP_L, asked(TEXT, 64), FUSION, MARKS)),
+        model=Causal(TEXT, Sight(SQUARE, Pixels(CLIP_MEAN, CLIP_STD), CLIP_L, asked(TEXT, 64), FUSION, MARKS), boxes="cells"),
         sizes={"patch14-224": {}},
         reference="Kosmos2ForConditionalGeneration",
         chat=CHAT,

@@ -31,7 +31,7 @@ def read(c: Config) -> Reading:
     steps = (Mlp(decoder.width, decoder.width, depth=1),)
     fusion = Splice(c.first("image_token_index", "image_token_id", default=256000))
     sight = Sight(squash(c.pixels, side), pixels(c.pixels, HALF, HALF), eye, steps, fusion)
-    return Reading(Causal(decoder, sight, "full"), keys(vision, text, decoder))
+    return Reading(Causal(decoder, sight, "full", boxes="locations"), keys(vision, text, decoder))
 
 
 SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16, "patch_size": 14}
@@ -102,7 +102,7 @@ FAMILIES = (
         paper="2407.07726",
         year=2024,
         layout="paligemma",
-        model=Causal(FIRST, sight(2048), "full"),
+        model=Causal(FIRST, sight(2048), "full", boxes="locations"),
         sizes=sizes("3b", {}),
         reference="PaliGemmaForConditionalGeneration",
         chat=CHAT,
@@ -113,7 +113,7 @@ FAMILIES = (
         paper="2412.03555",
         year=2024,
         layout="paligemma",
-        model=Causal(SECOND, sight(2304), "full"),
+        model=Causal(SECOND, sight(2304), "full", boxes="locations"),
         sizes=sizes("3b", {}) | sizes("10b", larger(SECOND_9B)) | sizes("28b", larger(SECOND_27B)),
         reference="PaliGemmaForConditionalGeneration",
         chat=CHAT,

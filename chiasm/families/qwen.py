@@ -31,7 +31,7 @@ def read(c: Config) -> Reading:
     views, look = Resize(side, side, "squash"), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
     keys = (*keys, *under("transformer.visual.", "vision.", vision_keys(heads)))
     keys = (*keys, *under("transformer.visual.", "connect.steps.0.", (*reader_keys("attn_pool."), *after("", out))))
-    return Reading(Causal(decoder, Sight(views, look, eye, (reader,), fusion, MARKS)), keys)
+    return Reading(Causal(decoder, Sight(views, look, eye, (reader,), fusion, MARKS), boxes="corners"), keys)
 
 
 def vision_keys(heads: int) -> tuple[Rule, ...]:
@@ -83,6 +83,7 @@ FAMILIES = (
                 Resize(448, 448, "squash"), Pixels(CLIP_MEAN, CLIP_STD), EYE, (Reader(4096, 32, 256, LAYER, "table"),),
                 Splice(151859, inside=(151857, 151858)), MARKS,
             ),
+            boxes="corners",
         ),
         sizes={"7b": {}},
         reference="qwen_vl-0",

@@ -195,18 +195,24 @@ class Looks(Protocol):
     def encoder(self) -> Encoder: ...
 
 
+BoxDialect = Literal["locations", "corners", "cells"]
+"""How boxes are written: PaliGemma's thousandths in tokens, Qwen-VL's corners in figures, Kosmos-2's cells in tokens."""
+
+
 @dataclass(frozen=True)
 class Causal:
     """A decoder that writes text; with `sight`, one that sees.
 
     `prompt` is what a position of the prompt sees of it: nothing later, or all (prefix-LM, arXiv:1910.10683); what is
     written after it sees nothing later in either. A `head` reads its states, in place of the vocabulary's or beside it.
+    `boxes` is how it speaks of places in its picture, where it does.
     """
 
     decoder: Decoder
     sight: Sight | None = None
     prompt: Literal["causal", "full"] = "causal"
     head: Head | None = None
+    boxes: BoxDialect | None = None
 
     @property
     def vocab(self) -> int:
