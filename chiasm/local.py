@@ -315,5 +315,6 @@ def _pictures(requests: Sequence[Request]) -> list[Any]:
 
 
 def _usage(plan: Plan, row: int) -> Usage:
-    visual = int((plan.rows[row].slots_T != NO_SLOT).sum())
-    return Usage(visual, len(plan.rows[row]) - visual, 0)
+    spliced = int((plan.rows[row].slots_T != NO_SLOT).sum())
+    beside = [count for count, owner in zip(plan.visual_tokens(), plan.rows_I, strict=False) if owner == row]
+    return Usage(spliced + sum(beside), len(plan.rows[row]) - spliced, 0)

@@ -14,23 +14,28 @@ import torch
 from conftest import Reference
 from reference_processors import CROSSED, TOKENIZERS, Pair, pair
 from shrink import shrunk, tiny
+from tiny_folder import tiny_folder
+from tiny_tokenizers import byte_level
 from torch import Tensor
 
+import chiasm
+from chiasm.assistant import Done, Request
 from chiasm.connect.steps import Visual
 from chiasm.errors import BadPrompt
 from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
 from chiasm.language.gated import Gallery
 from chiasm.layers.visual_expert import ExpertBlock
+from chiasm.local import LocalAssistant
 from chiasm.model import Causal, assemble, blank
 from chiasm.pixels.views import look, packed
 from chiasm.place import NOWHERE, canvases, encoded
-from chiasm.prompt.messages import Image, Message, Text
+from chiasm.prompt.messages import Image, Message, Text, question
 from chiasm.prompt.plan import NO_SLOT, Plan, count
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.asks import seen
-from chiasm.spec import Average, Cross, Expert, Resampler, Splice
+from chiasm.spec import Average, Bare, Cross, Expert, Resampler, Splice, override
 from chiasm.spec import Causal as CausalSpec
 from chiasm.weights.keys import published
 from chiasm.weights.read import describe
@@ -185,6 +190,45 @@ def test_ids_are_the_processors_own(name: str, tokens: str, pairs: Callable[[str
 @pytest.fixture
 def pairs(reference: Reference, tmp_path: Path) -> Callable[[str, str], Pair]:
     return lambda name, tokens: pair(name, tokens, tmp_path / f"{name}-{tokens}", reference)
+
+
+@pytest.fixture(scope="module", params=["llama-3.2-vision", "idefics", "openflamingo", "cogvlm2"])
+def assistant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LocalAssistant:
+    spec, tokenizer = shrunk(families()[request.param].model), byte_level()
+    assert isinstance(spec, CausalSpec)
+    decoder = replace(spec.decoder, vocab=tokenizer.get_vocab_size() - spec.decoder.more)
+    image = tokenizer.token_to_id("<image>")
+    model = assemble(override(replace(spec, decoder=decoder), {"sight.fusion.image": image, "sight.marks": Bare()}))
+    redraw(model, 0)
+    assert isinstance(model, Causal)
+    return chiasm.load(str(tiny_folder(tmp_path_factory.mktemp("models") / request.param, modules=model)), dtype="float32")
+
+
+def picture(seed: int, height: int = 40, width: int = 61) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_an_assistant_answers_requests_together_as_apart(assistant: LocalAssistant) -> None:
+    requests = [
+        Request((question("one square", [picture(1)]),), max_tokens=6),
+        Request((question("Two circles, and one square."),), max_tokens=9),
+        Request((question("both", [picture(2), picture(3, 20, 20)]),), max_tokens=3),
+    ]
+    together = {event.request: event.answer for event in assistant.generate(requests) if isinstance(event, Done)}
+    for number, request in enumerate(requests):
+        (alone,) = [event.answer for event in assistant.generate([request]) if isinstance(event, Done)]
+        assert together[number].text == alone.text and together[number].usage == alone.usage
+        plan = assistant.plan([request])
+        assert alone.usage.image_tokens == sum(plan.visual_tokens())
+    assert [answer.usage.image_tokens > 0 for _, answer in sorted(together.items())] == [True, False, True]
+
+
+def test_an_assistant_scores_answers_by_what_it_sees(assistant: LocalAssistant) -> None:
+    options = ["one square", "two circles"]
+    first, second = (assistant.score(Request((question("what", [picture(n)]),)), options) for n in (1, 2))
+    again = assistant.score(Request((question("what", [picture(1)]),)), options)
+    assert first == again
+    assert all(a.logprob != b.logprob for a, b in zip(first, second, strict=True))
 
 
 # --- Flamingo's second way ----------------------------------------------------------------------------------------------------

@@ -44,12 +44,13 @@ def tiny_spec(context: int = 600) -> CausalSpec:
     return CausalSpec(decoder, Sight(TileGrid(56, 28), Pixels(), eye, steps, Splice(tokenizer.token_to_id("<image>")), marks))
 
 
-def tiny_folder(folder: Path, context: int = 600) -> Path:
-    """Writes the folder as a published one lies on a disk."""
+def tiny_folder(folder: Path, context: int = 600, modules: Causal | None = None) -> Path:
+    """Writes the folder as a published one lies on a disk; of other modules where they are given."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    spec = tiny_spec(context)
-    weights = {name: parameter.detach() for name, parameter in Causal(spec).named_parameters()}
+    modules = Causal(tiny_spec(context)) if modules is None else modules
+    spec = modules.spec
+    weights = {name: parameter.detach() for name, parameter in modules.named_parameters()}
     write_safetensors(folder / "model.safetensors", weights)
     write_json(folder / "config.json", {"model_type": "chiasm", "spec": to_json(spec)})
     write_text(folder / "tokenizer.json", byte_level().to_str())

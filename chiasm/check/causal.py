@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chiasm.check.crossed import crossed
 from chiasm.connect.steps import Visual
 from chiasm.generate.engine import greedy, placeholders
 from chiasm.geometry import Size
 from chiasm.model import Batch, Causal, prepare
 from chiasm.model import Sight as Seen
-from chiasm.place import canvases
 from chiasm.prompt.plan import Plan, lay
-from chiasm.reference.given import Given, Shown, blank
+from chiasm.reference.given import Given
 from chiasm.reference.spliced import Frame, spliced, taken
-from chiasm.spec import ByKind, Cross, DynamicTiles, Enclose, Expert, Reader, Resize, Sight, Splice, override
+from chiasm.spec import ByKind, Cross, DynamicTiles, Enclose, Expert, Reader, Resize, Splice, override
 from chiasm.spec import Causal as Spec
 
 
@@ -91,36 +91,8 @@ def planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple
     if isinstance(sight.fusion, Expert) and "token_type_ids" in given:
         spec = override(spec, {"sight.fusion.image": VISUAL})
     if isinstance(sight.fusion, Cross):
-        fusion = opened(sight.fusion, given)
-        shown = filled_up(sight, fusion, rows, shown)
-        spec = override(spec, {"sight.fusion": fusion})
-        return Plan.from_ids(spec, rows, shown.items, places=len(shown.items) // len(rows)), shown.patches_PK
+        return crossed(spec, sight, sight.fusion, given, rows, shown)
     return Plan.from_ids(spec, rows, shown.items, prompts=prompts, hints=given.hints), shown.patches_PK
-
-
-def opened(fusion: Cross, given: Given) -> Cross:
-    """The fusion with the placeholder that a given mask of pictures has, which opens at it; its config may not name one."""
-    if "image_attention_mask" not in given:
-        return fusion
-    seen_BTI = given["image_attention_mask"].bool()
-    for ids_T, seen_TI in zip(given["input_ids"], seen_BTI, strict=True):
-        if bool(seen_TI.any()):
-            return replace(fusion, image=int(ids_T[int(seen_TI.any(-1).int().argmax())]))
-    return fusion
-
-
-def filled_up(sight: Sight, fusion: Cross, rows: Sequence[Sequence[int]], shown: Shown) -> Shown:
-    """As many places for pictures in each row as in any, as the references have them; those without a picture are zeros."""
-    counts = [list(row).count(fusion.image) for row in rows]
-    most = max(counts, default=0)
-    if len(shown.items) > sum(counts):
-        return shown
-    cells = [sum(grid.cells for grid in grids) for grids in canvases(shown.grids)]
-    pictures = iter(zip(shown.items, shown.patches_PK.split(cells), strict=True))
-    empty = blank(shown.views, sight, Size(1, 1))
-    zeros_PK = shown.patches_PK.new_zeros(empty.grid.cells, shown.patches_PK.shape[1])
-    filled = [next(pictures) if place < count else (empty, zeros_PK) for count in counts for place in range(most)]
-    return replace(shown, items=tuple(item for item, _ in filled), patches_PK=torch.cat([patches for _, patches in filled]))
 
 
 def never(model: Causal) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from chiasm.layout import Config, Layout, Name, Reading, Reshaped, Rule, alone, under
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Reshaped, Rule, alone, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, DECODER_KEYS, VIT_KEYS, decoder, edges, pixels
 from chiasm.spec import (
     Block,
@@ -47,6 +47,7 @@ GATED_KEYS: tuple[Rule, ...] = (
     Name("*.cross_attn.o_proj.weight", "*.cross.out.weight"),
     *(Name(f"*.cross_attn.{p}_layer_norm.weight", f"*.cross.{p}_norm.weight") for p in "qk"),
     *(Name(f"*.mlp.{p}_proj.weight", f"*.mlp.{p}.weight") for p in ("gate", "up", "down")),
+    Ignored("*.cross_attn.rotary_emb.inv_freq"),
 )
 
 

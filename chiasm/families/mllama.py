@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, DECODER_KEYS, HALF, decoder, edges, head_keys, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, DECODER_KEYS, HALF, decoder, head_keys, pixels
 from chiasm.spec import (
     Block,
     Canvas,
@@ -107,13 +106,12 @@ def read(c: Config) -> Reading:
     before = tuple(sum(layer < gated for layer in own) for gated in sorted(layers))
     image = c.first("image_token_index", "image_token_id", default=128256)
     c.only("tie_word_embeddings", False)
-    height, width = edges(c.pixels.get("size", {"height": 224, "width": 224}))
-    if height != width or c.pixels.get("max_image_tiles", 4) != eye.most:
-        message = f"{c.pixels.path}: tiles of {height} x {width} or their number do not fit config.json"
-        raise BadConfig(message)
+    tile = eye.side * eye.patch
+    c.pixels.only("size", {"height": tile, "width": tile})
+    c.pixels.only("max_image_tiles", eye.most)
     look = pixels(c.pixels, HALF, HALF, "bilinear")
     fusion = Cross(image, block, before, "run", Everything())
-    sight = Sight(Canvas(eye.side * eye.patch, eye.most), look, eye, (Mlp(spec.width, spec.width, depth=1),), fusion)
+    sight = Sight(Canvas(tile, eye.most), look, eye, (Mlp(spec.width, spec.width, depth=1),), fusion)
     return Reading(Causal(spec, sight), keys(own, sorted(layers)))
 
 

@@ -71,7 +71,8 @@ class Average(Declares):
 @dataclass(frozen=True)
 class Everything:
     """Text that sees no picture yet asks all of its row's, unused tiles too, while the gated MLP rests; without pictures the
-    gated blocks are left out."""
+    gated blocks are left out. In the reference every row of a batch has as many places for pictures as the fullest one, and
+    such text asks the empty ones too; here a row is as it is alone, and only proofs fill rows up."""
 
 
 @dataclass(frozen=True)
