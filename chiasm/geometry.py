@@ -31,6 +31,7 @@ from chiasm.spec import (
     Pinpoints,
     Pixels,
     Resize,
+    Sheet,
     Shortest,
     Slices,
     TileGrid,
@@ -85,7 +86,15 @@ class Blank:
     width: int
 
 
-Stroke = Scale | Pad | Crop | Blank | Sample
+@dataclass(frozen=True)
+class Turn:
+    """A quarter clockwise, which exchanges the sides; a view's first stroke."""
+
+    height: int
+    width: int
+
+
+Stroke = Scale | Pad | Crop | Blank | Sample | Turn
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,8 @@ def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) 
             strokes = _candidates(spec, pixels, size)
         case Shortest():
             strokes = [_shortest(spec, size, encoder.patch)]
+        case Sheet():
+            strokes = [_sheet(spec, size)]
         case LowHigh():
             return _low_high(spec, pixels, encoder, size, item)
     return tuple(_view(s, encoder.patch, pixels, size, item) for s in strokes)
@@ -165,11 +176,14 @@ def _grid(strokes: tuple[Stroke, ...], patch: int, size: Size, item: int) -> Gri
                 x0, y0 = x0 - stroke.left * per_x, y0 - stroke.top * per_y
             case Crop():
                 x0, y0 = x0 + stroke.left * per_x, y0 + stroke.top * per_y
-            case Blank():
+            case Blank() | Turn():
                 pass
         height, width = stroke.height, stroke.width
-    box = Box(x0, y0, x0 + width * per_x, y0 + height * per_y)
-    return Grid(item, 1, height // patch, width // patch, box)
+    x1, y1 = x0 + width * per_x, y0 + height * per_y
+    if isinstance(strokes[0], Turn):
+        box = Box(y0, size.height - x1, y1, size.height - x0)
+        return Grid(item, 1, height // patch, width // patch, box, turn="clockwise")
+    return Grid(item, 1, height // patch, width // patch, Box(x0, y0, x1, y1))
 
 
 def _resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
@@ -535,6 +549,29 @@ def _slices(spec: Slices, patch: int, size: Size) -> list[tuple[Stroke, ...]]:
     canvas = Scale(high * grid[1], wide * grid[0])
     places = [(row * high, column * wide) for row in range(grid[1]) for column in range(grid[0])]
     return [whole, *((canvas, Crop(top, left, high, wide)) for top, left in places)]
+
+
+def _sheet(spec: Sheet, size: Size) -> tuple[Stroke, ...]:
+    strokes: list[Stroke] = []
+    height, width = size.height, size.width
+    if spec.turn == "to_fit" and (spec.height - spec.width) * (height - width) < 0:
+        height, width = width, height
+        strokes.append(Turn(height, width))
+    shortest, (short, long) = min(spec.height, spec.width), sorted((height, width))
+    longest = int(shortest * long / short)
+    height, width = (longest, shortest) if height >= width else (shortest, longest)
+    strokes.append(Scale(height, width))
+    high, wide = min(height, spec.height), min(width, spec.width)
+    if (high, wide) != (height, width):
+        if height > width:
+            wide = width * high // height
+        elif width > height:
+            high = height * wide // width
+        if min(high, wide) < 1:
+            raise BadPicture(_too_thin(size))
+        strokes.append(Scale(high, wide))
+    strokes.append(Pad((spec.height - high) // 2, (spec.width - wide) // 2, spec.height, spec.width))
+    return tuple(strokes)
 
 
 def _too_thin(size: Size) -> str:

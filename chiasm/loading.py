@@ -88,7 +88,8 @@ def planner_of(described: Described) -> Planner:
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
     spec, tokenizer = settled(described.model, tokenizer)
-    return Planner(spec, tokenizer, replace(template, special=tokenizer.special), hinter(home))
+    template = replace(template, special=tokenizer.special, added=tuple(tokenizer.added))
+    return Planner(spec, tokenizer, template, hinter(home))
 
 
 def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") -> LocalAssistant:

@@ -111,6 +111,8 @@ class Grid:
     box: Box
     times: tuple[float, ...] = ()
     seen: tuple[int, int] | None = None
+    turn: Literal["upright", "clockwise"] = "upright"
+    """How the view shows its box: rows as the picture has them, or columns from the left, each from its lower end."""
 
     @property
     def cells(self) -> int:
@@ -133,8 +135,13 @@ class Grid:
 
     def cell(self, y: int, x: int) -> Box:
         """The source rectangle of the cell (y, x); WHOLE stands for a full axis."""
-        x0, x1 = _interval(self.box.x0, self.box.x1, self.w, x)
-        y0, y1 = _interval(self.box.y0, self.box.y1, self.h, y)
+        match self.turn:
+            case "upright":
+                x0, x1 = _interval(self.box.x0, self.box.x1, self.w, x)
+                y0, y1 = _interval(self.box.y0, self.box.y1, self.h, y)
+            case "clockwise":
+                x0, x1 = _interval(self.box.x0, self.box.x1, self.h, y)
+                y1, y0 = _interval(self.box.y1, self.box.y0, self.w, x)
         return Box(x0, y0, x1, y1, self.box.frame)
 
 
@@ -243,8 +250,15 @@ def tiling(tiles: Sequence[Grid]) -> tuple[int, int]:
 def coarser(grid: Grid, side: int) -> Grid:
     """The same view in cells of `side` x `side` of its own, the last of which may reach beyond its edge."""
     h, w, box = -(-grid.h // side), -(-grid.w // side), grid.box
-    high, wide = (box.y1 - box.y0) * h * side / grid.h, (box.x1 - box.x0) * w * side / grid.w
-    return replace(grid, h=h, w=w, box=Box(box.x0, box.y0, box.x0 + wide, box.y0 + high, box.frame))
+    down, across = h * side / grid.h, w * side / grid.w
+    match grid.turn:
+        case "upright":
+            wide, high = (box.x1 - box.x0) * across, (box.y1 - box.y0) * down
+            box = replace(box, x1=box.x0 + wide, y1=box.y0 + high)
+        case "clockwise":
+            wide, high = (box.x1 - box.x0) * down, (box.y1 - box.y0) * across
+            box = replace(box, x1=box.x0 + wide, y0=box.y1 - high)
+    return replace(grid, h=h, w=w, box=box)
 
 
 def drawn(grid: Grid, patch: int, size: tuple[int, int]) -> tuple[int, int]:

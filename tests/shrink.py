@@ -84,6 +84,7 @@ from chiasm.spec import (
     See,
     Segment,
     Seq2Seq,
+    Sheet,
     Shortest,
     Sight,
     Signal,
@@ -242,12 +243,15 @@ def _windowed(encoder: WindowedViT) -> WindowedViT:
 
 
 def _swin(encoder: Swin) -> Swin:
-    """Windows of three cells fill no map."""
+    """Windows of three cells fill no map; where the last map alone leaves, two stages, so that it is as wide as a decoder."""
     block = replace(_block(encoder.block), width=16, heads=2, kv_heads=2, mlp_width=24)
-    return replace(encoder, block=block, depths=(1, 2, 1, 1)[: len(encoder.depths)], heads=(2, 2, 4, 4), window=3)
+    stages = len(encoder.depths) if encoder.normed else 2
+    return replace(encoder, block=block, depths=(1, 2, 1, 1)[:stages], heads=(2, 2, 4, 4)[:stages], window=3)
 
 
-def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT | VQ:
+def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT | VQ | Swin:
+    if isinstance(encoder, Swin):
+        return _swin(encoder)
     if isinstance(encoder, TiledViT):
         return replace(encoder, block=_block(encoder.block), depth=3, wide=2, patch=PATCH, side=CELLS, taps=(0, 2))
     if isinstance(encoder, Flat):
@@ -368,6 +372,8 @@ def _views(views: Views, merged: int) -> Views:
             return Letterbox(TILE, PATCH)
         case Canvas():
             return replace(views, tile=TILE)
+        case Sheet():
+            return replace(views, height=3 * TILE, width=2 * TILE)
         case Shortest():
             return Shortest(2 * TILE, 5 * TILE)
         case Corner():

@@ -45,6 +45,7 @@ from chiasm.spec import (
     Rope,
     Splice,
     Step,
+    Swin,
     Table,
     TiledViT,
     TileGrid,
@@ -227,7 +228,9 @@ def plain(width: int = 32, heads: int = 4, mlp: int = 48) -> Block:
     return Block(width, heads, mlp, heads, width // heads, Norm("layer"))
 
 
-def tiny(name: str, size: str, encoder: ViT | ConvViT | Both | VQ | TiledViT | None = None, views: object = None) -> CausalSpec:
+def tiny(
+    name: str, size: str, encoder: ViT | ConvViT | Both | VQ | TiledViT | Swin | None = None, views: object = None
+) -> CausalSpec:
     """A family's own shape with small widths."""
     spec = model(name, size)
     sight = spec.sight
@@ -311,6 +314,10 @@ MACHINES = {
     "experts": (
         tiny("cogvlm2", "19b", replace(EYE, patch=7, taps=(-1,), position=Table(4)), Resize(28, 28, "squash")),
         [square(70), Size(30, 90)],
+    ),
+    "shifted windows": (
+        tiny("llava-1.5", "7b", Swin(plain(16, 2, 40), (2, 3), (2, 4), 4), Resize(52, 52)),
+        [Size(200, 90), square(50)],
     ),
     "convolutions": (
         tiny("llava-1.5", "7b", ConvViT((8, 12, 16), (2, 1), plain(), 2, 7)),

@@ -66,10 +66,11 @@ def ours_of(theirs: Any, folder: Path, normed: tuple[int, ...]) -> SwinTransform
 @pytest.mark.parametrize("shape", [(64, 64), (96, 64), (61, 100), (49, 57)])
 def test_swin_is_exact_at_every_size(kind: str, window: int, shape: tuple[int, int], tmp_path: Path) -> None:
     sizes = {"patch_size": 4, "embed_dim": 8, "depths": [2, 3, 2], "num_heads": [2, 2, 4], "window_size": window}
-    if kind == "backbone":
-        cls, config, normed = library().SwinBackbone, library().SwinConfig(**sizes, out_indices=[2, 3]), (2, 3)
+    normed = (2, 3) if kind == "backbone" else ()
+    if normed:
+        cls, config = library().SwinBackbone, library().SwinConfig(**sizes, out_indices=list(normed))
     else:
-        cls, config, normed = library().DonutSwinModel, library().DonutSwinConfig(**sizes), ()
+        cls, config = library().DonutSwinModel, library().DonutSwinConfig(**sizes)
     theirs = cls._from_config(config, attn_implementation="eager").eval()
     redraw(theirs, 1)
     pixels = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(0))
@@ -212,7 +213,7 @@ def test_boxes_are_in_the_sources_own_pixels(tokenizer: Tokenizer) -> None:
     one, two = (sightings(made, ids, tokenizer, size, 0.3, 0.25) for size in ((48, 32), (96, 64)))
     assert len(one) == len(two) > 5
     for first, second in zip(one, two, strict=True):
-        assert second.box == Box(*(2 * side for side in (first.box.x0, first.box.y0, first.box.x1, first.box.y1)))
+        assert second.box == Box(2 * first.box.x0, 2 * first.box.y0, 2 * first.box.x1, 2 * first.box.y1)
 
 
 def test_pictures_of_one_shape_and_texts_of_one_length_keep_to_themselves() -> None:

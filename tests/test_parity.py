@@ -24,7 +24,8 @@ VECTORS = ("colpali",)
 FINDING = ("grounding_dino",)
 SEEING = (
     *COMPARING, *ENCODING, "vit_labels", "llava", "llava_next", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "internvl",
-    "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, *FINDING, "paligemma", "deepseek_vl_hybrid", "fuyu",
+    "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, *FINDING, "donut", "paligemma", "deepseek_vl_hybrid",
+    "fuyu",
     "janus", "layoutlmv3", "udop", "mllama", "idefics", "blip2", "instructblip",
     "chameleon", "emu3", "kosmos2",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chiasm.budget.codes import tokenized
+from chiasm.budget.shifted import shifted
 from chiasm.budget.windowed import both
 from chiasm.place import Grid, canvases, connect, encoded, leaves, route
 from chiasm.spec import (
@@ -53,6 +54,7 @@ from chiasm.spec import (
     RowsOfTiles,
     Sight,
     Step,
+    Swin,
     TiledViT,
     Times,
     TwoMeans,
@@ -112,6 +114,8 @@ def work(spec: Writer, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]], 
             seen = _tiled_vit(encoder, grids)
         case VQ() as encoder:
             seen = tokenized(encoder, grids)
+        case Swin() as encoder:
+            seen = shifted(encoder, grids)
         case Precomputed() | Flat():
             seen = 0, 0
     if isinstance(spec, Causal) and isinstance(spec.sight.fusion, Cross):

@@ -28,6 +28,9 @@ def seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Ten
     memory = model.read(batch, visual)
     assert batch.target is not None
     got = {"logits": model.logits(model.write(batch.target, memory))}
+    sight = model.spec.sight
+    if sight is not None and isinstance(sight.fusion, Alone) and not sight.connector:
+        got["encoder_last_hidden_state"] = memory.states_BTD
     if "input_ids" in given:
         got["encoder_last_hidden_state"] = framed(memory.states_BTD, batch.valid_BT, given.valid_BT)
     if meta.get("generate"):

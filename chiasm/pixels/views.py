@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Blank, Crop, Pad, Sample, Scale, Size, Stroke, View, views
+from chiasm.geometry import Blank, Crop, Pad, Sample, Scale, Size, Stroke, Turn, View, views
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.resize import Drawn, crop, normalise, pad, resize, sample
 from chiasm.spec import Looks, Pixels
@@ -62,6 +62,8 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
             return crop(pixels_HWC, top, left, height, width)
         case Blank():
             return pixels_HWC
+        case Turn():
+            return np.rot90(pixels_HWC, -1)
 
 
 def _patches(view: View, pixels_HWC: Drawn, frames: int) -> NDArray[np.float32]:

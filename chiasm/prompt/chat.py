@@ -56,6 +56,9 @@ class ChatTemplate:
     source: str | None
     origin: str
     special: Mapping[str, str] = field(default_factory=dict)
+    added: Sequence[str] = ()
+    """Tokens beside the plain vocabulary, which a family's own template may ask for as `added_tokens`: they tell what a
+    folder's model was taught, where its config does not."""
 
     @classmethod
     def from_folder(cls, folder: Path | str, fallback: str | None = None) -> ChatTemplate:
@@ -90,7 +93,7 @@ class ChatTemplate:
         def run(conversation: list[dict[str, object]]) -> str:
             return _run(template, self.origin, {
                 "messages": conversation, "tools": None, "documents": None,
-                "add_generation_prompt": add_generation_prompt, **self.special,
+                "add_generation_prompt": add_generation_prompt, "added_tokens": list(self.added), **self.special,
             })  # fmt: skip
 
         refusals: list[_Refusal] = []

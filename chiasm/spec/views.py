@@ -186,6 +186,17 @@ class Slices:
     most: int
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """Donut's one view (arXiv:2111.15664): the shortest edge scaled to that of `height` x `width`, what is then too large made
+    smaller by its longest edge, in the middle of a black canvas. `turn`: a picture that lies where the canvas stands, or stands
+    where it lies, keeps its way or is first turned clockwise."""
+
+    height: int
+    width: int
+    turn: Literal["never", "to_fit"] = "never"
+
+
 Views = (
     Canvas
     | Resize
@@ -204,4 +215,5 @@ Views = (
     | CoverTiles
     | Shortest
     | Slices
+    | Sheet
 )
