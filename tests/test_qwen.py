@@ -1,21 +1,30 @@
 """Qwen and Qwen-VL: a base that grows in steps with the prompt, louder queries, pictures closed in by two ids, placed keys."""
 
 import math
+from base64 import b64encode
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import regex
 import torch
 from shrink import tiny
 from torch.nn import functional as F
 
 from chiasm.connect.reader import ReaderStep, sines
+from chiasm.errors import BadCheckpoint
 from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
 from chiasm.layers.rope import frequencies, turn
 from chiasm.model import Causal
 from chiasm.place import Box, Grid, raster, route
+from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import Plan
+from chiasm.prompt.planner import Planner
+from chiasm.prompt.ranks import WORDS
+from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
@@ -124,3 +133,86 @@ def test_the_first_half_of_the_sines_tells_the_column() -> None:
     assert np.array_equal(at[0, :8], at[1, :8]) and np.array_equal(at[1, 8:], at[2, 8:])
     rates = 1 / 10000 ** (np.arange(4) / 4)
     assert np.allclose(at[1], np.concatenate([np.sin(3 * rates), np.cos(3 * rates), np.sin(5 * rates), np.cos(5 * rates)]))
+
+
+# --- its words ----------------------------------------------------------------------------------------------------------------
+
+
+def by_hand(text: str, ranks: dict[bytes, int]) -> list[int]:
+    """Bytes joined as ranks say, word by word; a word that is a token is that token."""
+    ids = []
+    for word in regex.findall(WORDS, text):
+        parts = [word.encode()] if word.encode() in ranks else [bytes([byte]) for byte in word.encode()]
+        while len(parts) > 1:
+            pairs = [ranks.get(a + b, len(ranks)) for a, b in pairwise(parts)]
+            best = min(pairs)
+            if best == len(ranks):
+                break
+            at = pairs.index(best)
+            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        ids += [ranks[part] for part in parts]
+    return ids
+
+
+@pytest.fixture
+def vocabulary(tmp_path: Path) -> tuple[Path, dict[bytes, int]]:
+    tokens = [bytes([byte]) for byte in range(256)]
+    tokens += [
+        b"th",
+        b" t",
+        b"he",
+        b" the",
+        b"in",
+        b"ing",
+        b" s",
+        b"the",
+        b"ar",
+        b" squ",
+        b"are",
+        b" square",
+        b"12",
+        "猫".encode(),
+    ]
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    lines = [b64encode(token) + b" " + str(rank).encode() for token, rank in ranks.items()]
+    (tmp_path / "qwen.tiktoken").write_bytes(b"\n".join(lines) + b"\n")
+    return tmp_path, ranks
+
+
+def test_ranked_bytes_are_joined_as_their_ranks_say(vocabulary: tuple[Path, dict[bytes, int]]) -> None:
+    folder, ranks = vocabulary
+    tokenizer = Tokenizer.from_folder(folder)
+    for text in ("the thing in the square", " the  ring\n\nthe1212 !", "猫 it's THE square, isn't it?", "Übung"):
+        ids = tokenizer.encode(text)
+        assert ids == by_hand(text, ranks)
+        assert tokenizer.decode(ids) == text
+    assert tokenizer.added["<|endoftext|>"] == len(ranks) and tokenizer.added["<imgpad>"] == len(ranks) + 216
+    assert tokenizer.eos_id == len(ranks) + 2
+
+
+def test_a_picture_is_numbered_in_its_message(vocabulary: tuple[Path, dict[bytes, int]]) -> None:
+    folder, _ = vocabulary
+    tokenizer = Tokenizer.from_folder(folder)
+    spec = tiny(families()["qwen-vl"].model).spec
+    assert isinstance(spec, CausalSpec) and spec.sight is not None
+    first = tokenizer.added["<img>"]
+    fusion = replace(spec.sight.fusion, image=first + 2, inside=(first, first + 1))
+    spec = replace(spec, sight=replace(spec.sight, fusion=fusion), decoder=replace(spec.decoder, vocab=len(tokenizer)))
+    planner = Planner.from_folder(spec, folder, families()["qwen-vl"].chat)
+    message = Message("user", (Image(0), Image(1), Text("the same?")))
+    plan = planner.plan([[message]], [Size(9, 9), Size(20, 9)])
+    text = tokenizer.decode(plan.rows[0].ids_T.tolist(), skip_special=False)
+    pads = "<img>" + "<imgpad>" * 4 + "</img>"
+    assert text == (
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        f"<|im_start|>user\nPicture 1: {pads}\nPicture 2: {pads}\nthe same?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert int((plan.rows[0].slots_T >= 0).sum()) == 8
+
+
+@pytest.mark.parametrize(("change", "says"), [(b"!!! 3\n", "line 271 is no token"), (b"AAAA 999\n", "without gaps")])
+def test_a_damaged_vocabulary_is_named(vocabulary: tuple[Path, dict[bytes, int]], change: bytes, says: str) -> None:
+    file = vocabulary[0] / "qwen.tiktoken"
+    file.write_bytes(file.read_bytes() + change)
+    with pytest.raises(BadCheckpoint, match=says):
+        Tokenizer.from_folder(vocabulary[0])

@@ -54,6 +54,17 @@ LAYOUTS = (Layout("qwen", read),)
 
 EYE = ViT(Block(1664, 16, 8192, 16, 104, LAYER, "gelu"), 48, 14, Table(16), stem_bias=False, pre_norm=True)
 
+CHAT = (
+    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% set shown = namespace(number=0) %}"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' %}{% set shown.number = shown.number + 1 %}"
+    "{{ 'Picture ' ~ shown.number ~ ': <imgpad>\n' }}{% else %}{{ content['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "{{ '<|im_end|>' }}{% if not loop.last or add_generation_prompt %}{{ '\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
 FAMILIES = (
     Family(
         name="qwen",
@@ -70,6 +81,7 @@ FAMILIES = (
         },
         reference="qwen_vl-0",
         proof="recorded",
+        chat=CHAT,
     ),
     Family(
         name="qwen-vl",
@@ -88,5 +100,6 @@ FAMILIES = (
         sizes={"7b": {}},
         reference="qwen_vl-0",
         proof="recorded",
+        chat=CHAT,
     ),
 )  # fmt: skip

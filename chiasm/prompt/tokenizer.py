@@ -16,6 +16,7 @@ import tokenizers
 from tokenizers import AddedToken
 
 from chiasm.errors import BadCheckpoint
+from chiasm.prompt.ranks import NAMED, QWEN, ranked
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 CLEANUP = (
@@ -73,7 +74,8 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> Tokenizer:
-        """Reads tokenizer.json with tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it.
+        """Reads tokenizer.json with tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it, or, where
+        there is no tokenizer.json, a file of ranks.
 
         Raises `BadCheckpoint` for a file that is there and cannot be read.
         """
@@ -81,6 +83,8 @@ class Tokenizer:
         settings = _Settings.from_folder(folder)
         special = {name: token.content for name, token in settings.named.items()}
         file = folder / "tokenizer.json"
+        if not file.is_file() and (folder / QWEN).is_file():
+            return cls(ranked(folder / QWEN), {**NAMED, **special}, origin=str(folder / QWEN))
         if not file.is_file():
             return cls(None, special, origin=str(folder))
         read_json(file)
