@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -110,9 +112,15 @@ def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") 
     generation = opened.described.folder / "generation_config.json"
     if not generation.is_file() and opened.described.base is not None:
         generation = opened.described.base.folder / "generation_config.json"
-    settings = read_json(generation) if generation.is_file() else {}
+    settings = read_json(generation) if generation.is_file() else ends(opened.described.config)
     tokenizer = None if opened.planner else Tokenizer.from_folder(opened.described.folder)
     return LocalAssistant(opened.name, model, opened.planner, settings, time.perf_counter() - started, tokenizer=tokenizer)
+
+
+def ends(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Where an answer ends by the model's own config: all that a folder without generation settings says of it."""
+    parts = (config, config.get("text_config") or {})
+    return next(({"eos_token_id": part["eos_token_id"]} for part in parts if part.get("eos_token_id") is not None), {})
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
