@@ -122,7 +122,9 @@ class LocalAssistant(Assistant):
                 return frozenset({"plan", "generate", "score", "segment"})
             case Causal() | Seq2Seq():
                 return frozenset({"plan", "generate", "score"})
-            case Match() | QueryMatch() | Encode() | EncodeVolume() | Bind():
+            case QueryMatch():
+                return frozenset({"embed", "score"})
+            case Match() | Encode() | EncodeVolume() | Bind():
                 return frozenset({"embed"})
             case Segment():
                 return frozenset({"segment"})
@@ -186,6 +188,8 @@ class LocalAssistant(Assistant):
         self._cancelled.add(request)
 
     def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+        if isinstance(self.model, QueryMatch):
+            return self._judged(self.model, request, options)
         planner, model = self._planner("score"), self._writer("score")
         opened = [open_picture(picture, self.limits) for picture in _pictures([request])]
         sizes = [Size(picture.width, picture.height) for picture in opened]
@@ -228,6 +232,20 @@ class LocalAssistant(Assistant):
         sizes, names = [Size(picture.width, picture.height) for picture in opened], [picture.name for picture in opened]
         plan = planner.plan([[message]], sizes, names=names)
         return model.embed(plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device))[0]
+
+    @torch.inference_mode()
+    def _judged(self, model: QueryMatch, request: Request, options: Sequence[str]) -> list[Score]:
+        """How likely each text belongs to the picture."""
+        pictures, words = pictures_of(request.messages), [p for m in request.messages for p in m.content if isinstance(p, Text)]
+        if len(pictures) != 1 or words or self.tokenizer is None:
+            said = f"{len(pictures)} pictures and {len(words)} texts"
+            raise BadPrompt(f"this model judges texts beside one picture: the request has {said}, give the texts as options")
+        scores = []
+        for option in options:
+            ids = torch.tensor([self.tokenizer.encode(option, framed=True)], device=self.device)
+            logits_12 = model.judged(self._seen(model.spec, pictures[0]), ids, torch.ones_like(ids, dtype=torch.bool))
+            scores.append(Score(option, float(logits_12.float().log_softmax(-1)[0, 1]), ids.shape[1]))
+        return scores
 
     def _compared(self, model: QueryMatch, item: object) -> Tensor:
         """A vector for each query of a picture, one for a text, [T, width]."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import Reference
 from PIL import Image as Pillow
+from safetensors.torch import load_file
 from shrink import tiny
 from tiny_tokenizers import KINDS
 from tokenizers import Tokenizer, processors
@@ -175,6 +176,7 @@ def spoken(folder: Path) -> Path:
     rules["model"]["vocab"], rules["added_tokens"], rules["post_processor"] = words, [], None
     made = Tokenizer.from_str(json.dumps(rules))
     made.add_special_tokens(["<pad>", "<s>", "</s>", "<image>"])
+    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     for place in (folder, folder / "qformer_tokenizer"):
         saved(place, fast(made, "<s>", "</s>"))
     return folder
@@ -197,7 +199,7 @@ def test_a_folder_answers_and_scores(name: str, variant: int, tmp_path: Path, re
 def test_the_first_stage_finds_pictures_by_text(tmp_path: Path, reference: Reference) -> None:
     folder = shutil.copytree(reference("blip2_itm", 3), tmp_path / "model")
     model = load(str(spoken(folder)), dtype="float32", device="cpu")
-    assert model.capabilities == {"embed"}
+    assert model.capabilities == {"embed", "score"}
     draw = np.random.default_rng(0)
     pictures = [Pillow.fromarray(draw.integers(0, 256, (40, 20 + 9 * n, 3), np.uint8)) for n in range(4)]
     *many, one = model.embed([*pictures, "w5 w6"])
@@ -206,6 +208,44 @@ def test_the_first_stage_finds_pictures_by_text(tmp_path: Path, reference: Refer
     cosines = [float((vectors @ one[0]).max()) for vectors in many]
     assert [hit.number for hit in hits] == np.argsort(cosines)[::-1].tolist()
     assert hits[0].cosine == pytest.approx(max(cosines), abs=1e-6)
+
+
+def test_the_first_stage_judges_texts_beside_a_picture(tmp_path: Path, reference: Reference) -> None:
+    folder = shutil.copytree(reference("blip2_itm", 2), tmp_path / "model")
+    given, expected = (load_file(folder / f"{name}.safetensors") for name in ("inputs", "expected"))
+    model = load(str(spoken(folder)), dtype="float32", device="cpu")
+    for row in range(2):
+        ids = given["input_ids"][row][given["attention_mask"][row].bool()].tolist()
+        picture = Image(Pillow.fromarray(given[f"raw_image_{row}"].numpy()))
+        words = " ".join(f"w{token - 4}" for token in ids[1:])
+        (score,) = model.score(Request((Message("user", (picture,)),)), [words])
+        wanted = expected["logits_per_image"][row].log_softmax(-1)[1]
+        assert score.tokens == len(ids) and score.logprob == pytest.approx(float(wanted), abs=1e-5)
+    with pytest.raises(BadPrompt, match="1 pictures and 1 texts"):
+        model.score(Request((Message("user", (picture, Text("w5"))),)), ["w6"])
+
+
+def test_an_answer_ends_where_the_language_models_own_config_says(tmp_path: Path, reference: Reference) -> None:
+    folder = spoken(shutil.copytree(reference("blip2", 0), tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["eos_token_id"] = 50
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load(str(folder), dtype="float32", device="cpu").sampling.stop_ids == ()
+    (folder / "generation_config.json").unlink()
+    assert load(str(folder), dtype="float32", device="cpu").sampling.stop_ids == (50,)
+
+
+def test_published_files_that_name_a_placeholder_are_read(tmp_path: Path) -> None:
+    configs = Path(__file__).parent / "data" / "configs"
+    config = json.loads((configs / "blip2-opt-2.7b.json").read_text())
+    config |= {"image_token_index": 50265, "image_text_hidden_size": 256}
+    config["text_config"]["vocab_size"] = 50304
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shutil.copy(configs / "blip2-opt-2.7b.preprocessor.json", tmp_path / "preprocessor_config.json")
+    wanted = families()["blip2-opt"].at("2.7b")
+    assert isinstance(wanted, CausalSpec) and wanted.sight is not None
+    sight, decoder = replace(wanted.sight, fusion=Splice(50265)), replace(wanted.decoder, vocab=50304)
+    assert describe(tmp_path).model == replace(wanted, sight=sight, decoder=decoder)
 
 
 @pytest.mark.parametrize("name", ["blip2-opt", "blip2-flan-t5", "instructblip-vicuna"])
