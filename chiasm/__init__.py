@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chiasm.assistant import Answer, Assistant, Request, Usage
+    from chiasm.compose import compose
     from chiasm.loading import load
     from chiasm.registry import families, family
 
@@ -17,12 +18,13 @@ _HOMES = {
     "Assistant": "chiasm.assistant",
     "Request": "chiasm.assistant",
     "Usage": "chiasm.assistant",
+    "compose": "chiasm.compose",
     "families": "chiasm.registry",
     "family": "chiasm.registry",
     "load": "chiasm.loading",
 }
 
-__all__ = ["Answer", "Assistant", "Request", "Usage", "__version__", "families", "family", "load"]
+__all__ = ["Answer", "Assistant", "Request", "Usage", "__version__", "compose", "families", "family", "load"]
 
 
 def __getattr__(name: str) -> Any:

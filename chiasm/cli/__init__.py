@@ -21,6 +21,7 @@ MISTAKE, INTERRUPTED, CLOSED = 2, 130, 1
 VERBS = {
     "ask": "Ask a question about pictures, or about none.",
     "plan": "Say what pictures and text will cost before asking.",
+    "compose": "Join an encoder, a connector and a language model.",
     "train": "Train as a recipe says.",
     "check": "Prove that models compute what their references compute.",
     "families": "List the model families that Chiasm knows.",

@@ -114,6 +114,7 @@ from chiasm.spec.models import (
     Signal,
     Sized,
     Splice,
+    Way,
     Writer,
 )
 from chiasm.spec.pages import BoxTables, EncodePage, Labels, PageBias, PageSight
@@ -291,6 +292,7 @@ __all__ = [
     "Unit",
     "ViT",
     "Views",
+    "Way",
     "Window",
     "WindowedViT",
     "Windows",

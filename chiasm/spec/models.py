@@ -113,6 +113,9 @@ class AddByBox:
 
 Fusion = Splice | Alone | Cross | Expert | AddByBox
 
+Way = Literal["splice", "cross", "expert"]
+"""A fusion by name: visual tokens in the sequence; beside it, asked in gated blocks; in it, with weights of their own."""
+
 
 @dataclass(frozen=True)
 class Bare:
