@@ -92,16 +92,23 @@ MATH = {
     "metadata": {"task": "figure question answering", "context": "bar chart", "grade": "not applicable"},
     "query": "Hint: ...\nQuestion: How many? (Unit: cm)",
 }  # fmt: skip
-COCO = {
-    "annotations/captions_val2014.json": {
-        "info": {}, "images": [{"id": 42, "file_name": "COCO_val2014_000000000042.jpg"}, {"id": 43, "file_name": "x_43.jpg"}],
-        "licenses": [{"id": 1}], "annotations": [{"image_id": 42, "id": 1, "caption": "A dog runs on grass."}],
-    },
-    "annotations/instances_val2014.json": {
-        "categories": [{"id": 18, "name": "dog"}], "annotations": [{"image_id": 42, "category_id": 18, "bbox": [0, 0, 9, 9]}]
-    },
-    "val2014/COCO_val2014_000000000042.jpg": png(),
-}  # fmt: skip
+
+
+def coco(split: str, file: str) -> dict[str, Any]:
+    """COCO's own folder: of two pictures one has a caption."""
+    return {
+        f"annotations/captions_{split}.json": {
+            "info": {}, "licenses": [{"id": 1}], "images": [{"id": 42, "file_name": file}, {"id": 43, "file_name": "x_43.jpg"}],
+            "annotations": [{"image_id": 42, "id": 1, "caption": "A dog runs on grass."}],
+        },
+        f"annotations/instances_{split}.json": {
+            "categories": [{"id": 18, "name": "dog"}],
+            "annotations": [{"image_id": 42, "category_id": 18, "bbox": [0, 0, 9, 9]}],
+        },
+        f"{split}/{file}": png(),
+    }  # fmt: skip
+
+
 MMMU = {
     "id": "validation_Art_Theory_1", "question": "What is in <image 1>?", "options": "['a cat', 'a <image 2>']", "answer": "B",
     "question_type": "multiple-choice", "image_1": SHOWN, "image_2": SHOWN, "subfield": "x",
@@ -143,7 +150,7 @@ EXAMPLES: dict[str, list[Example]] = {
                 },
                 "val2014/COCO_val2014_000000000042.jpg": png(),
             }),
-            "What colour?" + SHORT, "red", "blue", split="val2014",
+            "What colour?" + SHORT, "red", "blue",
         ),
     ],
     "okvqa": [
@@ -176,7 +183,7 @@ EXAMPLES: dict[str, list[Example]] = {
                     {"questionId": 1, "question": "Who signed?", "image": "documents/a.png", "answers": ["Jane Roe"]}]},
                 "documents/a.png": png(),
             }),
-            "Who signed?" + SHORT, "jane roe", "nobody", split="val",
+            "Who signed?" + SHORT, "jane roe", "nobody",
         ),
     ],
     "infovqa": [
@@ -377,9 +384,13 @@ EXAMPLES: dict[str, list[Example]] = {
             hub("data/val-00000-of-00001.parquet", [
                 {"question_id": "000000000139.jpg", "image": SHOWN, "id": 139, "answer": ["A room."], "file_name": "x"}]),
             "Provide a one-sentence caption for the provided image.", "A room!", "",
-        )
+        ),
+        Example(
+            files(coco("val2017", "000000000042.jpg")),
+            "Provide a one-sentence caption for the provided image.", "a dog runs on grass", "",
+        ),
     ],
-    "chair": [Example(files(COCO), "Please describe this image in detail.", "A puppy and nothing else.", "A cat on a sofa.")],
+    "chair": [Example(files(coco("val2014", "COCO_val2014_000000000042.jpg")), "Please describe this image in detail.", "A puppy and nothing else.", "A cat on a sofa.")],
     "refcoco": [
         Example(
             hub("data/val-00000-of-00001.parquet", [

@@ -197,7 +197,7 @@ def test_a_letter_that_cannot_be_read_is_drawn_the_same_way_every_time() -> None
     drawn = [task.judge(record(0, gold={**gold, "id": f"validation_Art_{n}"}), "?").score for n in range(400)]
     assert drawn == [task.judge(record(0, gold={**gold, "id": f"validation_Art_{n}"}), "?").score for n in range(400)]
     assert 60 < sum(drawn) < 140
-    assert task.judge(record(0, gold=gold), "?", "MMMU, unread is wrong") == Judged(None, 0.0)
+    assert task.judge(record(0, gold=gold), "?", "MMMU (unread is wrong)") == Judged(None, 0.0)
 
 
 def test_intervals_hold_what_they_should() -> None:

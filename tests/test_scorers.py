@@ -31,6 +31,7 @@ from chiasm.evaluate.scorers import (
     retrieval,
     singular,
     tablevqa,
+    teds,
     transcription,
     video,
     vqa,
@@ -286,6 +287,31 @@ def test_tables_are_compared_by_what_they_say() -> None:
     assert tablevqa.fact("It is true.") is True and tablevqa.fact("true or false") is None
     assert tablevqa.amount("3852", "$3,852 million") and not tablevqa.amount("3852", "$3,852 million", exact=True)
     assert tablevqa.amount("34.2 %", "34.2%", exact=True) and not tablevqa.amount("34", "35 dollars")
+
+
+def test_teds() -> None:
+    table = "<table><tr><td>pq</td><td>c</td></tr><tr><td colspan='2'>d</td></tr></table>"
+    assert teds.teds(table, table) == 1 and teds.teds("no table", table) == 0
+    assert teds.teds(table.replace("pq", "px"), table) == pytest.approx(1 - 0.5 / 5)
+    assert teds.teds(table.replace("pq", "px"), table, structure_only=True) == 1
+    assert teds.teds(table.replace("colspan='2'", ""), table) == pytest.approx(1 - 1 / 5)
+    assert teds.teds(table.replace("<td>c</td>", ""), table) == pytest.approx(1 - 1 / 5)
+    assert teds.teds(table.replace("pq", "<b>pq</b>"), table) == pytest.approx(1 - 0.5 / 6)
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+CELLS = st.lists(st.lists(st.sampled_from(["", "a", "bc", "<b>d</b>"]), max_size=3), max_size=3)
+
+
+@given(CELLS, CELLS)
+def test_teds_is_a_share_that_does_not_mind_the_order(first: list[list[str]], second: list[list[str]]) -> None:
+    one, other = (_table(rows) for rows in (first, second))
+    assert 0 <= teds.teds(one, other) <= 1 and same(teds.teds(one, other), teds.teds(other, one))
+    assert teds.teds(one, one) == 1
 
 
 def test_chair_sees_buses_and_no_bus() -> None:

@@ -142,8 +142,9 @@ def _chair_sums(records: Sequence[Record]) -> tuple[Figure, ...]:
     )
 
 
-_OFFICIAL = Layout(("annotations/captions_{split}.json",), _coco, key="images")
-"""Of this file the list of pictures is read; its captions are joined to them."""
+def _annotated(split: str) -> Layout:
+    """COCO's own files: the list of pictures is read, and captions are joined to it."""
+    return Layout(("annotations/captions_{split}.json",), _coco, key="images", split=split)
 
 
 def _task(name: str, title: str, splits: tuple[str, ...], layouts: tuple[Layout, ...]) -> Task:
@@ -165,13 +166,13 @@ def _task(name: str, title: str, splits: tuple[str, ...], layouts: tuple[Layout,
 
 TASKS = (
     _task("coco-karpathy", "COCO captions, Karpathy's test", ("test",), (hub("yerevann/coco-karpathy", rows=_karpathy),)),
-    _task("coco-2017", "COCO captions 2017", ("val", "val2017"), (hub("lmms-lab/COCO-Caption2017"), _OFFICIAL)),
+    _task("coco-2017", "COCO captions 2017", ("val",), (hub("lmms-lab/COCO-Caption2017"), _annotated("val2017"))),
     Task(
         name="chair",
         title="CHAIR",
         paper="1809.02156",
         splits=("val2014",),
-        layouts=(_OFFICIAL,),
+        layouts=(_annotated("val2014"),),
         id=lambda row: _image_id(row.text("question_id")),
         prompts={"lmms-eval": _saying(IN_DETAIL)},
         gold=_chair_gold,

@@ -95,7 +95,7 @@ def _judge(reference: mmmu.Reference, drawn: bool) -> Judge:
 def _judges(own: mmmu.Reference) -> Mapping[str, Judge]:
     return {
         own: _judge(own, drawn=True),
-        f"{own}, unread is wrong": _judge(own, drawn=False),
+        f"{own} (unread is wrong)": _judge(own, drawn=False),
         "lmms-eval": _judge("lmms-eval", drawn=True),
     }
 

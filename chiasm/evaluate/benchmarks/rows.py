@@ -87,12 +87,14 @@ def _itself(row: Row) -> Iterator[Row]:
 @dataclass(frozen=True)
 class Layout:
     """Files of rows in a folder, as patterns in which {split} stands for a split; `rows` makes of one row those that a task
-    reads. `repo` is the data set of the hub that has this layout; `key` names the rows in a JSON file that holds more."""
+    reads. `repo` is the data set of the hub that has this layout; `key` names the rows in a JSON file that holds more,
+    `split` is what the task's first split is called in it, where it has another name."""
 
     files: tuple[str, ...]
     rows: Rows = _itself
     repo: str | None = None
     key: str | None = None
+    split: str | None = None
 
 
 def hub(repo: str, config: str | None = None, rows: Rows = _itself) -> Layout:
@@ -105,14 +107,18 @@ def find(task: Task, folder: Path, split: str | None = None) -> tuple[Layout, li
     """The layout of a folder and its files of a split. Raises `UserError` where no layout of the task fits."""
     if not folder.exists():
         raise UserError(f"{folder} is not there: {task.name} is read from a folder in its published layout")
-    wanted = split or task.splits[0]
-    for layout in task.layouts:
-        for pattern in layout.files:
-            files = sorted(folder.glob(pattern.format(split=wanted)))
-            if files:
-                return layout, files
-    patterns = ", ".join(pattern.format(split=wanted) for layout in task.layouts for pattern in layout.files)
-    raise UserError(f"{folder} holds no rows of {task.name} ({wanted}): one of these was expected: {patterns}")
+    patterns = [(layout, name) for layout in task.layouts for name in names(task, layout, split)]
+    for layout, pattern in patterns:
+        files = sorted(folder.glob(pattern))
+        if files:
+            return layout, files
+    expected = ", ".join(pattern for _, pattern in patterns)
+    raise UserError(f"{folder} holds no rows of {task.name}: one of these was expected: {expected}")
+
+
+def names(task: Task, layout: Layout, split: str | None = None) -> list[str]:
+    """The patterns of a layout's files for a split, by default the task's first."""
+    return [pattern.format(split=split or layout.split or task.splits[0]) for pattern in layout.files]
 
 
 def fetch(task: Task, split: str | None = None) -> Path:
@@ -123,9 +129,8 @@ def fetch(task: Task, split: str | None = None) -> Path:
         raise UserError(f"{task.name} is on no hub: get its data and name the folder")
     if offline():
         raise Offline(f"{published.repo} must be fetched and CHIASM_OFFLINE is set: name a folder that holds it")
-    patterns = [pattern.format(split=split or task.splits[0]) for pattern in published.files]
     client = need("huggingface_hub", extra="hub")
-    return Path(client.snapshot_download(published.repo, repo_type="dataset", allow_patterns=patterns))
+    return Path(client.snapshot_download(published.repo, repo_type="dataset", allow_patterns=names(task, published, split)))
 
 
 @dataclass(frozen=True)

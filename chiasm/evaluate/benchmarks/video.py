@@ -190,10 +190,10 @@ TASKS = (
         name="longvideobench",
         title="LongVideoBench",
         paper="2407.15754",
-        splits=("validation", "val"),
+        splits=("validation",),
         layouts=(
             Layout(("{split}-*.parquet", "data/{split}-*.parquet"), repo="longvideobench/LongVideoBench"),
-            Layout(("lvb_{split}.json",)),
+            Layout(("lvb_{split}.json",), split="val"),
         ),
         id=lambda row: row.text("id"),
         prompts={"lmms-eval": _long},

@@ -75,8 +75,11 @@ TASKS = (
         name="vqav2",
         title="VQAv2",
         paper="1612.00837",
-        splits=("validation", "val2014"),
-        layouts=(hub("lmms-lab/VQAv2"), Layout(("v2_OpenEnded_mscoco_{split}_questions.json",), _official, key="questions")),
+        splits=("validation",),
+        layouts=(
+            hub("lmms-lab/VQAv2"),
+            Layout(("v2_OpenEnded_mscoco_{split}_questions.json",), _official, key="questions", split="val2014"),
+        ),
         id=lambda row: str(row["question_id"]),
         prompts={"lmms-eval": _short},
         gold=_answers,
