@@ -7,6 +7,7 @@ Everything that must agree with a checkpoint's preprocessing about sizes is here
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -115,6 +116,11 @@ class Size:
     width: int
     height: int
     beside: int = 0
+
+
+def together(sizes: Sequence[Size]) -> list[Size]:
+    """Sizes of pictures that one conversation shows."""
+    return [replace(size, beside=len(sizes) - 1) for size in sizes]
 
 
 def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:

@@ -168,6 +168,19 @@ def _idefics2(tokenizer: Any) -> tuple[Any, str]:
     return library().Idefics2Processor(by, tokenizer, image_seq_len=5), "<image>"
 
 
+def _deepseek_vl(tokenizer: Any) -> tuple[Any, str]:
+    tokenizer.image_token = "<image>"
+    by = processor("deepseek_vl", "DeepseekVL", size={"height": 28, "width": 28}, min_size=14)
+    return library().DeepseekVLProcessor(by, tokenizer, num_image_tokens=16), "<image>"
+
+
+def _deepseek_vl_hybrid(tokenizer: Any) -> tuple[Any, str]:
+    tokenizer.image_token = "<image>"
+    sizes = {"size": {"height": 28, "width": 28}, "high_res_size": {"height": 64, "width": 64}}
+    by = processor("deepseek_vl_hybrid", "DeepseekVLHybrid", min_size=14, **sizes)
+    return library().DeepseekVLHybridProcessor(by, tokenizer, num_image_tokens=16), "<image>"
+
+
 BUILDERS: dict[str, Callable[[Any], tuple[Any, str]]] = {
     "llava": _llava,
     "llava_next": _llava_next,
@@ -177,6 +190,8 @@ BUILDERS: dict[str, Callable[[Any], tuple[Any, str]]] = {
     "llava_onevision": _onevision,
     "pixtral": _pixtral,
     "idefics2": _idefics2,
+    "deepseek_vl": _deepseek_vl,
+    "deepseek_vl_hybrid": _deepseek_vl_hybrid,
 }
 
 

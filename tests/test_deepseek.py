@@ -14,6 +14,7 @@ from sizes import FEW
 from tiny_tokenizers import NAMED, word_level
 from tokenizers import AddedToken, Tokenizer
 
+from chiasm.budget import Tokens, budget, fit
 from chiasm.check import check
 from chiasm.connect.steps import MergeStep
 from chiasm.errors import BadPicture
@@ -91,6 +92,16 @@ def test_the_eye_of_an_odd_grid_puts_out_what_is_counted() -> None:
     _, laid, counts = lay(model, [Size(760, 380), Size(384, 384), Size(100, 100, 5)])
     assert counts == [14 * 15 + 1 + 14 * 29, 421, 421]
     assert [(grid.h, grid.w) for grid in laid.grids] == [(14, 14), (14, 28), *[(14, 14)] * 4]
+
+
+def test_a_budget_knows_how_many_pictures_are_shown() -> None:
+    model, size = two(), Size(1000, 700)
+    alone = count(model, size).visual
+    assert budget(model, [size] * 2).visual == 2 * alone > 3 * 421 == budget(model, [size] * 3).visual
+    found = fit(model, size, Tokens(3 * 421), count=3).largest
+    assert found is not None and found.visual == 421 and found.size.width > 4000
+    narrow = fit(model, size, Tokens(3 * 421), count=2).largest
+    assert narrow is not None and narrow.visual < 3 * 421 / 2
 
 
 def test_the_recorded_folder_is_proved_by_tensors_too(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import Plan
 from chiasm.reference.cases import RECORDED
 from chiasm.registry import families
-from chiasm.spec import MaskDecoder, Pointing, WindowedViT
+from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import MaskDecoder, Mlp, Pointing, WindowedViT, override
 from chiasm.towers.sam import Spelling, mask_keys, tower_keys
 from chiasm.train.outlines import Weights, cross_entropies, dice, loss, outline_losses
 from chiasm.weights.keys import published
@@ -114,6 +115,17 @@ def test_the_recorded_folder_goes_in_and_out_unchanged() -> None:
     written = published({name: p.detach() for name, p in loaded.named_parameters()}, described.keys)
     file = load_file(RECORDED / "lisa-0" / "model.safetensors")
     assert written.keys() == file.keys() and all(torch.equal(written[name], file[name]) for name in file)
+
+
+def test_glamm_is_lisa_with_two_layers_over_larger_pictures() -> None:
+    lisa, glamm = (families()[name].model for name in ("lisa", "glamm"))
+    assert isinstance(lisa, CausalSpec) and isinstance(glamm, CausalSpec)
+    changes = {
+        "sight.views.height": 336, "sight.views.width": 336, "sight.encoder.position.side": 24,
+        "sight.connector": (Mlp(4096, 4096),),
+        "decoder.vocab": 32007, "head.mark": 32004,
+    }  # fmt: skip
+    assert override(lisa, changes) == glamm
 
 
 def test_both_spellings_of_sam_are_one_model(reference: Reference) -> None:

@@ -28,7 +28,7 @@ NO_CONFIG = {
 }
 NO_CLASS = (
     "cogvlm", "cogvlm2", "openflamingo", "openclip", "clip-resnet", "eva-clip", "nomic-vision", "imagebind", "deepseek-vl2",
-    "lisa",
+    "lisa", "glamm",
 )  # fmt: skip
 """Families that `transformers` has no class for; `sources.json` holds a digest of the names and shapes of the tensors that
 their own classes have, where those were run."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from chiasm.budget.work import Work, work
-from chiasm.geometry import Size, views
+from chiasm.geometry import Size, together, views
 from chiasm.place import Grid, Laid, connect, encoded
 from chiasm.spec import (
     VQ,
@@ -186,6 +186,7 @@ def budget(spec: Writer, sizes: Sequence[Size] = (), text: int = 0, generate: in
     """
     from chiasm.prompt.plan import lay
 
+    sizes = together(sizes)
     grids, laid, _ = lay(spec, sizes)
     pictures = []
     for number, size in enumerate(sizes):

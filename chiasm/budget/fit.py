@@ -54,8 +54,10 @@ def fit(spec: Writer, shape: Size, within: Within, *, count: int = 1, text: int 
     holds = _judge(spec, within, text, generate)
     seen = _remembering(spec.sight)
     given = picture_cost(spec.sight, shape)
-    largest = next((cost for size in _sizes(shape) if (cost := seen(size)) and holds(cost, count)), None)
+    tried = ((size, seen(replace(size, beside=count - 1))) for size in _sizes(shape))
+    largest = next((replace(cost, size=size) for size, cost in tried if cost and holds(cost, count)), None)
     top = next(iter(_sizes(shape)))
+    # Some families look at many pictures less closely than at few; as many as fit are counted at what one costs by itself.
     return Fit(largest, largest is None or largest.size != top, given, _most(lambda n: holds(given, n)))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, head_keys, letterbox, pixels
 from chiasm.spec import Causal, Family, Letterbox, Mlp, Pixels, Sight, Splice
-from chiasm.towers.deepseek import SIGLIP_L, deepseek
+from chiasm.towers.deepseek import CHAT, SIGLIP_L, deepseek
 
 
 def read(c: Config) -> Reading:
@@ -43,5 +43,6 @@ FAMILIES = (
         model=Causal(DEEPSEEK_1_3B, Sight(Letterbox(384), Pixels(HALF, HALF), SIGLIP_L, (Mlp(2048, 2048),), Splice(100015))),
         sizes={"1.3b": {}},
         reference="DeepseekVLForConditionalGeneration",
+        chat=CHAT,
     ),
 )

@@ -6,7 +6,7 @@ from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, head_keys, letterbox, pixels, triple
 from chiasm.spec import Align, Both, Causal, Coarsened, Family, Letterbox, LowHigh, Pixels, Sight, Splice
-from chiasm.towers.deepseek import SIGLIP_L, deepseek
+from chiasm.towers.deepseek import CHAT, SIGLIP_L, deepseek
 from chiasm.towers.sam import B16
 
 
@@ -79,5 +79,6 @@ FAMILIES = (
         ),
         sizes={"7b": {}},
         reference="DeepseekVLHybridForConditionalGeneration",
+        chat=CHAT,
     ),
 )  # fmt: skip

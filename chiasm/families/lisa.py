@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chiasm.layout import Config, Layout, Name, Reading, under
+from chiasm.layout import Config, Layout, Reading
 from chiasm.readers import CLIP_MEAN, CLIP_STD
 from chiasm.spec import (
-    Around,
     Block,
     Causal,
     Corner,
@@ -29,14 +28,8 @@ from chiasm.spec import (
     WindowedViT,
 )
 from chiasm.towers.decoders import llama, llama_like
+from chiasm.towers.lisa import CHAT, IMAGE, IN_BYTES, MARK, MARKS, ORIGINAL_EPS, PUBLISHED, whole
 from chiasm.towers.llava import clip_large
-from chiasm.towers.sam import DECODER, H16, mask_keys, tower_keys
-
-IN_BYTES = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 1.0, "bilinear")
-"""SAM's own normalisation, of values up to 255."""
-MARK, IMAGE, MARKS = "[SEG]", "<image>", Around("<im_start>", "<im_end>")
-ORIGINAL_EPS = 1e-5
-"""Of the decoder's norms in the original code; transformers has 1e-6 there."""
 
 
 def read(c: Config) -> Reading:
@@ -52,25 +45,7 @@ def read_published(c: Config) -> Reading:
     # The tower is another folder's, named but not described.
     c.data = {"vision_config": {"image_size": 224}, **c.data}
     c.inert("train_mask_decoder", "vision_tower", "tune_mm_vision_resampler", "resume_from_checkpoint")
-    return whole(c, replace(PUBLISHED, encoder=H16), c.get("vocab_size", 32000) - 1)
-
-
-def whole(c: Config, outlines: Segment, mark: int) -> Reading:
-    llava = c.flat("llava_llama")
-    model, width = llava.spec, llava.spec.decoder.width
-    fusion = replace(model.sight.fusion, named=IMAGE)
-    pointing = Pointing(mark, Mlp(c.get("out_dim", 256), width, act="relu"), outlines, MARK)
-    keys = (
-        Name("model.text_hidden_fcs.0.0.*", "pointer.by.layers.0.*"),
-        Name("model.text_hidden_fcs.0.2.*", "pointer.by.layers.1.*"),
-        *under("model.visual_model.", "pointer.outlines.", (
-            *under("image_encoder.", "vision.", tower_keys(outlines.encoder, "original")),
-            *mask_keys(outlines.masks, "original"),
-            Name("prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", "prompts.code.frequencies"),
-        )),
-        *llava.keys,
-    )  # fmt: skip
-    return Reading(replace(model, sight=replace(model.sight, fusion=fusion, marks=MARKS), head=pointing), keys)
+    return whole(c, PUBLISHED, c.get("vocab_size", 32000) - 1)
 
 
 def outliner(c: Config) -> Segment:
@@ -88,8 +63,6 @@ def outliner(c: Config) -> Segment:
     )  # fmt: skip
     return Segment(Corner(side), IN_BYTES, tower, masks)
 
-
-PUBLISHED = Segment(Corner(1024), IN_BYTES, H16, replace(DECODER, eps=ORIGINAL_EPS))
 
 LAYOUTS = (
     Layout("lisa", read, signs=("sam", "seg_token_idx")),
@@ -110,17 +83,6 @@ def lisa(text: Decoder) -> Mapping[str, Any]:
 
 LLAMA_7B = llama(4096, 32, 32, 32, 11008, 32004)
 LLAMA_13B = replace(LLAMA_7B, block=llama_like(5120, 40, 40, 13824, eps=1e-5), depth=40)
-
-CHAT = (
-    "{{ 'A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, detailed, and '"
-    ' + "polite answers to the human\'s questions. " }}{% for message in messages %}'
-    "{% if message['role'] == 'user' %}{{ 'USER: ' }}{% else %}{{ 'ASSISTANT: ' }}{% endif %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% if message['role'] == 'user' %}{{ content['text'] + ' ' }}"
-    "{% else %}{% generation %}{{ content['text'] }}{% endgeneration %}{{ '</s>' }}{% endif %}{% endfor %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
-)
 
 FAMILIES = (
     Family(

@@ -183,6 +183,7 @@ PROOFS = {
     "janus-pro": Proof(("janus",)),
     "deepseek-vl2": Proof(recorded=("deepseek_vl2-0",)),
     "lisa": Proof(recorded=("lisa-0",)),
+    "glamm": Proof(("llava",), recorded=("lisa-0",)),
     "deepseek-vl-hybrid": Proof(("deepseek_vl_hybrid",)),
     "chameleon": Proof(("chameleon",)),
     "emu3": Proof(("emu3",)),

@@ -12,3 +12,16 @@ def deepseek(width: int, depth: int, heads: int, mlp_width: int) -> Decoder:
         qkv_bias=False, out_bias=False, mlp_bias=False,
     )  # fmt: skip
     return Decoder(block, depth, 102400, Rope(10000.0), 16384)
+
+
+CHAT = (
+    "{{ 'You are a helpful language and vision assistant. You are able to understand the visual content that the user '"
+    " + 'provides, and assist the user with a variety of tasks using natural language.\\n\\n' }}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'User: ' }}{% else %}{{ 'Assistant: ' }}{% endif %}"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' %}{{ '<image_placeholder>' }}"
+    "{% elif message['role'] == 'assistant' %}{% generation %}{{ content['text'] }}{% endgeneration %}"
+    "{% else %}{{ content['text'] }}{% endif %}{% endfor %}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\\n\\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+"""The published conversations of DeepSeek-VL."""
