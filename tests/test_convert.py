@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -216,3 +217,20 @@ def test_efficientnet_lite0_of_the_package_index(tmp_path: Path) -> None:
     original = torch.load(tmp_path / "m.pth", weights_only=True)
     assert read_header(done.path).keys() == original.keys() and done.dropped == ()
     assert all(torch.equal(tensor, original[name]) for name, tensor in read(done).items())
+
+
+def test_arrays_of_numpy_come_through_and_nothing_of_a_pickle_is_read(tmp_path: Path) -> None:
+    class Loud:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "touched",))  # type: ignore[return-value]
+
+    content = {"_vq_vae._embedding": np.ones((3, 2), np.float32), "steps": np.int64(7), "name": np.array("n")}
+    np.savez(tmp_path / "m.npz", **content, loud=np.array([Loud()], object))
+    done = convert(tmp_path / "m.npz", tmp_path / "out.safetensors")
+    found = read(done)
+    assert torch.equal(found["_vq_vae._embedding"], torch.ones(3, 2)) and int(found["steps"]) == 7
+    assert sorted(done.dropped) == ["loud", "name"] and not (tmp_path / "touched").exists()
+    whole = (tmp_path / "m.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadCheckpoint, match="numpy can read"):
+        convert(tmp_path / "cut.npz", tmp_path / "other")

@@ -21,7 +21,7 @@ app = App(
 
 @app.default
 def run(
-    file: Annotated[Path, Parameter(help="A pickled checkpoint, a folder of them, or a GGUF file.")],
+    file: Annotated[Path, Parameter(help="A pickled checkpoint, a folder of them, a GGUF or an .npz file.")],
     out: Annotated[Path, Parameter(help="A new folder, or for one pickle a new .safetensors file.")],
     /,
     *,

@@ -36,9 +36,9 @@ class Converted:
 
 
 def convert(source: Path, out: Path) -> Converted:
-    """Converts a pickled checkpoint (a file, or a folder of shards with its config) or a GGUF file to safetensors.
+    """Converts a pickled checkpoint (a file, or a folder of shards with its config), a GGUF file or an .npz to safetensors.
 
-    `out` is a new folder, or for one pickle a new file that ends in .safetensors. Tensors that share storage are
+    `out` is a new folder, or for one file without a config a new file that ends in .safetensors. Tensors that share storage are
     written apart; `{"state_dict": ...}` and its like are opened; what is no tensor is left out and listed.
 
     Raises `BadCheckpoint` where the source is none of these, is damaged or wants more than tensors, and `UserError`
@@ -77,6 +77,8 @@ def _what(source: Path) -> tuple[str, list[Path]]:
         raise BadCheckpoint(f"{source} cannot be read: {e.strerror}.") from None
     if start[:4] == b"GGUF" or source.suffix == ".gguf":
         return "gguf", [source]
+    if source.suffix == ".npz":
+        return "arrays", [source]
     if source.suffix == ".safetensors" and not begins_like_a_pickle(start):
         read_header(source)
         raise UserError(f"{source} is safetensors already: there is nothing to convert.")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from chiasm.errors import BadCheckpoint, ChiasmError
@@ -63,6 +64,27 @@ def unpickle(file: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     return flat(file, content)
 
 
+def unpack(file: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The arrays of a .npz file as tensors, and the names of what is no array of numbers; raises `BadCheckpoint`. None of them
+    is a pickle: those are left unread."""
+    tensors: dict[str, torch.Tensor] = {}
+    dropped: list[str] = []
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            for name in arrays.files:
+                try:
+                    tensors[name] = torch.from_numpy(np.ascontiguousarray(arrays[name]))
+                except (ValueError, TypeError):
+                    dropped.append(name)
+    except MemoryError:
+        raise
+    except Exception:  # Whatever a damaged file makes numpy raise; a decoder's own words are never shown.
+        raise BadCheckpoint(f"{file} is no file of arrays that numpy can read: damaged, cut short or another format.") from None
+    if not tensors:
+        raise BadCheckpoint(f"{file} holds no arrays of numbers; it has: {', '.join(dropped[:8]) or 'nothing'}.")
+    return tensors, dropped
+
+
 def flat(file: Path, content: object) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The tensors by name, out of their wrappers, and what was left out; raises `BadCheckpoint` where none are left."""
     dropped: list[str] = []
@@ -97,7 +119,7 @@ def obey(order: Mapping[str, Any]) -> list[str]:
     tensors: dict[str, torch.Tensor] = {}
     dropped: list[str] = []
     for file in order["files"]:
-        more, left_out = unpickle(Path(file))
+        more, left_out = unpack(Path(file)) if order["kind"] == "arrays" else unpickle(Path(file))
         if twins := more.keys() & tensors.keys():
             raise BadCheckpoint(f"{file} holds {min(twins)!r}, which another file of the same folder holds too.")
         tensors |= more
