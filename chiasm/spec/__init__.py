@@ -55,6 +55,19 @@ from chiasm.spec.encoders import (
     Windows,
 )
 from chiasm.spec.family import Family, Proof, breaks, override
+from chiasm.spec.fusions import (
+    AddByBox,
+    Alone,
+    Average,
+    Cross,
+    Discrete,
+    Everything,
+    Expert,
+    Fusion,
+    Nothing,
+    Splice,
+    Way,
+)
 from chiasm.spec.heads import Head, MultiVector, Pointing
 from chiasm.spec.language import (
     Bidirectional,
@@ -76,45 +89,36 @@ from chiasm.spec.language import (
     TextTower,
     Yarn,
 )
+from chiasm.spec.marks import (
+    Ahead,
+    Around,
+    Bare,
+    Edges,
+    Marks,
+    Numbered,
+    RowColumn,
+    RowEnds,
+    Sized,
+)
 from chiasm.spec.masks import MaskDecoder, Masks, Segment
 from chiasm.spec.models import (
-    AddByBox,
-    Ahead,
-    Alone,
-    Around,
-    Average,
-    Bare,
     Bind,
     BoxDialect,
     Carried,
     Causal,
     CodedMasks,
     Connect,
-    Cross,
-    Discrete,
-    Edges,
     Encode,
     EncodeText,
-    Everything,
-    Expert,
     Find,
-    Fusion,
     Looks,
-    Marks,
     Match,
     Model,
-    Nothing,
-    Numbered,
     QueryMatch,
-    RowColumn,
-    RowEnds,
     See,
     Seq2Seq,
     Sight,
     Signal,
-    Sized,
-    Splice,
-    Way,
     Writer,
 )
 from chiasm.spec.pages import BoxTables, EncodePage, Labels, PageBias, PageSight

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chiasm.spec.fusions import Cross, Expert
 from chiasm.spec.heads import MultiVector
 from chiasm.spec.language import Declares
 from chiasm.spec.masks import Segment
@@ -14,10 +15,8 @@ from chiasm.spec.models import (
     Causal,
     CodedMasks,
     Connect,
-    Cross,
     Encode,
     EncodeText,
-    Expert,
     Find,
     Match,
     Model,
