@@ -18,10 +18,13 @@ from tiny_tokenizers import NAMED, byte_level, word_level
 from tokenizers import AddedToken, Tokenizer
 
 from chiasm.errors import BadConfig, BadPicture
+from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size
 from chiasm.layers.embed import sines
 from chiasm.layout import under
+from chiasm.local import LocalAssistant
 from chiasm.model import Causal as Writer
+from chiasm.model import assemble, prepare
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid
@@ -29,6 +32,7 @@ from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import Clip, Count, Plan, count
 from chiasm.prompt.planner import Planner
 from chiasm.readers import DECODER_KEYS, head_keys
+from chiasm.reference.make import redraw
 from chiasm.reference.native import patched
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
@@ -320,3 +324,31 @@ def test_a_world_model_is_a_llama_over_words_of_frames() -> None:
     places = plan.places(0)
     assert places[2 + 16].tolist() == [0, -1, -1, -1]
     assert places[2 + 17 + 2 + 16].tolist() == [1, 0, -1, -1] and places[2 + 17 + 2 + 50].tolist() == [1, -1, -1, -1]
+
+
+# --- asked -------------------------------------------------------------------------------------------------------------------
+
+ASKED = {
+    "chameleon": ("chameleon", "<image>", ("<reserved08706>", "<racm3:break>", "<eoss>")),
+    "emu3": ("emu3", "<image>", ("<|image start|>", "<|image end|>", "<|image token|>", "<|extra_201|>")),
+    "fuyu": ("fuyu", "|SPEAKER|", ("|SPEAKER|", "|NEWLINE|", "<0x04>", "|ENDOFTEXT|")),
+    "janus": ("janus-pro", "<image_placeholder>", ("<image_placeholder>", "<begin_of_image>", "<end_of_image>")),
+    "kosmos2": ("kosmos-2", "</chunk>", ("</chunk>", "</image>")),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_each_answers_about_a_picture(name: str, reference: Reference, tmp_path: Path) -> None:
+    """From a question and a picture's pixels to text, through the path of `load`, prepared for inference."""
+    family, placeholder, special = ASKED[name]
+    ours = planner(family, tiny(reference, name), speaking(byte_level, tmp_path, *special), placeholder, tmp_path)
+    assert isinstance(ours.spec, Causal) and ours.spec.sight is not None
+    model = assemble(ours.spec).eval()
+    redraw(model, 0)
+    prepare(model)
+    assistant = LocalAssistant(family, model, ours)
+    shown = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
+    answer = assistant.ask("What is in this picture?", shown, max_tokens=4, sampling=Sampling(temperature=0.0))
+    counted = count(ours.spec, Size(61, 40))
+    assert answer.usage.image_tokens == counted.visual and answer.usage.generated_tokens <= 4
+    assert answer.usage.text_tokens >= counted.marks + 3
