@@ -472,7 +472,11 @@ def test_runs_as_golden_cases() -> None:
         {"id": "validation_Art_3", "question_type": "open", "answer": "cat", "response": "a dog"},
     ]
     (judged,) = golden.compute({"mmmu_evaluate": [{"samples": samples}]})["mmmu_evaluate"]
-    assert judged["expected"] == {"acc": 2 / 3} and judged["expected_judge"]["validation_Art_3"] == "Wrong"
+    assert judged["expected"] == {"acc": 2 / 3} and judged["expected_judge_dict"]["validation_Art_3"] == "Wrong"
+    (named,) = golden.compute({"mmmu_evaluate": [{"samples": samples, "expected_acc": 1, "expected": {"judge": {}}}]})[
+        "mmmu_evaluate"
+    ]
+    assert named == {"expected_acc": 2 / 3, "expected": {"judge": judged["expected_judge_dict"]}}
     (boxed,) = golden.compute({"refcoco_aggregate": [{"items": [{"bbox": [0, 0, 2, 2], "pred": [0, 0, 2, 1]}]}]})[
         "refcoco_aggregate"
     ]

@@ -43,9 +43,12 @@ def value(compute: Callable[[Case], Any]) -> Metric:
 
 
 def rows_of(case: Case) -> Sequence[Case]:
-    """The rows of a case that is a whole run."""
-    rows: Sequence[Case] = one_of(case, "items", "samples", "rows", "results", "questions")
-    return rows
+    """The rows of a case that is a whole run: its first field that is a list of objects."""
+    rows = (field for field in case.values() if isinstance(field, list) and field and isinstance(field[0], dict))
+    found = next(rows, None)
+    if found is None:
+        raise KeyError("of rows")
+    return found
 
 
 def one_of(case: Case, *names: str) -> Any:
@@ -54,3 +57,14 @@ def one_of(case: Case, *names: str) -> Any:
         if name in case:
             return case[name]
     raise KeyError(names[0])
+
+
+def under_its_names(case: Case, known: Mapping[str, Any], usual: Values) -> Values:
+    """A run's numbers under the names that a case asks for (`expected` holds several, `expected_NAME` one), else the usual."""
+    out: Values = {}
+    for field, asked in case.items():
+        if field.startswith("expected_") and field.removeprefix("expected_") in known:
+            out[field] = known[field.removeprefix("expected_")]
+        elif field.startswith("expected") and isinstance(asked, dict):
+            out[field] = {name: known[name] for name in asked if name in known}
+    return out or usual

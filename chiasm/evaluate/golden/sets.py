@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.evaluate.golden.case import Case, Metric, Values, each, one_of, rows_of
+from chiasm.evaluate.golden.case import Case, Metric, Values, each, one_of, rows_of, under_its_names
 from chiasm.evaluate.scorers import (
     boxes,
     captions,
@@ -87,14 +87,9 @@ def _mmmu_evaluate(case: Case) -> Values:
     """Rows with what was parsed, or with a response and options to parse."""
     right = {row["id"]: _mmmu_right(row) for row in rows_of(case)}
     judged = {id: "Correct" if one else "Wrong" for id, one in right.items()}
-    accuracy = sum(right.values()) / len(right) if right else 0
-    return {
-        "expected": {"acc": accuracy},
-        "expected_acc": accuracy,
-        "expected_judge": judged,
-        "expected_judge_dict": judged,
-        "expected_metric": {"acc": accuracy},
-    }
+    known = {"acc": sum(right.values()) / len(right), "judge_dict": judged, "judge": judged}
+    known |= {"metric": {"acc": known["acc"]}, "accuracy": known["acc"]}
+    return under_its_names(case, known, {"expected": {"acc": known["acc"]}, "expected_judge_dict": judged})
 
 
 def _mmmu_right(row: Case) -> bool:
@@ -115,7 +110,8 @@ def _pope(case: Case) -> Values:
 def _refcoco(case: Case) -> Values:
     rows = rows_of(case)
     golds = [one_of(row, "bbox", "gt_xyxy", "gt_bbox", "gt") for row in rows]
-    return {"expected": boxes.summary(golds, [one_of(row, "pred", "pred_xyxy", "pred_bbox", "prediction") for row in rows])}
+    found = boxes.summary(golds, [one_of(row, "pred", "pred_xyxy", "pred_bbox", "prediction") for row in rows])
+    return under_its_names(case, found, {"expected": found})
 
 
 def _image_text(case: Case) -> Values:
@@ -150,19 +146,20 @@ def _videomme(case: Case) -> Values:
 
 def _vqa_summary(case: Case) -> Values:
     """Rows with everything, or the official pair of annotations and results."""
-    said = {row["question_id"]: row["answer"] for row in case.get("results", ())}
+    apart = "annotations" in case
+    said = {row["question_id"]: row["answer"] for row in (case["results"] if apart else ())}
     judged, each_one = [], {}
-    for place, row in enumerate(case["annotations"] if "annotations" in case else rows_of(case)):
+    for place, row in enumerate(case["annotations"] if apart else rows_of(case)):
         id = row.get("question_id", place)
         answers = [one["answer"] if isinstance(one, dict) else one for one in row["answers"]]
         share = vqa.accuracy(said[id] if id in said else one_of(row, "prediction", "response"), answers)
         judged.append(vqa.Judged(share, row["question_type"], row["answer_type"]))
         each_one[str(id)] = vqa.percent(share)
     found = vqa.summary(judged)
-    parts = {
-        "overall": found.overall, "perQuestionType": found.by_question_type, "perAnswerType": found.by_answer_type
-    }  # fmt: skip
-    return {"expected": parts, "expected_evalQA": each_one, **{f"expected_{name}": one for name, one in parts.items()}}
+    kinds = {"perQuestionType": found.by_question_type, "perAnswerType": found.by_answer_type}
+    known = {"overall": found.overall, "accuracy": found.overall, "evalQA": each_one, "perQuestion": each_one, **kinds}
+    known |= {"per_question_type": found.by_question_type, "per_answer_type": found.by_answer_type}
+    return under_its_names(case, known, {"expected": {"overall": found.overall, **kinds}})
 
 
 def _errors(case: Case) -> Values:
