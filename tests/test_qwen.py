@@ -1,5 +1,6 @@
 """Qwen and Qwen-VL: a base that grows in steps with the prompt, louder queries, pictures closed in by two ids, placed keys."""
 
+import json
 import math
 from base64 import b64encode
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import regex
 import torch
+from safetensors.torch import load_file
 from shrink import tiny
 from torch.nn import functional as F
 
@@ -25,10 +27,12 @@ from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.ranks import WORDS
 from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.reference.cases import RECORDED
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Norm, Reader, Rope, StepNtk
+from chiasm.weights.read import describe, load_model
 
 
 @pytest.mark.parametrize(("length", "grown"), [(3, 1), (8, 1), (9, 3), (16, 3), (17, 7), (32, 7), (33, 15)])
@@ -71,6 +75,55 @@ def test_an_answer_goes_on_as_the_prompt_began() -> None:
     expected = model.logits(model(whole, cached))[0, 3:]
     torch.testing.assert_close(torch.cat(found), expected, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(model.logits(model(whole))[0, 3:], expected, atol=1e-3)
+
+
+def plainly(weights: dict[str, torch.Tensor], ids: list[int], usual: int, prompt: int) -> torch.Tensor:
+    """The recorded decoder in plain products: its base and its queries grown beyond `usual` positions, [T, S]."""
+    alpha = max(2 ** math.ceil(math.log2(prompt / usual) + 1) - 1, 1)
+    rates = 1.0 / (10000 * alpha ** (8 / 6)) ** (torch.arange(0, 8, 2) / 8)
+    angles = (torch.arange(len(ids))[:, None] * rates).repeat(1, 2)
+    louder = torch.tensor([max(1.0, math.log(number) / math.log(usual)) for number in range(1, len(ids) + 1)])
+
+    def normed(x: torch.Tensor, name: str) -> torch.Tensor:
+        return x * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt() * weights[f"transformer.{name}.weight"]
+
+    def turned(x: torch.Tensor) -> torch.Tensor:
+        halves = torch.cat([-x[..., 4:], x[..., :4]], -1)
+        return x * angles.cos()[:, None] + halves * angles.sin()[:, None]
+
+    x = weights["transformer.wte.weight"][ids]
+    for layer in range(2):
+        at = f"transformer.h.{layer}"
+        joint = normed(x, f"h.{layer}.ln_1") @ weights[f"{at}.attn.c_attn.weight"].T + weights[f"{at}.attn.c_attn.bias"]
+        q, k, v = joint.view(-1, 3, 4, 8).unbind(1)
+        q, k = turned(q) * louder[:, None, None], turned(k)
+        scores = torch.einsum("tnf,snf->nts", q, k) / 8**0.5
+        scores = scores.masked_fill(torch.ones(len(ids), len(ids), dtype=torch.bool).triu(1), -torch.inf)
+        mixed = torch.einsum("nts,snf->tnf", scores.softmax(-1), v).flatten(1)
+        x = x + mixed @ weights[f"{at}.attn.c_proj.weight"].T
+        y = normed(x, f"h.{layer}.ln_2")
+        up, gate = y @ weights[f"{at}.mlp.w1.weight"].T, y @ weights[f"{at}.mlp.w2.weight"].T
+        x = x + (up * F.silu(gate)) @ weights[f"{at}.mlp.c_proj.weight"].T
+    return normed(x, "ln_f") @ weights["lm_head.weight"].T
+
+
+def test_rows_beyond_the_usual_length_are_what_plain_products_make(tmp_path: Path) -> None:
+    """The recording ends before that length; here it begins at 8 positions, of a prompt of 27: the base grows by seven."""
+    recorded = RECORDED / "qwen_vl-0"
+    config = json.loads((recorded / "config.json").read_text()) | {"seq_length": 8}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((recorded / "model.safetensors").read_bytes())
+    model, weights = load_model(describe(tmp_path), torch.float32), load_file(recorded / "model.safetensors")
+    assert isinstance(model, Causal)
+    ids = torch.randint(0, 290, (30,), generator=torch.Generator().manual_seed(4)).tolist()
+    batch = Plan.from_ids(model.spec, [ids[:27], ids[:5]]).batch()
+    with torch.inference_mode():
+        read = model.logits(model(batch))
+        torch.testing.assert_close(read[0], plainly(weights, ids[:27], 8, 27), rtol=2e-5, atol=2e-5)
+        torch.testing.assert_close(read[1, 22:], plainly(weights, ids[:5], 8, 5), rtol=2e-5, atol=2e-5)
+        logits_BS, cache = prefill(model, Plan.from_ids(model.spec, [ids[:27]]).batch(), 3)
+        found = [logits_BS, *(step(model, torch.tensor([ids[at]]), torch.tensor([at]), cache) for at in (27, 28, 29))]
+    torch.testing.assert_close(torch.cat(found), plainly(weights, ids, 8, 27)[26:], rtol=2e-5, atol=2e-5)
 
 
 def test_whatever_stands_between_the_two_ids_is_the_pictures_place() -> None:
