@@ -64,9 +64,10 @@ def nearest(name: str, known: dict[str, Family] | dict[str, Layout]) -> str:
 def _scan(folder: str | None) -> tuple[dict[str, Family], dict[str, Layout]]:
     found: dict[str, Family] = {}
     readers: dict[str, Layout] = {}
-    for module in (*_own(), *(_users(Path(folder)) if folder else ())):
-        found.update({f.name: f for f in module.FAMILIES})
-        readers.update({r.model_type: r for r in module.LAYOUTS})
+    for module in (*_own("layouts"), *_own("families"), *(_users(Path(folder)) if folder else ())):
+        # A file holds families, layouts or both.
+        found.update({f.name: f for f in vars(module).get("FAMILIES", ())})
+        readers.update({r.model_type: r for r in vars(module).get("LAYOUTS", ())})
     if folder:
         for path in sorted(Path(folder).glob("*.json")):
             new = _from_json(path, found)
@@ -74,8 +75,8 @@ def _scan(folder: str | None) -> tuple[dict[str, Family], dict[str, Layout]]:
     return found, readers
 
 
-def _own() -> Iterator[ModuleType]:
-    package = importlib.import_module("chiasm.families")
+def _own(room: str) -> Iterator[ModuleType]:
+    package = importlib.import_module(f"chiasm.{room}")
     for info in pkgutil.iter_modules(package.__path__):
         yield importlib.import_module(f"{package.__name__}.{info.name}")
 

@@ -18,13 +18,13 @@ EVERYWHERE = [
 
 ORDER = (
     "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "slices", "geometry", "layout", "readers", "towers",
-    "families", "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads", "model",
-    "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "outline", "ground", "local", "loading",
-    "compose", "evaluate", "train", "reference", "check", "env", "cli", "__init__",
+    "layouts", "families", "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads",
+    "model", "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "outline", "ground", "local",
+    "loading", "compose", "evaluate", "train", "reference", "check", "env", "cli", "__init__",
 )  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""
 
-DATA = {"errors", "spec", "spec_json", "layout", "readers", "towers"}
+DATA = {"errors", "spec", "spec_json", "layout", "readers", "towers", "layouts"}
 """All that a file of families may know."""
 
 

@@ -1,19 +1,6 @@
 """Gemma (arXiv:2403.08295): wide heads, norms stored around one, embeddings times the root of their width."""
 
-from chiasm.layout import Config, Layout, Reading
 from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope
-from chiasm.towers.decoders import gemma_like
-
-
-def read(c: Config) -> Reading:
-    sizes = {
-        "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28, "num_attention_heads": 16,
-        "num_key_value_heads": 16,
-    }  # fmt: skip
-    return gemma_like(c, sizes)
-
-
-LAYOUTS = (Layout("gemma", read),)
 
 
 def block(width: int, heads: int, kv_heads: int, mlp_width: int) -> Block:

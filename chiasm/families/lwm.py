@@ -10,8 +10,6 @@ from chiasm.readers import HALF
 from chiasm.spec import VQ, Around, Causal, Decoder, Discrete, EndFrames, Family, Pixels, Resize, Rope, Sight
 from chiasm.towers.decoders import llama_like
 
-LAYOUTS = ()
-
 TEXT, FRAMES, CODES = 32000, 8448, 8192
 EYE = VQ(128, (128, 256, 256, 512, 768), 2, 64, CODES, 64, middle="plain")
 WORDS = Discrete(TEXT + FRAMES - 1, named="<picture>", runs=((TEXT, CODES),), ends=(TEXT + CODES, TEXT + CODES + 1))

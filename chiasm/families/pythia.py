@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from chiasm.layout import Layout
 from chiasm.spec import Block, Causal, Decoder, Family, Norm, Rope
-from chiasm.towers.neox import read
-
-LAYOUTS = (Layout("gpt_neox", read),)
 
 
 def block(width: int, heads: int) -> Block:

@@ -11,5 +11,3 @@ def read(c: Config) -> Reading:
 
 
 LAYOUTS = (Layout("chiasm", read),)
-
-FAMILIES = ()

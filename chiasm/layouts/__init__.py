@@ -1,0 +1,1 @@
+"""Published folders that several families share: readers of their configs and the names of their tensors."""
