@@ -1,5 +1,6 @@
 """Pages: every token gets its word's box as the reference's tokenizers give it, and no word becomes a control token."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,19 @@ import torch
 from shrink import shrunk
 from test_invariants import seen
 
+from chiasm.assistant import Done, Request
 from chiasm.errors import BadPrompt
 from chiasm.geometry import Size
+from chiasm.local import LocalAssistant
 from chiasm.model import EncodePage, assemble
 from chiasm.place import Box, Grid, fractions, raster, thousandths
 from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.messages import Message, Text, read_messages
 from chiasm.prompt.pages import Page, words_of
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.reference.make import redraw
 from chiasm.reference.parts import library
 from chiasm.registry import families
 from chiasm.spec import EncodePage as EncodePageSpec
@@ -65,6 +70,17 @@ def unigram(tmp_path: Path) -> Any:
     return made
 
 
+def asked(question: str) -> Message:
+    """One turn about the page, as a user writes it."""
+    shown = {"type": "image", "words": list(WORDS), "boxes": [list(box) for box in BOXES]}
+    (message,) = read_messages([{"role": "user", "content": [shown, {"type": "text", "text": question}]}])
+    return message
+
+
+def planner(folder: Path, spec: Any) -> Planner:
+    return Planner(spec, Tokenizer.from_folder(folder), ChatTemplate("", "a page"))
+
+
 THOUSANDTHS = [[int(1000 * edge / side) for edge, side in zip(box, (200, 80, 200, 80), strict=True)] for box in BOXES]
 
 
@@ -82,9 +98,7 @@ def test_ids_and_boxes_are_layoutlmv3s(roberta: Any, tmp_path: Path, question: s
 def test_ids_and_boxes_are_udops(unigram: Any, tmp_path: Path, question: str) -> None:
     spec = families()["udop"].model
     assert isinstance(spec, Seq2Seq)
-    plan = Planner(spec, Tokenizer.from_folder(tmp_path), ChatTemplate("", "a page")).read(
-        [page()], [question] if question else []
-    )
+    plan = planner(tmp_path, spec).plan([[asked(question)]], [SIZE])
     streams = (question, list(WORDS)) if question else (list(WORDS),)
     wanted = unigram(*streams, boxes=THOUSANDTHS)
     (row,) = plan.rows
@@ -138,8 +152,8 @@ def test_mistakes_are_one_sentence(roberta: Any, tmp_path: Path) -> None:
         Plan.from_ids(llava, [[5]], boxes=[[(0.0, 0.0, 1.0, 1.0)]])  # type: ignore[arg-type]
     with pytest.raises(BadPrompt, match=r"row 0 has the box \[0.0, 0.0, 2.0, 1.0\]"):
         Plan.from_ids(udop, [[5]], boxes=[[(0.0, 0.0, 2.0, 1.0)]])  # type: ignore[arg-type]
-    with pytest.raises(BadPrompt, match="no use for boxes"):
-        Planner(llava, Tokenizer.from_folder(tmp_path), ChatTemplate("", "a page")).read([page()])  # type: ignore[arg-type]
+    with pytest.raises(BadPrompt, match="no use for the words of a page"):
+        planner(tmp_path, llava).plan([[asked("Who?")]], [SIZE])
     spec = shrunk(layoutlm("layoutlm"))
     assert isinstance(spec, EncodePageSpec)
     model = assemble(spec).eval()
@@ -148,3 +162,23 @@ def test_mistakes_are_one_sentence(roberta: Any, tmp_path: Path) -> None:
     words.boxes_BT4[0, 0, 2] = 1024
     with pytest.raises(BadPrompt, match="beyond its page"):
         model(words)
+
+
+def test_a_page_is_asked_and_answered(unigram: Any, tmp_path: Path) -> None:
+    """From a request to text, and from a conversation to what is trained on."""
+    spec = shrunk(families()["udop"].model)
+    assert isinstance(spec, Seq2Seq)
+    model = assemble(spec).eval()
+    redraw(model, 0)
+    assistant = LocalAssistant("udop", model, planner(tmp_path, spec))
+    message = asked("Question answering. What is due?")
+    shown = Message("user", (replace(message.content[0], picture=np.zeros((80, 200, 3), np.uint8)), *message.content[1:]))
+    *_, done = assistant.generate([Request((shown,), max_tokens=3)])
+    assert isinstance(done, Done) and done.answer.usage.generated_tokens == 3
+    plan = planner(tmp_path, spec).plan([[message, Message("assistant", (Text("$42"),))]], [SIZE], answer=False)
+    target = plan.rows[0].target
+    assert target is not None and target.supervise_T.tolist() == [False, *[True] * (len(target) - 1)]
+    with pytest.raises(BadPrompt, match="reads one page at a time"):
+        planner(tmp_path, spec).plan([[Message("user", (Text("What?"),))]], [])
+    with pytest.raises(BadPrompt, match="as many 'boxes'"):
+        read_messages([{"role": "user", "content": [{"type": "image", "words": ["a"], "boxes": [[1, 2, 3]]}]}])

@@ -177,10 +177,9 @@ def _alone(model_type: str, where: str) -> Layout:
 
 
 CHAT = (
-    "{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<|image|>' }}{% endfor %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% if message['role'] == 'assistant' %}{% generation %}{{ content['text'] }}{% endgeneration %}"
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>' }}{% for content in message['content'] %}"
+    "{% if content['type'] == 'image' %}{{ '<|image|>' }}"
+    "{% elif message['role'] == 'assistant' %}{% generation %}{{ content['text'] }}{% endgeneration %}"
     "{% else %}{{ content['text'] }}{% endif %}{% endfor %}{{ '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )

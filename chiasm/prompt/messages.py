@@ -28,9 +28,14 @@ class Text:
 @dataclass(frozen=True)
 class Image:
     """A place for a picture; `picture` is a path, an address, a `data:` URL, bytes, a PIL picture, or (when the
-    conversation only marks the place) the picture's number among those marked so. Nothing is opened here."""
+    conversation only marks the place) the picture's number among those marked so. Nothing is opened here.
+
+    Of a page that was read before, `words` are in reading order and `boxes` where each stands, (x0, y0, x1, y1) in upright
+    pixels: for models that read pages so (UDOP)."""
 
     picture: object
+    words: tuple[str, ...] = ()
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
 
 
 Part = Text | Image
@@ -65,8 +70,9 @@ def read_messages(raw: Sequence[Message | Mapping[str, object]], *, literal: boo
 
     A message is `{"role": ..., "content": ...}` (or already a `Message`); its content is a string or a list of parts.
     Read are `{"type": "text", "text": ...}`, OpenAI's `{"type": "image_url", "image_url": {"url": ...}}` and
-    transformers' `{"type": "image"}` alone or with one of `image`, `path`, `url`, `base64`. Keys whose value is None
-    count as absent, as table formats fill them in. `literal` is given to every text (see `Text`).
+    transformers' `{"type": "image"}` alone or with one of `image`, `path`, `url`, `base64`; the `words` of a page and their
+    `boxes` may stand beside it. Keys whose value is None count as absent, as table formats fill them in. `literal` is given to
+    every text (see `Text`).
 
     Raises `BadPrompt`, which names the message and the part, for anything else, and for a user's turn that is empty.
     """
@@ -131,7 +137,7 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
         case "image_url":
             return Image(_address(part.get("image_url"), where))
         case "image":
-            return Image(_source(part, where, unnamed))
+            return Image(_source(part, where, unnamed), *_page(part, where))
         case kind:
             raise BadPrompt(f"{where} has the type {str(kind)[:40]!r}; read are 'text', 'image' and 'image_url'.")
 
@@ -141,6 +147,20 @@ def _address(raw: object, where: str) -> str:
     if not isinstance(url, str) or not url:
         raise BadPrompt(f"{where} is of type image_url without an address: {{'image_url': {{'url': 'data:image/...'}}}}.")
     return url
+
+
+def _page(part: Mapping[object, object], where: str) -> tuple[tuple[str, ...], tuple[tuple[float, float, float, float], ...]]:
+    """The words of a page and their boxes, where a part has any."""
+    words, boxes = part.get("words", ()), part.get("boxes", ())
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise BadPrompt(f"{where} has 'words' that are no list of strings.")
+    if not isinstance(boxes, list | tuple) or len(boxes) != len(words) or not all(map(_is_box, boxes)):
+        raise BadPrompt(f"{where} has {len(words)} words and needs as many 'boxes', each of four numbers: x0, y0, x1, y1.")
+    return tuple(words), tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in boxes)
+
+
+def _is_box(box: object) -> bool:
+    return isinstance(box, list | tuple) and len(box) == 4 and all(isinstance(edge, int | float) for edge in box)
 
 
 def _source(part: Mapping[object, object], where: str, unnamed: Iterator[int]) -> object:

@@ -15,6 +15,7 @@ from chiasm.errors import BadPrompt
 from chiasm.geometry import Size
 from chiasm.model import Words
 from chiasm.place import Box, Ints
+from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.resample import Floats
 from chiasm.spec import EncodePage, Seq2Seq, Writer
@@ -68,6 +69,21 @@ def lettered(tokenizer: Tokenizer, page: Page, question: str, closing: Literal["
         else:
             boxes.append(corners[word] if stream == len(streams) - 1 else EMPTY["first"])
     return Lettered(tuple(encoding.ids), tuple(boxes), tuple(encoding.type_ids))
+
+
+def page_of(number: int, messages: Sequence[Message], items: Sequence[object]) -> tuple[Page, str]:
+    """The page that conversation `number` is about, item `number` being its picture, and what is asked. Raises `BadPrompt` for
+    more than one turn or page, and for a page without words."""
+    parts = [part for message in messages for part in message.content]
+    pages, size = [part for part in parts if isinstance(part, Image)], items[number] if number < len(items) else None
+    if len(messages) != 1 or len(pages) != 1 or not pages[0].words or not isinstance(size, Size):
+        said = f"{len(messages)} messages with {len(pages)} pictures and {sum(len(page.words) for page in pages)} words"
+        raise BadPrompt(
+            f"conversation {number} has {said}, and this model reads one page at a time by the words on it: give one message "
+            'of one picture with "words" and their "boxes", and a question'
+        )
+    boxes = tuple(Box(*box) for box in pages[0].boxes)
+    return Page(pages[0].words, boxes, size), " ".join(part.text for part in parts if isinstance(part, Text))
 
 
 EMPTY: dict[Literal["first", "last"], Corners] = {"first": (0.0, 0.0, 0.0, 0.0), "last": (1.0, 1.0, 1.0, 1.0)}

@@ -15,12 +15,12 @@ from chiasm.prompt.chat import ChatTemplate, Rendered
 from chiasm.prompt.draft import Draft, led, parted, unseen
 from chiasm.prompt.encode import Encoded, Frame, encode, supervised
 from chiasm.prompt.marks import expanded, written
-from chiasm.prompt.messages import Message
-from chiasm.prompt.pages import Page, lettered
+from chiasm.prompt.messages import Image, Message
+from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import AddByBox, Ahead, Alone, Causal, Cross, Pointing, Seq2Seq, Splice, Writer
+from chiasm.spec import AddByBox, Ahead, Alone, Causal, Cross, EncoderDecoder, Pointing, Seq2Seq, Splice, Writer
 
 HINTER = "qformer_tokenizer"
 """Where a model folder keeps the tokenizer of what its connector reads."""
@@ -57,6 +57,10 @@ class Planner:
         marked = sum(len(m.pictures) for messages in conversations for m in messages)
         if marked != len(items):
             raise BadPrompt(f"the conversations show {marked} pictures and {len(items)} were given")
+        if isinstance(self.spec, Seq2Seq) and self.spec.language.boxes is not None:
+            return self._read(self.spec.language, conversations, items, answer, names)
+        if any(isinstance(part, Image) and part.words for messages in conversations for m in messages for part in m.content):
+            raise BadPrompt("this model has no use for the words of a page: show it the picture alone")
         shows = [sum(len(message.pictures) for message in messages) for messages in conversations]
         items = _beside(items, shows)
         _, laid, counts = lay(self.spec, items)
@@ -71,15 +75,26 @@ class Planner:
             targets=targets if isinstance(self.spec, Seq2Seq) else (), hints=hints if any(hints) else (),
         )  # fmt: skip
 
-    def read(self, pages: Sequence[Page], questions: Sequence[str] = (), names: Sequence[str] = ()) -> Plan:
-        """Pages become sources whose words have boxes, a question before each or before none; page n is picture n. Raises
-        `BadPrompt` for a model that reads no pages."""
-        if not isinstance(self.spec, Seq2Seq) or self.spec.language.boxes is None:
-            raise BadPrompt("this model has no use for boxes of words: ask it about the picture of the page")
-        closing, asked = self.spec.language.boxes.closing, questions or [""] * len(pages)
-        rows = [lettered(self.tokenizer, page, text, closing) for page, text in zip(pages, asked, strict=True)]
-        sizes, boxes = [page.size for page in pages], [row.boxes for row in rows]
-        return Plan.from_ids(self.spec, [row.ids for row in rows], sizes, names=names, boxes=boxes)
+    def _read(
+        self,
+        language: EncoderDecoder,
+        conversations: Sequence[Sequence[Message]],
+        items: Sequence[Item],
+        answer: bool,
+        names: Sequence[str],
+    ) -> Plan:
+        """Conversations about one page each, whose words and boxes they hold: a question stands before the words, and the last
+        answer is the target."""
+        rows, targets, watched = [], [], []
+        for number, messages in enumerate(conversations):
+            asked, said = (messages, None) if answer else parted(messages)
+            page, question = page_of(number, asked, items)
+            rows.append(lettered(self.tokenizer, page, question, language.boxes.closing if language.boxes else "last"))
+            target = () if said is None else self.tokenizer.encode(said, framed=True)
+            targets.append([language.start, *target])
+            watched.append([False, *(True for _ in target)])
+        ids, boxes = [row.ids for row in rows], [row.boxes for row in rows]
+        return Plan.from_ids(self.spec, ids, items, None if answer else watched, names, targets=targets, boxes=boxes)
 
     def draft(
         self, messages: Sequence[Message], texts: Sequence[str] = (), counts: Sequence[int] = (), *, answer: bool = True
