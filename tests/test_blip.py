@@ -20,15 +20,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from chiasm.assistant import Request
 from chiasm.budget import budget
 from chiasm.errors import BadPrompt
+from chiasm.evaluate.examinee import Examinee
 from chiasm.generate.engine import prefill
 from chiasm.geometry import Size
 from chiasm.loading import load
 from chiasm.model import Causal, Seq2Seq
+from chiasm.pixels.views import look, packed
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import Plan, count
 from chiasm.prompt.planner import Planner
-from chiasm.reference.blip import look
+from chiasm.reference.blip import look as squashing
 from chiasm.reference.parts import library
 from chiasm.registry import families
 from chiasm.retrieve import index
@@ -87,10 +89,10 @@ def test_ids_are_the_processors_own(name: str, kind: str, tmp_path: Path, refere
     image = theirs.convert_tokens_to_ids("<image>")  # type: ignore[attr-defined]
     queries = {"blip2": [5, 4], "instructblip": [4, 5]}[name][variant]
     if name == "blip2":
-        by = library().Blip2Processor(look(), theirs, num_query_tokens=queries)
+        by = library().Blip2Processor(squashing(), theirs, num_query_tokens=queries)
     else:
         saved(folder / "qformer_tokenizer", hinted)
-        by = library().InstructBlipProcessor(look(), theirs, hinted, num_query_tokens=queries)
+        by = library().InstructBlipProcessor(squashing(), theirs, hinted, num_query_tokens=queries)
     spec = spec_of(reference(name, variant), image, len(theirs))  # type: ignore[arg-type]
     planner = Planner.from_folder(spec, folder, PROMPT)
     if name == "instructblip":
@@ -137,6 +139,23 @@ def test_without_the_connectors_tokenizer_it_says_what_is_missing(tmp_path: Path
     with pytest.raises(BadPrompt, match=r"no qformer_tokenizer/tokenizer\.json"):
         planner.plan([[shown("What is it?")]], [Size(50, 30)])
     assert planner.plan([[Message("user", (Text("Without a picture."),))]]).rows[0].hint_T is None
+
+
+def test_a_picture_is_not_kept_where_the_question_says_what_is_seen(tmp_path: Path, reference: Reference) -> None:
+    folder = spoken(shutil.copytree(reference("instructblip", 0), tmp_path / "model"))
+    model = load(str(folder), dtype="float32", device="cpu")
+    assert isinstance(model.model, Causal) and model.planner is not None
+    with pytest.raises(BadPrompt, match="sees it by the question"):
+        Examinee(model.model, model.planner).see([np.zeros((40, 61, 3), np.uint8)])
+    picture = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
+    views = look(model.model.spec.sight, picture, 0)  # type: ignore[arg-type]
+    seen = []
+    for words in ("w5 w6", "w7 w8"):
+        plan = model.planner.plan([[shown(words)]], [Size(61, 40)])
+        batch = plan.batch(torch.from_numpy(packed(views)))
+        with torch.inference_mode():
+            seen.append(model.model.see(batch.sight, batch.hint).tokens_VD)  # type: ignore[arg-type]
+    assert float((seen[0] - seen[1]).abs().max()) > 1e-3
 
 
 def test_an_answer_is_the_target_and_is_trained_on(tmp_path: Path, reference: Reference) -> None:

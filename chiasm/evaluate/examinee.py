@@ -21,6 +21,7 @@ from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
+from chiasm.prompt.streams import reads
 
 TOKENS_AT_ONCE = 6144
 """Positions of one forward, about."""
@@ -50,6 +51,8 @@ class Examinee:
         sight = self.planner.spec.sight
         if sight is None:
             raise BadPrompt("a model of text alone cannot sit an exam about pictures")
+        if reads(sight.connector) is not None:
+            raise BadPrompt("this exam shows each picture once for many questions, and this model sees it by the question")
         seen: list[Tensor] = []
         device = next(self.model.parameters()).device
         for start in range(0, len(pictures), at_once):
