@@ -1,5 +1,6 @@
 """Inputs that the families' own cases do not have: text beside pictures, pads on the right, extreme shapes."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -115,6 +116,34 @@ def qwen2_5_vl_rows(left: bool) -> Case:
     return _qwen_rows("qwen2_5_vl", left)
 
 
+def mllama_rows(left: bool) -> Case:
+    """Text alone, three pictures of extreme shapes two of which stand together, a picture at the very end."""
+    base, draw = _base("mllama", 0, 5)
+    shown = [(), draw.pictures((3, 200), (200, 2), (1, 1)), draw.pictures((90, 61))]
+    image = base.config.image_token_index
+    rows = [
+        [BOS, *draw.text(6)],
+        [BOS, *draw.text(2), image, image, *draw.text(3), image, *draw.text(1)],
+        [BOS, *draw.text(1), image],
+    ]
+    ids = padded(*rows, left=left)
+
+    def inputs(_: Any) -> dict[str, Any]:
+        module = importlib.import_module("transformers.models.mllama.processing_mllama")
+        # A processor takes no row without pictures: it is shown one, whose place is then emptied.
+        seen = processed(
+            base.processor, [shown[2], *shown[1:]], "pixel_values", "aspect_ratio_ids", "aspect_ratio_mask", "num_tiles"
+        )
+        tiles = [[], *([int(count) for count in row] for row in seen.pop("num_tiles")[1:])]
+        seen["pixel_values"][0], seen["aspect_ratio_ids"][0], seen["aspect_ratio_mask"][0] = 0, 0, 0
+        seen["aspect_ratio_mask"][0, :, 0] = 1
+        spans = [module.get_cross_attention_token_mask(row, image) for row in ids["input_ids"].tolist()]
+        dense = module.convert_sparse_cross_attention_mask_to_dense(spans, tiles, 4, ids["input_ids"].shape[1])
+        return {**ids, **seen, "cross_attention_mask": torch.tensor(dense)}
+
+    return replace(base, inputs=inputs, pictures=(*shown[1], *shown[2]), writes=left)
+
+
 def text_rows(left: bool) -> Case:
     base, draw = _base("text_mistral", 1, 5)
     ids = padded([BOS, *draw.text(1)], [BOS, *draw.text(20)], [BOS, *draw.text(9)], left=left)
@@ -131,6 +160,7 @@ HARD: dict[str, Callable[[bool], Case]] = {
         idefics3_unsplit,
         qwen2_vl_rows,
         qwen2_5_vl_rows,
+        mllama_rows,
         text_rows,
     )
 }

@@ -173,6 +173,24 @@ def test_sparse_configs_mean_the_published_classs_defaults(tmp_path: Path) -> No
     assert read(tmp_path, config, preprocessor) == families()["clip"].at("b32")
 
 
+def test_sparse_configs_of_asked_pictures_mean_the_published_classs_defaults(tmp_path: Path) -> None:
+    config, preprocessor = facts("llama-3.2-vision-11b")
+    kept = {name: config["text_config"][name] for name in ("rope_scaling", "rope_theta")}
+    sparse = {"model_type": "mllama", "vision_config": {"image_size": 560}, "text_config": kept}
+    assert read(tmp_path, sparse, preprocessor) == families()["llama-3.2-vision"].at("11b")
+    for size, wanted in (({"height": 448, "width": 448}, "'height': 560"), ({"height": 560, "width": 448}, "'width': 560")):
+        with pytest.raises(BadConfig, match=wanted):
+            read(tmp_path, sparse, preprocessor | {"size": size})
+    with pytest.raises(BadConfig, match="max_image_tiles = 6 is not supported; 4 is"):
+        read(tmp_path, sparse, preprocessor | {"max_image_tiles": 6})
+    config, preprocessor = facts("idefics-9b")
+    defaults = {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "rms_norm_eps"}
+    sparse = {name: value for name, value in config.items() if name not in defaults | {"hidden_act", "eos_token_id"}}
+    sparse["vision_config"] = {"embed_dim": 1280}
+    sparse["perceiver_config"] = {"qk_layer_norms_perceiver": True}
+    assert read(tmp_path, sparse, preprocessor) == families()["idefics"].at("9b")
+
+
 def test_sizes_of_pictures_are_read_in_every_spelling(tmp_path: Path) -> None:
     config, preprocessor = facts("clip-b32")
     wanted = families()["clip"].at("b32")
