@@ -1,6 +1,8 @@
 """Detectors: Swin's maps at every size, phrases apart from one another, sightings as the reference's processor has them."""
 
 import importlib
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import Reference
+from PIL import Image as Photo
 from safetensors.torch import load_file
 from shrink import tiny
 from sizes import SIZES
@@ -19,13 +23,14 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from torch.nn import functional as F
 
+from chiasm.cli import main
 from chiasm.errors import BadPicture, BadPrompt, Overflow, Unsupported
 from chiasm.geometry import Scale, Size, views
 from chiasm.ground.phrases import ids_of, joined, sightings
 from chiasm.heads.boxes import Found
 from chiasm.layout import Config
 from chiasm.local import LocalAssistant
-from chiasm.model import Find, Sight
+from chiasm.model import Find, Sight, prepare
 from chiasm.pixels.patches import patchify
 from chiasm.place import Box, drawn
 from chiasm.prompt.tokenizer import Tokenizer
@@ -136,11 +141,9 @@ def test_phrases_become_one_text() -> None:
 WORDS = ("a", "cat", "the", "do", "##g", "red", ".", "[", "]", "sep")
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    """BERT's kind, its frame and its full stop at ids that end a phrase."""
-    folder = tmp_path_factory.mktemp("words")
-    known = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 101, "[SEP]": 102, ".": 112}
+def worded(folder: Path, stop: int) -> Path:
+    """A tokenizer of BERT's kind, its frame and its full stop at ids that end a phrase."""
+    known = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 101, "[SEP]": 102, ".": stop}
     ids = known | {word: 5 + number for number, word in enumerate(WORDS) if word not in known}
     backend = Backend(WordPiece(ids, unk_token="[UNK]"))
     backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
@@ -149,7 +152,12 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     backend.post_processor = TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 101), ("[SEP]", 102)])
     write_text(folder / "tokenizer.json", backend.to_str())
     write_json(folder / "tokenizer_config.json", {"pad_token": "[PAD]"})
-    return Tokenizer.from_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    return Tokenizer.from_folder(worded(tmp_path_factory.mktemp("words"), stop=112))
 
 
 def test_what_somebody_types_is_no_control_token(tokenizer: Tokenizer) -> None:
@@ -207,6 +215,23 @@ def test_locate(tokenizer: Tokenizer) -> None:
         LocalAssistant("tiny", model(), None).locate(picture, "a cat")
 
 
+def test_the_command(reference: Reference, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(reference("grounding_dino", 0), folder)
+    worded(folder, stop=1012)
+    Photo.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)).save(tmp_path / "street.png")
+    words = ["locate", str(tmp_path / "street.png"), "a cat", "the dog", "--model", str(folder)]
+    assert main([*words, "--likely", "0", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert len(said) == 7 and said[0].keys() == {"phrase", "box", "likelihood"} and said[0]["box"]["frame"] == "source"
+    assert main([*words, "--likely", "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["likely", "box", "phrase"]
+    assert main([*words, "--likely", "1"]) == 0
+    assert capsys.readouterr().out == "Nothing is likelier than 1.\n"
+    assert main(words[:2]) == 2
+    assert "There is no phrase to look for" in capsys.readouterr().err
+
+
 def test_boxes_are_in_the_sources_own_pixels(tokenizer: Tokenizer) -> None:
     made = found(torch.Generator().manual_seed(1), 7)
     ids = [*ids_of("a cat.", tokenizer), 0, 0]
@@ -228,6 +253,15 @@ def test_pictures_of_one_shape_and_texts_of_one_length_keep_to_themselves() -> N
             alone = finder(Sight.of(finder.spec, [some[row]]), finder.read(ids[[row]], valid[[row]]))
             torch.testing.assert_close(both.boxes_BG4[row], alone.boxes_BG4[0], rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(both.logits_BGT[row], alone.logits_BGT[0], rtol=1e-4, atol=1e-5)
+
+
+def test_boxes_keep_their_digits_in_narrow_numbers() -> None:
+    finder = model().bfloat16()
+    prepare(finder)
+    picture = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    with torch.inference_mode():
+        boxes = finder(Sight.of(finder.spec, [picture]), words(finder)).boxes_BG4
+    assert boxes.dtype == torch.float32 and bool(boxes.isfinite().all()) and len(boxes.unique()) > 30
 
 
 def test_too_few_places_for_the_queries_are_refused() -> None:

@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from chiasm.errors import BadConfig, BadPicture, BadPrompt
 from chiasm.geometry import Size, views
 from chiasm.local import LocalAssistant
-from chiasm.model import Seq2Seq
+from chiasm.model import Seq2Seq, prepare
 from chiasm.pixels.patches import unpatchify
 from chiasm.pixels.views import look
 from chiasm.place import WHOLE, encoded
@@ -185,7 +185,9 @@ def test_a_task_without_a_question_takes_none(tmp_path: Path) -> None:
 
 def test_a_document_is_read(tmp_path: Path) -> None:
     by = planner(tmp_path, "<s_docvqa>")
-    assistant = LocalAssistant("tiny", tiny(families()["donut"].model), by)
+    machine = tiny(families()["donut"].model).bfloat16()
+    prepare(machine)
+    assistant = LocalAssistant("tiny", machine, by)
     picture = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
     answer = assistant.ask("what is the total ?", picture, max_tokens=3)
     assert answer.usage.generated_tokens == 3

@@ -20,6 +20,7 @@ from chiasm.errors import ChiasmError
 MISTAKE, INTERRUPTED, CLOSED = 2, 130, 1
 VERBS = {
     "ask": "Ask a question about pictures, or about none.",
+    "locate": "Find phrases in a picture.",
     "plan": "Say what pictures and text will cost before asking.",
     "compose": "Join an encoder, a connector and a language model.",
     "train": "Train as a recipe says.",

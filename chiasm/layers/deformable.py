@@ -77,9 +77,11 @@ class DeformableAttention(nn.Module):
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
     def hold(self, states_BPD: Tensor, levels: Sequence[Level]) -> list[Tensor]:
-        """The maps as this layer sees them, [B x heads, F, H, W] each; there is nothing at pads."""
+        """The maps as this layer sees them, [B x heads, F, H, W] each; there is nothing at pads. They are sampled in float32 at
+        least: eight bits of a place are too few for a map of hundreds of cells."""
         seen_BP = torch.cat([level.seen_BP for level in levels], 1)
         values_BPNF = self.value(states_BPD).masked_fill(~seen_BP[..., None], 0).unflatten(-1, (self.shape[0], -1))
+        values_BPNF = values_BPNF.to(torch.promote_types(values_BPNF.dtype, torch.float32))
         parts = values_BPNF.split([level.height * level.width for level in levels], 1)
         shaped = (part.permute(0, 2, 3, 1).flatten(0, 1) for part in parts)
         return [part.unflatten(-1, (level.height, level.width)) for part, level in zip(shaped, levels, strict=True)]
@@ -89,8 +91,11 @@ class DeformableAttention(nn.Module):
         steps_BTNLP2 = self.steps(queries_BTD).unflatten(-1, (heads, levels, points, 2))
         shares_BTNK = self.shares(queries_BTD).unflatten(-1, (heads, -1)).softmax(-1)
         places_BTNLP2 = spots.centre_BTL2[:, :, None, :, None] + steps_BTNLP2 * spots.step_BTL2[:, :, None, :, None]
-        places_LQTP2 = (2 * places_BTNLP2 - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)
-        read = [F.grid_sample(part, places, align_corners=False) for part, places in zip(held, places_LQTP2, strict=True)]
-        mixed_QFT = (torch.cat(read, -1) * shares_BTNK.transpose(1, 2).flatten(0, 1)[:, None]).sum(-1)
-        out: Tensor = self.out(mixed_QFT.unflatten(0, (-1, heads)).flatten(1, 2).transpose(1, 2))
+        places_LQTP2 = (2 * places_BTNLP2.to(held[0].dtype) - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)
+        shares_LQTP = shares_BTNK.transpose(1, 2).flatten(0, 1).unflatten(-1, (levels, points)).permute(2, 0, 1, 3)
+        mixed_QFT = held[0].new_zeros(())
+        for part, places_QTP2, shares_QTP in zip(held, places_LQTP2, shares_LQTP, strict=True):
+            read_QFTP = F.grid_sample(part, places_QTP2, align_corners=False)
+            mixed_QFT = mixed_QFT + (read_QFTP * shares_QTP[:, None]).sum(-1)
+        out: Tensor = self.out(mixed_QFT.to(queries_BTD.dtype).unflatten(0, (-1, heads)).flatten(1, 2).transpose(1, 2))
         return out

@@ -70,7 +70,7 @@ class WindowAttention(nn.Module):
         for ends, at in ((ends_below, y_T), (ends_right, x_T)):
             if ends:
                 beyond = at >= side - shift
-                bias = bias + (beyond[:, None] != beyond) * UNSEEN
+                bias = bias + (beyond[:, None] != beyond).to(bias.dtype) * UNSEEN
         return bias
 
 
