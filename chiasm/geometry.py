@@ -548,7 +548,7 @@ def _shortest(spec: Shortest, size: Size, patch: int) -> tuple[Stroke, ...]:
 def _slices(spec: Slices, patch: int, size: Size) -> list[tuple[Stroke, ...]]:
     """The whole picture, then its slices row by row."""
     grid = grid_of(size.width, size.height, spec.side, spec.most)
-    whole = (Scale(*whole_size(size.width, size.height, spec.side, patch, sliced=grid is not None)),)
+    whole = (Scale(*whole_size(size.width, size.height, spec.side, patch)),)
     if grid is None:
         return [whole]
     high, wide = sliced_size(size.width, size.height, grid, spec.side, patch)

@@ -14,13 +14,11 @@ def grid_of(width: int, height: int, side: int, most: int) -> tuple[int, int] | 
     shape = math.log(width / height)
     counts = [count for count in (wanted - 1, wanted, wanted + 1) if 1 < count <= most]
     grids = [(columns, count // columns) for count in counts for columns in range(1, count + 1) if count % columns == 0]
-    return min(grids, key=lambda grid: abs(shape - math.log(grid[0] / grid[1])), default=(1, 1))
+    return min(grids, key=lambda grid: abs(shape - math.log(grid[0] / grid[1])))
 
 
-def whole_size(width: int, height: int, side: int, patch: int, sliced: bool) -> tuple[int, int]:
-    """Height and width of the whole picture: scaled down to about `side` squared pixels, and up where it stands alone."""
-    if sliced and width * height <= side * side:
-        return _to_patches(height, patch), _to_patches(width, patch)
+def whole_size(width: int, height: int, side: int, patch: int) -> tuple[int, int]:
+    """Height and width of the whole picture: about `side` squared pixels, whether there are slices or not."""
     return _area(width / height, side, patch)
 
 
