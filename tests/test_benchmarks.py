@@ -13,7 +13,7 @@ import pytest
 from benchmark_folders import EXAMPLES, SHOWN, WATCHED, Example, files, hub, png
 
 from chiasm.errors import Offline, UserError
-from chiasm.evaluate.benchmarks import embedding, figures, registry
+from chiasm.evaluate.benchmarks import embedding, figures, lines, registry
 from chiasm.evaluate.benchmarks.rows import Bad, fetch, read
 from chiasm.evaluate.benchmarks.task import Clip, Item, Judged, Record, repictured
 from chiasm.prompt.messages import Image, Text
@@ -63,6 +63,8 @@ def test_its_summary_under_every_reference(name: str, example: Example, tmp_path
     for reference in task.judges:
         records = [task.record(item, reply, reference) for reply in (example.right, example.wrong, "")]
         assert [task.record(record, record.reply, reference) for record in records] == records
+        stored = [Record.from_json(json.loads(json.dumps(record.as_json(), allow_nan=False))) for record in records]
+        assert task.summary([task.record(one, one.reply, reference) for one in stored]) == task.summary(records)
         found = task.summary(records, reference)
         assert found.reference == reference and found.answered == 3
         assert found.unparsed == sum(record.judged.parsed is None for record in records)
@@ -149,6 +151,13 @@ def test_other_pictures_for_the_same_question(tmp_path: Path) -> None:
     (item,) = items("ai2d", EXAMPLES["ai2d"][0], tmp_path)
     assert repictured(item, lambda image: None).parts == item.parts[1:]
     assert repictured(item, lambda image: Image("other.png")).parts[0] == Image("other.png")
+
+
+def test_published_lines_name_benchmarks_and_splits_apart() -> None:
+    assert {line.task for line in lines.LINES} <= registry.tasks().keys()
+    assert len({(line.task, line.who, line.split) for line in lines.LINES}) == len(lines.LINES)
+    assert all(line.setting and line.source and 0 < line.value < 200 for line in lines.LINES)
+    assert {line.who for line in lines.of("mmstar")} == {"chance"}
 
 
 # Sums

@@ -57,6 +57,15 @@ class Record:
     reply: str
     judged: Judged
 
+    def as_json(self) -> dict[str, Any]:
+        """All of it, to be written down and read again by `from_json`."""
+        judged = {"parsed": self.judged.parsed, "score": self.judged.score}
+        return {"id": self.id, "gold": self.gold, "groups": dict(self.groups), "reply": self.reply, "judged": judged}
+
+    @classmethod
+    def from_json(cls, read: Mapping[str, Any]) -> Record:
+        return cls(read["id"], read["gold"], read["groups"], read["reply"], Judged(**read["judged"]))
+
 
 Judge = Callable[[Mapping[str, Any], str], Judged]
 Sum = Callable[[Sequence[Record]], tuple[Figure, ...]]
