@@ -30,6 +30,7 @@ from chiasm.local import LocalAssistant
 from chiasm.model import Causal, assemble, blank
 from chiasm.pixels.views import look, packed
 from chiasm.place import NOWHERE, canvases, encoded
+from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.messages import Image, Message, Text, question
 from chiasm.prompt.plan import NO_SLOT, Plan, count
 from chiasm.reference.make import redraw
@@ -324,6 +325,19 @@ def expert(bias: bool = False) -> Causal:
     redraw(model, 0)
     assert isinstance(model, Causal)
     return model
+
+
+@pytest.mark.parametrize(("fixture", "sign"), [("cogvlm-17b", "<unk>"), ("cogvlm2-19b", "<|reserved_special_token_0|>")])
+def test_both_editions_bring_a_template_that_shows_pictures(fixture: str, sign: str, tmp_path: Path) -> None:
+    config = (Path(__file__).parent / "data" / "configs" / f"{fixture}.json").read_text()
+    (tmp_path / "config.json").write_text(config)
+    chat = describe(tmp_path).chat
+    assert chat is not None
+    messages = [
+        Message("user", (Text("what"), Image(0))), Message("assistant", (Text("a square"),)), Message("user", (Text("why"),)),
+    ]  # fmt: skip
+    written = ChatTemplate(chat, fixture, {"bos_token": "<s>"}).render(messages, add_generation_prompt=True).text
+    assert written == f"<s>{sign}Question: what Answer: a square\nQuestion: why Answer:"
 
 
 def test_experts_with_the_languages_weights_are_the_plain_decoder() -> None:

@@ -24,6 +24,19 @@ from chiasm.spec import (
 )
 from chiasm.towers.decoders import llama_like
 
+OLD, NEW = (0, "<unk>"), (128002, "<|reserved_special_token_0|>")
+"""The id that stands where a picture's tokens go, and how tokenizers call it: Vicuna's pad, a word that Llama 3 kept free."""
+
+CHAT = (
+    "{{{{ bos_token }}}}{{% for message in messages %}}{{% for content in message['content'] %}}"
+    "{{% if content['type'] == 'image' %}}{{{{ '{image}' }}}}{{% endif %}}{{% endfor %}}"
+    "{{% for content in message['content'] %}}{{% if content['type'] == 'text' %}}"
+    "{{% if message['role'] == 'user' %}}{{{{ 'Question: ' + content['text'] + ' Answer:' }}}}"
+    "{{% else %}}{{% generation %}}{{{{ ' ' + content['text'] + '\n' }}}}{{% endgeneration %}}{{% endif %}}"
+    "{{% endif %}}{{% endfor %}}{{% endfor %}}"
+)
+
+
 VISION_KEYS: tuple[Rule, ...] = (
     Reshaped("patch_embedding.cls_embedding", "cls", alone(1)),
     Name("patch_embedding.position_embedding.weight", "position.weight"),
@@ -74,11 +87,13 @@ def read(c: Config) -> Reading:
         c.get("max_position_embeddings", 2048), c.get("tie_word_embeddings", False),
     )  # fmt: skip
     eye = read_vision(c.nest("vision_config"))
-    fusion = Expert(128002 if vocab > 128002 else 0, c.get("vision_expert_qkv_bias", second))
+    image, name = NEW if vocab > NEW[0] else OLD
+    fusion = Expert(image, c.get("vision_expert_qkv_bias", second))
     side = c.nested[0].get("image_size")
     steps = adapter(eye.width, width, block.mlp_width, said)
     sight = Sight(squash(c.pixels, side), pixels(c.pixels, CLIP_MEAN, CLIP_STD), eye, steps, fusion)
-    return Reading(Causal(decoder, sight), keys(decoder, eye, steps))
+    # Their tokenizers' own templates know no pictures.
+    return Reading(Causal(decoder, sight), keys(decoder, eye, steps), chat=CHAT.format(image=name))
 
 
 def keys(decoder: Decoder, eye: ViT, steps: tuple[Step, ...]) -> tuple[Rule, ...]:
@@ -139,15 +154,6 @@ def sight(side: int, hidden: int, image: int, second: bool) -> Sight:
 VICUNA_7B = Decoder(llama_like(4096, 32, 32, 11008, eps=1e-5), 32, 32000, Rope(10000.0), 2048)
 LLAMA_3_8B = Decoder(llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 128256, Rope(500000.0), 8192)
 
-CHAT = (
-    "{{{{ bos_token }}}}{{% for message in messages %}}{{% for content in message['content'] %}}"
-    "{{% if content['type'] == 'image' %}}{{{{ '{image}' }}}}{{% endif %}}{{% endfor %}}"
-    "{{% for content in message['content'] %}}{{% if content['type'] == 'text' %}}"
-    "{{% if message['role'] == 'user' %}}{{{{ 'Question: ' + content['text'] + ' Answer:' }}}}"
-    "{{% else %}}{{% generation %}}{{{{ ' ' + content['text'] + '\n' }}}}{{% endgeneration %}}{{% endif %}}"
-    "{{% endif %}}{{% endfor %}}{{% endfor %}}"
-)
-
 
 FAMILIES = (
     Family(
@@ -156,11 +162,11 @@ FAMILIES = (
         paper="2311.03079",
         year=2023,
         layout="cogvlm",
-        model=Causal(VICUNA_7B, sight(490, 11008, 0, second=False)),
-        sizes={"17b": {}, "17b-base-224": {"sight": sight(224, 11008, 0, second=False)}},
+        model=Causal(VICUNA_7B, sight(490, 11008, OLD[0], second=False)),
+        sizes={"17b": {}, "17b-base-224": {"sight": sight(224, 11008, OLD[0], second=False)}},
         reference="cogvlm-0",
         proof="recorded",
-        chat=CHAT.format(image="<unk>"),
+        chat=CHAT.format(image=OLD[1]),
     ),
     Family(
         name="cogvlm2",
@@ -168,10 +174,10 @@ FAMILIES = (
         paper="2408.16500",
         year=2024,
         layout="cogvlm",
-        model=Causal(LLAMA_3_8B, sight(1344, 14336, 128002, second=True)),
+        model=Causal(LLAMA_3_8B, sight(1344, 14336, NEW[0], second=True)),
         sizes={"19b": {}},
         reference="cogvlm-0",
         proof="recorded",
-        chat=CHAT.format(image="<|reserved_special_token_0|>"),
+        chat=CHAT.format(image=NEW[1]),
     ),
 )  # fmt: skip
