@@ -1,5 +1,6 @@
 """DeepSeek's seeing models: padded tiles, squares of patches, several pictures, two resolutions; the text around pictures."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,32 @@ def test_the_recorded_folder_is_proved_by_tensors_too(tmp_path: Path) -> None:
     save_file({**given, "images": padded, "images_spatial_crop": grids}, tmp_path / "inputs.safetensors")
     verdict = check(tmp_path)
     assert verdict.passed and verdict.start == "tensors", verdict.line()
+
+
+def test_a_row_is_itself_beside_a_row_of_three_pictures(tmp_path: Path) -> None:
+    """The recorded row padded on the left, above a row whose pictures, three of them, are one tile each."""
+    folder = RECORDED / "deepseek_vl2-0"
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    given, wanted = load_file(folder / "inputs.safetensors"), load_file(folder / "expected.safetensors")
+    image, each = given["input_ids"][given["images_seq_mask"]][0].item(), 2 * 3 + 1 + 2 * 3
+    other = [1, 7, *[image] * each, 8, *[image] * 2 * each, 9]
+    pads = len(other) - given["input_ids"].shape[1]
+    assert pads > 0
+    padded = {name: torch.nn.functional.pad(given[name].long(), (pads, 0)) for name in ("input_ids", "attention_mask")}
+    rows = {
+        "input_ids": torch.cat([padded["input_ids"], torch.tensor([other])]),
+        "attention_mask": torch.cat([padded["attention_mask"], torch.ones(1, len(other), dtype=torch.int64)]),
+    }
+    mask = (rows["input_ids"] == image) & rows["attention_mask"].bool()
+    draw = torch.Generator().manual_seed(0)
+    shown = {f"raw_image_1_{n}": torch.randint(0, 256, (50 + n, 90, 3), generator=draw, dtype=torch.uint8) for n in range(3)}
+    pictures = {**shown, "raw_image_0_0": given["raw_image_0_0"]}
+    save_file({**rows, **pictures, "images_seq_mask": mask}, tmp_path / "inputs.safetensors")
+    (tmp_path / "meta.json").write_text(json.dumps({"main": "logits", "generate": None, "frame": "given"}))
+    assert check(tmp_path, tmp_path / "out").start == "raw"
+    got = load_file(tmp_path / "out" / f"{tmp_path.name}.safetensors")["logits"]
+    torch.testing.assert_close(got[0, pads:], wanted["logits"][0], rtol=2e-5, atol=2e-5)
 
 
 def check_sight(folder: Path) -> Sight:

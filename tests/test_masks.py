@@ -138,6 +138,16 @@ def test_a_point_has_several_outlines_and_more_of_them_one(model: chiasm.Assista
             assert (box.x0, box.y0, box.x1, box.y1) == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_points_and_boxes_mean_the_same_in_any_precision(dtype: str, reference: Reference, model: chiasm.Assistant) -> None:
+    loaded = chiasm.load(str(reference("sam", 0)), dtype=dtype)
+    for by in ((Point(30, 20),), (Point(30, 20), Box(10, 5, 60, 50))):
+        wanted = model.segment(picture(), *by)
+        # Scores that lie close may change places.
+        for mine in loaded.segment(picture(), *by):
+            assert max(float((mine.mask_HW == one.mask_HW).mean()) for one in wanted) > (0.9 if dtype == "bfloat16" else 0.999)
+
+
 def test_outlines_are_the_references(reference: Reference, model: chiasm.Assistant) -> None:
     """Whole path: a point in the picture's own pixels through the reference's processor, model and postprocessing."""
     from PIL import Image

@@ -206,6 +206,7 @@ def test_an_answer_that_names_regions_is_outlined(tmp_path: Path) -> None:
     assert all(one.mask_HW.shape == (70, 110) and one.score is not None for one in outlines)
     silent = next(number for number in range(100) if number not in said)
     assert chiasm.load(folder(tmp_path / "silent", silent), dtype="float32").segment(SHOWN, "the dog") == ()
+    assert len(chiasm.load(str(tmp_path / "after"), dtype="bfloat16").segment(SHOWN, "the dog")) >= 0
     for hints in ((Point(3, 4),), ("the dog", Box(0, 0, 4, 4)), ()):
         with pytest.raises(BadPrompt, match="one question in words"):
             assistant.segment(SHOWN, *hints)  # type: ignore[arg-type]

@@ -37,9 +37,9 @@ class PlaceCode(nn.Module):
         self.frequencies = nn.Parameter(torch.zeros(2, width // 2))
 
     def forward(self, xy: Tensor) -> Tensor:
-        """Places in fractions of the square, [..., 2], to vectors."""
-        angle = 2 * math.pi * ((2 * xy - 1) @ self.frequencies)
-        return torch.cat([angle.sin(), angle.cos()], -1)
+        """Places in fractions of the square, [..., 2], to vectors; in float32, whatever the model computes in."""
+        angle = 2 * math.pi * ((2 * xy.float() - 1) @ self.frequencies.float())
+        return torch.cat([angle.sin(), angle.cos()], -1).to(self.frequencies.dtype)
 
 
 class MaskAsPrompt(nn.Module):
@@ -54,7 +54,7 @@ class MaskAsPrompt(nn.Module):
         self.widen = nn.Conv2d(many, spec.width, 1)
 
     def forward(self, mask_B1HW: Tensor) -> Tensor:
-        x = self.act(self.norm1(self.halve1(mask_B1HW)))
+        x = self.act(self.norm1(self.halve1(mask_B1HW.to(self.widen.weight.dtype))))
         out_BEHW: Tensor = self.widen(self.act(self.norm2(self.halve2(x))))
         return out_BEHW
 
@@ -105,5 +105,5 @@ class PromptEncoder(nn.Module):
         """The code of every cell's centre in raster order, [P, E]."""
         centres = (torch.arange(self.spec.side, device=self.no_mask.device) + 0.5) / self.spec.side
         y, x = torch.meshgrid(centres, centres, indexing="ij")
-        code_PE: Tensor = self.code(torch.stack([x, y], -1).flatten(0, 1).to(self.no_mask.dtype))
+        code_PE: Tensor = self.code(torch.stack([x, y], -1).flatten(0, 1))
         return code_PE

@@ -19,7 +19,7 @@ from chiasm.geometry import Size
 def enlarged(masks_BMHW: Tensor, side: int, seen: tuple[int, int], size: Size) -> Tensor:
     """Logits of masks over the model's square of `side` pixels as logits over a picture of that size, which the square showed
     in its first `seen` rows and columns: [B, M, height, width]."""
-    square = F.interpolate(masks_BMHW, (side, side), mode="bilinear", align_corners=False)
+    square = F.interpolate(masks_BMHW.float(), (side, side), mode="bilinear", align_corners=False)
     shown = square[..., : seen[0], : seen[1]]
     return F.interpolate(shown, (size.height, size.width), mode="bilinear", align_corners=False)
 
