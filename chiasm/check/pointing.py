@@ -46,22 +46,25 @@ def pointing(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, T
         "dense_pe": model.pointer.outlines.prompts.places().T[None].unflatten(2, maps_BEHW.shape[2:]).contiguous(),
     }
     masks, of_R = [], torch.tensor(picture_R, dtype=torch.int64)
+    side = head.outlines.encoder.side * head.outlines.encoder.patch
     for number, one in enumerate(outlined):
         low_RMHW = one.masks_BRMHW[0]
         (high, wide), (height, width) = given["resize"][number].tolist(), given["original"][number].tolist()
-        side = head.outlines.encoder.side * head.outlines.encoder.patch
         masks.append(enlarged(low_RMHW, side, (high, wide), Size(width, height))[:, 0])
         got |= {f"low_res_masks.{number}": low_RMHW, f"iou.{number}": one.scores_BRM[0], f"pred_masks.{number}": masks[-1]}
         got[f"sparse.{number}"] = named.prompt_RE[of_R == number][:, None]
     if "labels" not in given:
         return got
+    return {**got, **_losses(config, _words(model, sight.fusion.image, hidden_BTD, given, counts), masks, given)}
+
+
+def _losses(config: dict[str, Any], words: Tensor, masks: list[Tensor], given: Given) -> dict[str, Tensor]:
+    """All parts of the loss, each times its weight."""
     weights = Weights(*(config["loss_weights"][name] for name in ("ce", "bce", "dice")))
-    words = weights.words * _words(model, hidden_BTD, rows, given, counts)
-    wanted = [given[f"gt_masks.{number}"] for number in range(len(masks))]
-    bce, dice = outline_losses(masks, wanted)
-    parts = {"ce_loss": words, "mask_bce_loss": weights.bce * bce, "mask_dice_loss": weights.dice * dice}
+    bce, dice = outline_losses(masks, [given[f"gt_masks.{number}"] for number in range(len(masks))])
+    parts = {"ce_loss": weights.words * words, "mask_bce_loss": weights.bce * bce, "mask_dice_loss": weights.dice * dice}
     parts["mask_loss"] = parts["mask_bce_loss"] + parts["mask_dice_loss"]
-    return {**got, **parts, "loss": loss(weights, words / weights.words, bce, dice)}
+    return {**parts, "loss": loss(weights, words, bce, dice)}
 
 
 def _square(looks: Segment, pixels_BCHW: Tensor) -> Seen:
@@ -72,16 +75,13 @@ def _square(looks: Segment, pixels_BCHW: Tensor) -> Seen:
     return Seen(cut(looks, pixels_BCHW), grids, ((width, height),) * count)
 
 
-def _words(model: Causal, hidden_BTD: Tensor, rows: list[list[int]], given: Given, counts: list[int]) -> Tensor:
+def _words(model: Causal, image: int, hidden_BTD: Tensor, given: Given, counts: list[int]) -> Tensor:
     """The mean over what is to be said; a picture's places are to say nothing."""
     labels = [row[valid].tolist() for row, valid in zip(given["labels"], given.valid_BT, strict=True)]
     queue, wanted = iter(counts), []
-    fusion = model.spec.sight.fusion if model.spec.sight is not None else None
-    assert isinstance(fusion, Splice)
     for ids, said in zip(given.rows, labels, strict=True):
-        runs = ([-100] * next(queue) if id == fusion.image else [label] for id, label in zip(ids, said, strict=True))
+        runs = ([-100] * next(queue) if id == image else [label] for id, label in zip(ids, said, strict=True))
         wanted.append([label for run in runs for label in run])
-    longest = hidden_BTD.shape[1]
-    target_BT = torch.tensor([[-100] * (longest - len(row)) + row for row in wanted])
+    target_BT = torch.tensor([[-100] * (hidden_BTD.shape[1] - len(row)) + row for row in wanted])
     scores_BTS = model.logits(hidden_BTD)[:, :-1]
     return cross_entropy(scores_BTS.flatten(0, 1), target_BT[:, 1:].flatten(), ignore_index=-100)
