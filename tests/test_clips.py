@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from chiasm.check import check
-from chiasm.connect.steps import BlendStep
+from chiasm.connect.steps import BlendStep, MeansStep
 from chiasm.errors import BadCheckpoint, BadPicture
 from chiasm.geometry import Size
 from chiasm.place import WHOLE, Box, Grid, Laid, raster, route
@@ -107,3 +107,14 @@ def test_adapters_around_the_language_model_are_merged(reference: Reference, tmp
 
 def test_recorded_folders_are_proved_from_features() -> None:
     assert {"video", "image", "short_video"} <= check(RECORDED / "pllava_pool-0").worst.keys()
+
+
+@pytest.mark.parametrize("frames", [3, 5, 7])
+def test_two_means_are_the_plain_ones_in_half_precision(frames: int) -> None:
+    features_TPE = torch.randn(frames, 4, 6, generator=torch.Generator().manual_seed(0))
+    path = route(TwoMeans(5), raster([Grid(0, frames, 2, 2, Box(0, 0, 2, 2))]), ())
+    got = MeansStep()(features_TPE.flatten(0, 1), torch.from_numpy(path.index_VM), None)
+    empty = features_TPE.new_zeros(max(5 - frames, 0), 6)
+    wanted = torch.cat([features_TPE.mean(1), empty, features_TPE.mean(0)]).half().float()
+    torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-3)
+    assert torch.equal(got, got.half().float())

@@ -20,7 +20,7 @@ from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import AddByBox, Ahead, Alone, Causal, Cross, EncoderDecoder, Pointing, Seq2Seq, Splice, Writer
+from chiasm.spec import AddByBox, Ahead, Alone, BoxPlaces, Causal, Cross, Pointing, Seq2Seq, Splice, Writer
 
 HINTER = "qformer_tokenizer"
 """Where a model folder keeps the tokenizer of what its connector reads."""
@@ -57,8 +57,8 @@ class Planner:
         marked = sum(len(m.pictures) for messages in conversations for m in messages)
         if marked != len(items):
             raise BadPrompt(f"the conversations show {marked} pictures and {len(items)} were given")
-        if isinstance(self.spec, Seq2Seq) and self.spec.language.boxes is not None:
-            return self._read(self.spec.language, conversations, items, answer, names)
+        if isinstance(self.spec, Seq2Seq) and (told := self.spec.language.boxes) is not None:
+            return self._read(told, self.spec.language.start, conversations, items, answer, names)
         if any(isinstance(part, Image) and part.words for messages in conversations for m in messages for part in m.content):
             raise BadPrompt("this model has no use for the words of a page: show it the picture alone")
         shows = [sum(len(message.pictures) for message in messages) for messages in conversations]
@@ -77,7 +77,8 @@ class Planner:
 
     def _read(
         self,
-        language: EncoderDecoder,
+        told: BoxPlaces,
+        start: int,
         conversations: Sequence[Sequence[Message]],
         items: Sequence[Item],
         answer: bool,
@@ -89,9 +90,9 @@ class Planner:
         for number, messages in enumerate(conversations):
             asked, said = (messages, None) if answer else parted(messages)
             page, question = page_of(number, asked, items)
-            rows.append(lettered(self.tokenizer, page, question, language.boxes.closing if language.boxes else "last"))
+            rows.append(lettered(self.tokenizer, page, question, told.closing))
             target = () if said is None else self.tokenizer.encode(said, framed=True)
-            targets.append([language.start, *target])
+            targets.append([start, *target])
             watched.append([False, *(True for _ in target)])
         ids, boxes = [row.ids for row in rows], [row.boxes for row in rows]
         return Plan.from_ids(self.spec, ids, items, None if answer else watched, names, targets=targets, boxes=boxes)
