@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chiasm.cli import main
-from chiasm.errors import BadPicture, BadPrompt, Overflow, Unsupported
+from chiasm.errors import BadConfig, BadPicture, BadPrompt, Overflow, Unsupported
 from chiasm.geometry import Scale, Size, views
 from chiasm.ground.phrases import ids_of, joined, sightings
 from chiasm.heads.boxes import Found
@@ -43,6 +43,7 @@ from chiasm.spec import Shortest
 from chiasm.towers.swin import swin
 from chiasm.vision.swin import SwinTransformer
 from chiasm.weights.keys import pieces
+from chiasm.weights.read import describe
 from chiasm.weights.write import write_json, write_text
 
 
@@ -87,6 +88,41 @@ def test_swin_is_exact_at_every_size(kind: str, window: int, shape: tuple[int, i
         wanted = [one.permute(0, 2, 3, 1) for one in made.feature_maps] if normed else [made.last_hidden_state]
         for got, want in zip(ours_of(theirs, tmp_path, normed).maps(patches), wanted, strict=True):
             torch.testing.assert_close(got.flatten(), want.flatten(), rtol=1e-5, atol=1e-5)
+
+
+# --- configs ----------------------------------------------------------------------------------------------------------------
+
+
+def described(folder: Path, **fields: object) -> FindSpec:
+    write_json(folder / "config.json", {"model_type": "grounding-dino", **fields})
+    model = describe(folder).model
+    assert isinstance(model, FindSpec)
+    return model
+
+
+def test_a_sparse_config_means_the_published_classs_defaults(tmp_path: Path) -> None:
+    assert described(tmp_path) == described(tmp_path, backbone_config=None, text_config={"model_type": "bert"}) == spec()
+
+
+def test_the_eyes_maps_are_chosen_by_number_or_by_name(tmp_path: Path) -> None:
+    for chosen in ({"out_indices": [3, 4]}, {"out_features": ["stage3", "stage4"]}):
+        eye = described(tmp_path, backbone_config={"model_type": "swin", **chosen}).encoder
+        assert eye.normed == (3, 4) and eye.narrow == "shifted"
+    assert described(
+        tmp_path, backbone_config={"model_type": "swin", "depths": [2, 2], "num_heads": [3, 6]}
+    ).encoder.normed == (2,)
+    for wrong in ({"out_features": ["stem", "stage2"]}, {"out_indices": [0, 4]}, {"out_indices": [5]}):
+        with pytest.raises(BadConfig, match="are not all among stage1, stage2, stage3, stage4"):
+            described(tmp_path, backbone_config={"model_type": "swin", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("two_stage", False), ("query_dim", 2), ("position_embedding_type", "learned"), ("num_feature_levels", 2)],
+)
+def test_other_detectors_are_refused(field: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=field):
+        described(tmp_path, **{field: value})
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Grounding DINO (arXiv:2303.05499): boxes for phrases, from a Swin and a BERT that read one another in a DETR."""
 
 from dataclasses import replace
+from typing import Any
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Rule, under
@@ -104,13 +105,22 @@ def maps(given: int, levels: int) -> tuple[Rule, ...]:
 
 
 def backbone(c: Config) -> Reading:
-    """A Swin whose stages leave through norms of their own; `stage4` is the fourth."""
-    names, numbers = c.get("out_features", None), c.get("out_indices", None)
-    stages = tuple(numbers) if numbers else tuple(int(name.removeprefix("stage")) for name in names or ("stage4",))
-    return swin(c, stages)
+    """A Swin whose stages leave through norms of their own, by number or by name; the last one where neither says which."""
+    named = [f"stage{number}" for number in c.get("out_indices", None) or ()] or c.get("out_features", None)
+    known = {f"stage{number + 1}": number + 1 for number in range(len(c.get("depths", (2, 2, 6, 2))))}
+    wanted = named or list(known)[-1:]
+    if not known.keys() >= set(wanted):
+        raise BadConfig(f"{c.path}: {', '.join(wanted)} are not all among {', '.join(known)}")
+    c.inert("out_features")
+    return swin(c, tuple(known[name] for name in wanted))
+
+
+ABSENT: dict[str, dict[str, Any]] = {"backbone_config": {"model_type": "swin", "out_indices": [2, 3, 4]}, "text_config": {}}
+"""Parts as the published class has them where a config says nothing of them."""
 
 
 def read(c: Config) -> Reading:
+    c.data = {**c.data, **{part: c.data.get(part) or own for part, own in ABSENT.items()}}
     for switch in ("two_stage", "embedding_init_target"):
         c.only(switch, True)
     c.only("two_stage_bbox_embed_share", False)
@@ -122,11 +132,11 @@ def read(c: Config) -> Reading:
     c.inert(
         "disable_custom_kernels", "backbone", "backbone_kwargs", "use_pretrained_backbone", "tie_word_embeddings", "num_labels"
     )
-    eye, text = c.part("backbone_config", "swin"), c.part("text_config", "bert")
+    looks, text = c.part("backbone_config", "swin"), c.part("text_config", "bert")
     levels = c.get("num_feature_levels", 4)
-    if not len(eye.spec.normed) <= levels:
+    if len(looks.spec.normed) > levels:
         raise BadConfig(
-            f"{c.path}: num_feature_levels = {levels} is fewer than the {len(eye.spec.normed)} maps of the backbone"
+            f"{c.path}: num_feature_levels = {levels} is fewer than the {len(looks.spec.normed)} maps of the backbone"
         )
     detector = Detector(
         c.get("d_model", 256), levels, c.get("num_queries", 900), stack(c, "encoder"), stack(c, "decoder"),
@@ -134,14 +144,14 @@ def read(c: Config) -> Reading:
         c.act("activation_function", "relu"), "shared" if c.get("decoder_bbox_embed_share", True) else "own",
     )  # fmt: skip
     spec = Find(
-        shortest(c.pixels), pixels(c.pixels, MEAN, STD, "bilinear"), eye.spec, replace(text.spec, pool="none"),
+        shortest(c.pixels), pixels(c.pixels, MEAN, STD, "bilinear"), looks.spec, replace(text.spec, pool="none"),
         Phrases(ENDS, c.get("max_text_len", 256)), detector,
     )  # fmt: skip
     rules = (
-        *under("model.backbone.conv_encoder.model.", "vision.", eye.keys),
+        *under("model.backbone.conv_encoder.model.", "vision.", looks.keys),
         Ignored("model.backbone.conv_encoder.model.swin.layernorm.*"),
         *under("model.text_backbone.", "text.", text.keys),
-        *maps(len(eye.spec.normed), levels),
+        *maps(len(looks.spec.normed), levels),
         *HEADS,
     )
     return Reading(spec, rules)
