@@ -31,6 +31,7 @@ from chiasm.spec import (
     Merge,
     Mlp,
     Normed,
+    Placed,
     PoolClips,
     PoolSquares,
     PoolTime,
@@ -280,6 +281,8 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     match step:
         case Mlp() | Normed() | Align() | Bend() | Recut() | Unit() | Times():
             return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+        case Placed():
+            return _placed(step, laid)
         case Enclose():
             return _enclose(laid)
         case Merge():
@@ -359,6 +362,7 @@ def leaves(step: Step, width: int) -> int:
             | RowsOfTiles()
             | Unit()
             | Times()
+            | Placed()
         ):
             return width
         case Resampler() | QFormer():
@@ -370,6 +374,14 @@ def connect(steps: Sequence[Step], laid: Laid, sizes: Sequence[tuple[int, int]])
     for step in steps:
         laid = route(step, laid, sizes).laid
     return laid
+
+
+def _placed(step: Placed, laid: Laid) -> Route:
+    for grid in laid.grids:
+        for name, size, most in (("rows", grid.h, step.rows), ("columns", grid.w, step.columns), ("steps", grid.t, step.steps)):
+            if most and size > most:
+                raise BadPicture(f"a view of {size} {name}, and this model knows places of {most}: show it smaller")
+    return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
 
 
 def _enclose(laid: Laid) -> Route:

@@ -43,6 +43,7 @@ from chiasm.spec import (
     Merge,
     Mlp,
     Normed,
+    Placed,
     PoolClips,
     PoolSquares,
     PoolTime,
@@ -276,6 +277,7 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
             | PoolSquares()
             | RowsOfTiles()
             | Recut()
+            | Placed()
         ):
             return 0
         case Resampler(block, depth, queries):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.connect.asker import AskerStep
+from chiasm.connect.placed import PlacedStep
 from chiasm.connect.qformer import Hint, QueryTransformer
 from chiasm.connect.reader import ReaderStep
 from chiasm.connect.resampler import ResamplerStep
@@ -30,6 +31,7 @@ from chiasm.spec import (
     Merge,
     Mlp,
     Normed,
+    Placed,
     PoolClips,
     PoolSquares,
     PoolTime,
@@ -262,6 +264,8 @@ class Connector(nn.Module):
                     modules.append(ReaderStep(step, width))
                 case QFormer():
                     modules.append(QueryTransformer(step, width))
+                case Placed():
+                    modules.append(PlacedStep(step, width))
                 case Unit():
                     modules.append(UnitStep())
                 case Times():
@@ -297,6 +301,8 @@ class Connector(nn.Module):
             if isinstance(step, QFormer):
                 told = None if hint is None else hint.of([grid.item for grid in laid.grids])
                 x, laid = module(x, index_VM, weight_VM, told), path.laid
+            elif isinstance(module, PlacedStep):
+                x = module(x, path.laid)
             elif isinstance(step, Reader):
                 x, laid = module(x, index_VM, laid), path.laid
             else:

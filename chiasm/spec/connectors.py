@@ -207,6 +207,16 @@ class EndRows:
     """A token of its own after each row of a picture's codes: none of the encoder's, -1."""
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A learned vector for each row, each column and each step of time, added to the tokens that stand there, as far as an axis
+    has any (0: none). What stands for the whole of an axis gets nothing of it."""
+
+    rows: int = 0
+    columns: int = 0
+    steps: int = 0
+
+
 Step = (
     Mlp
     | Normed
@@ -229,4 +239,5 @@ Step = (
     | Unit
     | Times
     | Asker
+    | Placed
 )

@@ -19,10 +19,11 @@ from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.render import fetch
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import Decoder, Mlp, Pixels, Resize, Sight, Splice
+from chiasm.spec import Decoder, Mlp, Pixels, Placed, Resize, Sight, Splice
 from chiasm.spec_json import to_json
 from chiasm.train import lora
 from chiasm.train.eye import Schooling, school
+from chiasm.train.names import LEVELS, SIDES
 from chiasm.train.naming import Naming, train_names
 from chiasm.train.ranks import Ranks, spread
 from chiasm.train.talk import Stage, train
@@ -63,8 +64,8 @@ class Recipe:
 
 def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
     """The composed model. The image's id is the first one beyond the vocabulary: no row of the embedding, never sampled."""
-    connector = (Mlp(decoder.width, recipe.hidden),)
     encoder = replace(recipe.schooling.eye, gives=recipe.gives)
+    connector = (Mlp(decoder.width, recipe.hidden), Placed(encoder.side, encoder.side))
     sight = Sight(recipe.views, recipe.pixels, encoder, connector, Splice(decoder.vocab))
     return CausalSpec(decoder, sight)
 
@@ -89,17 +90,33 @@ def compose(recipe: Recipe, base: Described, trained: Path) -> Causal:
     found = located(TensorFiles.open(base.folder), base.keys)
     if trained.is_dir():
         parts = located(TensorFiles.open(trained), (Name("**", "**"),))
-        fill(model, found | parts, trained, torch.bfloat16, "cpu")
+        made = {name: tensor for name, tensor in placed_by_words(base, spec).items() if name not in parts}
+        fill(model, found | parts, trained, torch.bfloat16, "cpu", made)
         lora.adapt(model.language, recipe.rank, recipe.alpha)
         kept = {name.removeprefix(ADAPTERS + "language."): p.read() for name, p in parts.items() if name.startswith(ADAPTERS)}
         lora.restore(model.language, kept)
         return model.to(torch.bfloat16)
     model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
     seen = located(TensorFiles([trained]), (Name("**", "vision.**"),))
-    made = {f"connect.{name}": tensor for name, tensor in model.connect.state_dict().items()}
+    made = {f"connect.{name}": tensor for name, tensor in model.connect.state_dict().items()} | placed_by_words(base, spec)
     fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
     lora.adapt(model.language, recipe.rank, recipe.alpha)
     return model.to(torch.bfloat16)
+
+
+def placed_by_words(base: Described, spec: CausalSpec) -> dict[str, Tensor]:
+    """Where rows and columns begin: from the language model's "above" to its "below", from its "left" to its "right"."""
+    assert spec.sight is not None
+    tokenizer = Tokenizer.from_folder(base.folder)
+    embed = located(TensorFiles.open(base.folder), base.keys)["language.embed.weight"].read().float()
+    found = {}
+    for at, step in enumerate(spec.sight.connector):
+        if isinstance(step, Placed):
+            for axis, count, words in (("rows", step.rows, LEVELS), ("columns", step.columns, SIDES)):
+                first, last = (embed[tokenizer.encode(word)[0]] for word in words)
+                share = torch.linspace(-1, 1, count)[:, None]
+                found[f"connect.steps.{at}.tables.{axis}"] = share * (last - first)
+    return found
 
 
 def run(recipe: Recipe, out: Path, processes: int | None = None) -> Path:
