@@ -19,12 +19,12 @@ from chiasm.compose import Composition, compose
 from chiasm.compose.steps import KINDS, steps
 from chiasm.errors import BadPicture, UserError
 from chiasm.geometry import Size
-from chiasm.model import Causal
+from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.plan import Plan, count
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Cross as CrossSpec
-from chiasm.spec import Expert, Merge, Mlp, Resize, Splice
+from chiasm.spec import Expert, Merge, Mlp, Placed, Resize, Splice
 from chiasm.spec_json import to_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_json, write_safetensors, write_text
@@ -195,3 +195,22 @@ def test_the_command_shows_a_table_and_writes_a_folder(
     assert main(["compose", parts[0], "mlp2", parts[1], "--out", str(tmp_path / "made")]) == 2
     assert "is not empty" in capsys.readouterr().err
     assert main(["compose", parts[0], "mlp2", parts[1], "--llava"]) == 2
+
+
+def test_tokens_are_told_their_row_and_column(parts: tuple[str, str]) -> None:
+    steps_of = (Mlp(16, 16), Placed(rows=5, columns=5))
+    model = compose(parts[0], steps_of, parts[1]).build()
+    before = model.see(seen_by(model)).tokens_VD
+    tables = model.connect.steps[1].tables
+    torch.nn.init.normal_(tables["rows"])
+    torch.nn.init.normal_(tables["columns"])
+    told = (model.see(seen_by(model)).tokens_VD - before).unflatten(0, (5, 5))
+    torch.testing.assert_close(told, tables["rows"][:, None] + tables["columns"][None], rtol=1e-4, atol=1e-5)
+    with pytest.raises(BadPicture, match="a view of 10 rows, and this model knows places of 5"):
+        compose(parts[0], steps_of, parts[1], views=Resize(60, 30))
+
+
+def seen_by(model: Causal) -> Sight:
+    assert model.spec.sight is not None
+    views = look(model.spec.sight, PICTURE, 0)
+    return Sight(torch.from_numpy(packed(views)), tuple(view.grid for view, _ in views), ((30, 40),))
