@@ -25,6 +25,8 @@ VERBS = {
     "compose": "Join an encoder, a connector and a language model.",
     "train": "Train as a recipe says.",
     "check": "Prove that models compute what their references compute.",
+    "eval": "Ask models the questions of benchmarks, or your own.",
+    "score": "Score answers that were written down again.",
     "families": "List the model families that Chiasm knows.",
     "convert": "Convert pickled or GGUF weights to safetensors.",
     "cache": "List, verify or remove what was fetched.",

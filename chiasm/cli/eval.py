@@ -1,0 +1,76 @@
+"""`chiasm eval`: models asked the questions of benchmarks, or a person's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from chiasm.cli.show import as_json, columns
+from chiasm.errors import UserError
+
+if TYPE_CHECKING:
+    from chiasm.evaluate.runs.report import Outcome
+
+app = App(
+    name="eval",
+    help="Ask models the questions of benchmarks, or your own, and write every answer down; a stopped run goes on.",
+    usage="Usage: chiasm eval [OPTIONS] MODEL...",
+    help_epilogue="""Example:
+  chiasm eval default --data my.jsonl
+  chiasm eval default ./other --data photos/ --output runs/photos
+  chiasm eval ./model --tasks mmstar,pope --data benchmarks/ --limit 200""",
+)
+
+
+@app.default
+def run(
+    *models: Annotated[str, Parameter(name="MODEL", help="`default`, a folder, owner/name, ...")],
+    tasks: Annotated[str | None, Parameter(help="Benchmarks by name, with commas; without any, --data holds your own.")] = None,
+    data: Annotated[Path | None, Parameter(help="A table, or a folder in the published layout (of several: one each).")] = None,
+    output: Annotated[Path, Parameter(help="Where runs are kept.")] = Path("runs/eval"),
+    limit: Annotated[int | None, Parameter(help="So many rows of each task.")] = None,
+    split: Annotated[str | None, Parameter(help="Another split than the task's own.")] = None,
+    prompts: Annotated[str | None, Parameter(help="Published prompts by name, with commas; `all` for every one.")] = None,
+    reference: Annotated[str | None, Parameter(help="Whose rules score, where published numbers follow several.")] = None,
+    seeds: Annotated[int, Parameter(help="So many seeds, with --temperature above 0.")] = 1,
+    temperature: Annotated[float, Parameter(help="Of sampling; 0 is greedy.")] = 0.0,
+    batch: Annotated[int, Parameter(help="Questions asked at once.")] = 8,
+    ablations: Annotated[bool, Parameter(negative="--no-ablations", help="Ask with other pictures, or none, too.")] = True,
+    json: Annotated[bool, Parameter(help="One JSON array.")] = False,
+) -> int:
+    """Runs what is not finished, then shows the table."""
+    if not models:
+        raise UserError("There is no model to ask: name one, such as default.")
+    if tasks is None and data is None:
+        raise UserError("There is nothing to ask: name benchmarks with --tasks, or your own table with --data.")
+    if seeds > 1 and not temperature:
+        raise UserError("Greedy answers are the same for every seed: give --temperature too.")
+    from chiasm.evaluate.runs.run import Wanted, evaluated
+
+    names = [name.strip() for name in tasks.split(",")] if tasks else []
+    asked = None if prompts is None else tuple(prompts.split(","))
+    wanted = Wanted(tuple(names), data, limit, split, asked, reference, tuple(range(seeds)), temperature, batch, ablations)
+    outcomes = [one for model in models for one in evaluated(model, wanted, output / slug(model))]
+    show(outcomes, json)
+    return 0
+
+
+def show(outcomes: Sequence[Outcome], json: bool) -> None:
+    """A table with what a reader must know beneath it."""
+    from chiasm.evaluate.runs import report
+
+    if json:
+        as_json([report.as_json(one) for one in outcomes])
+        return
+    print(columns(report.rows(outcomes), frozenset(range(3, 12))))
+    for note in report.notes(outcomes):
+        print(note)
+
+
+def slug(name: str) -> str:
+    """A model's name as a folder's."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"

@@ -1,0 +1,126 @@
+"""A person's own questions as a task: a table of JSON lines, JSON, CSV, TSV or parquet, or a folder that holds one.
+
+Columns: `question`; `answer` or `answers`; and where wanted `image` (a file beside the table, or several in `images`), `id`,
+`choices` (a list, or text with | between), `box`; every other column of short text is a slice.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chiasm.errors import UserError
+from chiasm.evaluate.benchmarks.asking import LETTER, SHORT, lettered, listed
+from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, rows_of
+from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Task
+from chiasm.evaluate.scorers import mcq
+from chiasm.prompt.messages import Image, Text
+
+NAME = "own"
+KNOWN = frozenset(("question", "answer", "answers", "image", "images", "picture", "id", "choices", "box", "boxes"))
+TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+LONGEST_SLICE = 64
+
+
+def table(path: Path) -> Path:
+    """The table that a path names, or the only one in a folder. Raises `UserError` where there is none or more than one."""
+    if not path.exists():
+        raise UserError(f"there is no {path}: name a table ({', '.join(TABLES)}) or a folder with one")
+    if path.is_file():
+        if path.suffix not in TABLES:
+            raise UserError(f"{path} is no table: {', '.join(TABLES)} are read")
+        return path
+    found = sorted(file for file in path.iterdir() if file.suffix in TABLES)
+    if len(found) != 1:
+        many = ", ".join(file.name for file in found) or "none"
+        raise UserError(f"{path} should hold one table ({', '.join(TABLES)}) and holds {many}: name the file")
+    return found[0]
+
+
+def items(path: Path, limit: int | None = None) -> Iterator[Item | Bad]:
+    """The questions of a table, and the rows that make none."""
+    file = table(path)
+    for number, row in enumerate(_rows(file)):
+        if limit is not None and number >= limit:
+            return
+        try:
+            yield _item(row, number)
+        except Unusable as why:
+            yield Bad(row.where, str(why))
+
+
+def task() -> Task:
+    """How own questions are judged: a chosen option, or an answer that equals one of those given, case and a final full stop
+    aside."""
+    return Task(
+        name=NAME,
+        title="your own questions",
+        paper="",
+        layouts=(Layout(()),),
+        id=lambda row: str(row.get("id") or row.where),
+        prompts={"as it is": lambda row: ()},
+        gold=lambda row: {},
+        judges={"own": judge},
+        max_tokens=64,
+    )
+
+
+def judge(gold: Mapping[str, Any], reply: str) -> Judged:
+    """Of options the letter or the text that was said; else whether the reply is one of the answers."""
+    if gold["choices"]:
+        options = lettered(gold["choices"])
+        said = reply.strip()
+        exact = next((letter for letter, text in options.items() if text == said), None)
+        letter = exact or mcq.extract(reply, tuple(options)) or mcq.infer(reply, options)
+        option = options.get(letter or "")
+        return Judged(option, float(option in gold["answers"]))
+    said = _plain(reply)
+    return Judged(said or None, float(said in {_plain(answer) for answer in gold["answers"]}))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".")
+
+
+def _rows(file: Path) -> Iterator[Row]:
+    if file.suffix != ".csv":
+        yield from rows_of(file, file.parent)
+        return
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        for number, values in enumerate(csv.DictReader(opened)):
+            full = {name: cell for name, cell in values.items() if cell not in ("", None)}
+            yield Row(full, file.parent, f"{file.name}, row {number}")
+
+
+def _item(row: Row, number: int) -> Item:
+    if row.get("question") is None:
+        raise Unusable("there is no question")
+    answers = [str(answer) for answer in _several(row.get("answers", "answer"))]
+    if not answers:
+        raise Unusable("there is no answer")
+    choices = [str(choice) for choice in _several(row.get("choices"))]
+    if choices and not set(answers) & set(choices):
+        raise Unusable(f"the answer {answers[0]!r} is none of the choices")
+    pictures = [_picture(row, name) for name in _several(row.get("images", "image", "picture"))]
+    words = row.text("question") + (f"\n{listed(lettered(choices))}{LETTER}" if choices else SHORT)
+    parts: tuple[Part, ...] = (*pictures, Text(words))
+    slices = {
+        name: value for name, value in row.values.items()
+        if name not in KNOWN and isinstance(value, str) and 0 < len(value) <= LONGEST_SLICE
+    }  # fmt: skip
+    gold = {"answers": answers, "choices": choices, "question": row.text("question")}
+    return Item(str(row.get("id") or number), parts, gold, slices)
+
+
+def _picture(row: Row, name: Any) -> Image:
+    return Row({"image": name}, row.folder, row.where).picture()
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [part.strip() for part in value.split("|")] if "|" in value else [value]
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,220 @@
+"""Asks a model every question of a task, in batches, and writes each answer down before the next batch is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from chiasm.assistant import Assistant, Done
+from chiasm.errors import UserError
+from chiasm.evaluate.benchmarks.rows import Bad
+from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, repictured
+from chiasm.evaluate.runs import own
+from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store
+from chiasm.generate.sampling import Sampling
+from chiasm.prompt.messages import Image, Text
+
+GREY = np.full((224, 224, 3), 127, np.uint8)
+"""The blank picture."""
+_UNJUDGED = Judged(None, 0.0)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of asking a task: a prompt by its name, and the items that it makes."""
+
+    name: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that decides a task's answers but the model and the questions."""
+
+    ablations: tuple[Ablation, ...] = ABLATIONS
+    seeds: tuple[int, ...] = (0,)
+    temperature: float = 0.0
+    batch: int = 8
+    reference: str | None = None
+
+    def sampling(self, seed: int) -> Sampling:
+        return Sampling(temperature=self.temperature, seed=seed) if self.temperature else Sampling(temperature=0.0)
+
+
+def manifest(
+    assistant: Assistant,
+    task: Task,
+    variants: Sequence[Variant],
+    bad: Sequence[Bad],
+    setting: Setting,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """All that is needed to repeat a number; `facts` come from whoever opened the model (weights, versions)."""
+    asked = [[variant.name, [[item.id, said(item)] for item in variant.items]] for variant in variants]
+    golds = [[item.id, item.gold, dict(item.groups)] for item in variants[0].items]
+    return {
+        "model": assistant.name,
+        "task": task.name,
+        "prompts": [variant.name for variant in variants],
+        "prompt hash": digest(asked),
+        "data hash": digest([golds, [pictures_digest(item) for item in variants[0].items]]),
+        "samples": len(variants[0].items),
+        "unusable rows": [[one.where, one.why] for one in bad],
+        "scorer": setting.reference or next(iter(task.judges)),
+        "decoding": {"temperature": setting.temperature, "seeds": list(setting.seeds), "max_tokens": task.max_tokens},
+        "ablations": list(setting.ablations),
+        **facts,
+    }
+
+
+def run(
+    assistant: Assistant, task: Task, variants: Sequence[Variant], store: Store, about: Mapping[str, Any], setting: Setting
+) -> None:
+    """Asks whatever is not answered yet. A run that was stopped at any point goes on from its last whole line."""
+    done = store.begin(about)
+    waiting = [one for one in asked(variants, setting) if one[0].key not in done]
+    total = len(waiting) + len(done)
+    by_choice = "score" in assistant.capabilities and task.name == own.NAME
+    with tqdm(total=total, initial=len(done), desc=f"{assistant.name} {task.name}", unit="answer", disable=None) as bar:
+        for start in range(0, len(waiting), setting.batch):
+            batch = waiting[start : start + setting.batch]
+            begun = time.perf_counter()
+            finished = chosen(assistant, task, batch, setting) if by_choice else written(assistant, task, batch, setting)
+            store.add(finished, time.perf_counter() - begun)
+            bar.update(len(finished))
+
+
+def asked(variants: Sequence[Variant], setting: Setting) -> Iterator[tuple[Sample, Item]]:
+    """Every question in every way, in an order that never changes: batches are then alike from run to run."""
+    for ablation in setting.ablations:
+        for variant in variants:
+            for seed in setting.seeds:
+                for number, item in enumerate(variant.items):
+                    shown = ablated(item, ablation, variant.items, number)
+                    if shown is not None:
+                        yield _sample(item, shown, ablation, variant.name, seed), shown
+
+
+def _sample(item: Item, shown: Item, ablation: Ablation, variant: str, seed: int) -> Sample:
+    choices = tuple(str(choice) for choice in item.gold.get("choices") or ())
+    names = tuple(str(picture) for picture in pictures_of(shown) if isinstance(picture, str | Path))
+    return Sample(item.id, ablation, variant, seed, said(item), dict(item.gold), dict(item.groups), choices, names)
+
+
+def ablated(item: Item, ablation: Ablation, items: Sequence[Item], number: int) -> Item | None:
+    """The same question with other pictures; none where it has no picture to take away."""
+    if ablation == "picture":
+        return item
+    if not pictures_of(item):
+        return None
+    match ablation:
+        case "blank":
+            return repictured(item, lambda _: Image(GREY))
+        case "none":
+            return repictured(item, lambda _: None)
+        case "another":
+            others = [other for other in (*items[number + 1 :], *items[:number]) if pictures_of(other)]
+            far = others[len(others) // 2] if others else item
+            pictures = pictures_of(far)
+            return repictured(item, lambda _: Image(pictures[0]))
+
+
+def written(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
+    """Answers in the model's own words. What cannot be asked fails alone, with its reason; where the model itself fails, the
+    run stops with what it has."""
+    sampling = setting.sampling(batch[0][0].seed)
+    requests = [replace(task.request(item), sampling=sampling) for _, item in batch]
+    try:
+        answers = {event.request: event.answer for event in assistant.generate(requests) if isinstance(event, Done)}
+    except UserError as e:
+        if len(batch) == 1:
+            return [replace(batch[0][0], error=" ".join(str(e).split()))]
+        return [sample for one in batch for sample in written(assistant, task, [one], setting)]
+    finished = []
+    for number, (sample, item) in enumerate(batch):
+        answer = answers[number]
+        judged = task.judge(item, answer.text, setting.reference)
+        used = answer.usage
+        tokens = {"image": used.image_tokens, "text": used.text_tokens, "generated": used.generated_tokens}
+        told = replace(sample, answer=answer.text, tokens=tokens, finish_reason=answer.finish_reason)
+        finished.append(replace(told, parsed=plain(judged.parsed), score=judged.score))
+    return finished
+
+
+def chosen(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
+    """Options by log-probability where a question has them, answers in words where it has none."""
+    finished = []
+    for sample, item in batch:
+        if not sample.choices:
+            finished += written(assistant, task, [(sample, item)], setting)
+            continue
+        pictures = [part for part in item.parts if isinstance(part, Image)]
+        plainly = replace(item, parts=(*pictures, Text(str(item.gold["question"]))))
+        try:
+            scores = assistant.score(task.request(plainly), sample.choices)
+        except UserError as e:
+            finished.append(replace(sample, error=" ".join(str(e).split())))
+            continue
+        best = max(scores, key=lambda score: score.logprob).option
+        judged = task.judge(item, best)
+        finished.append(replace(sample, answer=best, parsed=plain(judged.parsed), score=judged.score, finish_reason="chosen"))
+    return finished
+
+
+def records(samples: Sequence[Sample], ablation: Ablation = "picture") -> list[Record]:
+    """Samples as a task sums them up; one that failed counts as an empty answer that was wrong."""
+    shown = [sample for sample in samples if sample.ablation == ablation]
+    return [Record(s.id, s.gold, s.slices, s.answer or "", Judged(s.parsed, s.score or 0.0)) for s in shown]
+
+
+def rescored(task: Task, samples: Sequence[Sample], reference: str | None) -> list[Sample]:
+    """The same answers judged anew."""
+    again = []
+    for sample in samples:
+        if sample.answer is None:
+            again.append(sample)
+            continue
+        judged = task.judge(Record(sample.id, sample.gold, sample.slices, sample.answer, _UNJUDGED), sample.answer, reference)
+        again.append(replace(sample, parsed=plain(judged.parsed), score=judged.score))
+    return again
+
+
+def plain(parsed: Any) -> Any:
+    """What was read, as JSON has it."""
+    try:
+        return json.loads(json.dumps(parsed))
+    except TypeError:
+        return str(parsed)
+
+
+def said(item: Item) -> str:
+    """The words of a question, a mark where a picture stands."""
+    return "".join(part.text if isinstance(part, Text) else "<picture>" for part in item.parts)
+
+
+def pictures_of(item: Item) -> list[Any]:
+    return [part.picture for part in item.parts if isinstance(part, Image)]
+
+
+def pictures_digest(item: Item) -> list[str]:
+    found = []
+    for picture in pictures_of(item):
+        if isinstance(picture, str | Path):
+            file = Path(picture)
+            found.append(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else f"absent {file.name}")
+        else:
+            found.append(hashlib.sha256(picture if isinstance(picture, bytes) else np.asarray(picture).tobytes()).hexdigest())
+    return found
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value as JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

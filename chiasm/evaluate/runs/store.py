@@ -1,0 +1,124 @@
+"""The folder of one task's run: what decided it, a line for each answer as it comes, times apart, and the numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from chiasm.errors import UserError
+from chiasm.weights.write import write_json
+
+Ablation = Literal["picture", "blank", "another", "none"]
+"""What a question was shown: its own picture, an even grey one, another question's, nothing."""
+ABLATIONS: tuple[Ablation, ...] = ("picture", "blank", "another", "none")
+
+MANIFEST, RECORDS, TIMES, RESULT = "manifest.json", "records.jsonl", "times.jsonl", "result.json"
+
+Key = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question, asked once. `parsed` is null where the answer could not be read; `error` says why there is no answer."""
+
+    id: str
+    ablation: Ablation
+    variant: str
+    seed: int
+    prompt: str
+    gold: Mapping[str, Any]
+    slices: Mapping[str, str]
+    choices: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+    answer: str | None = None
+    parsed: Any = None
+    score: float | None = None
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    finish_reason: str | None = None
+    error: str | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.id, self.ablation, self.variant, self.seed
+
+
+class Store:
+    """A folder that a run writes into and goes on from. Times stand apart, so that two runs of one setting are alike to the
+    byte."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def begin(self, manifest: Mapping[str, Any]) -> dict[Key, Sample]:
+        """Samples that an earlier start of the same run finished; a line that was cut short is dropped.
+
+        Raises `UserError` where the folder holds a run with another setting, naming what differs.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = self.folder / MANIFEST
+        said = json.loads(json.dumps(manifest))
+        if kept.is_file():
+            before = json.loads(kept.read_text(encoding="utf-8"))
+            unlike = sorted(name for name in before.keys() | said.keys() if before.get(name) != said.get(name))
+            if unlike:
+                raise UserError(f"{self.folder} holds a run with another {', '.join(unlike)}: name another folder for --output")
+        else:
+            write_json(kept, said)
+        self._mend(RECORDS)
+        self._mend(TIMES)
+        return {sample.key: sample for sample in self.samples()}
+
+    def samples(self) -> Iterator[Sample]:
+        """Everything that was written down, in its order."""
+        for line in self._lines(RECORDS):
+            read = json.loads(line)
+            yield Sample(**{**read, "choices": tuple(read["choices"]), "pictures": tuple(read["pictures"])})
+
+    def manifest(self) -> dict[str, Any]:
+        """Raises `UserError` for a folder that holds no run."""
+        file = self.folder / MANIFEST
+        if not file.is_file():
+            raise UserError(f"{self.folder} holds no run: it has no {MANIFEST}")
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+
+    def add(self, samples: list[Sample], seconds: float) -> None:
+        """Appends finished samples. Raises `UserError` where the disk takes no more; what was written stays."""
+        try:
+            with (self.folder / RECORDS).open("a", encoding="utf-8") as records:
+                records.writelines(json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples)
+            with (self.folder / TIMES).open("a", encoding="utf-8") as times:
+                times.writelines(json.dumps({"id": s.id, "seconds": round(seconds / len(samples), 4)}) + "\n" for s in samples)
+        except OSError as e:
+            raise UserError(
+                f"{self.folder / RECORDS} cannot be written ({e.strerror}): make room and start the same run again"
+            ) from e
+
+    def seconds(self) -> float:
+        """Of all samples together."""
+        return sum(float(json.loads(line)["seconds"]) for line in self._lines(TIMES))
+
+    def _lines(self, name: str) -> list[str]:
+        file = self.folder / name
+        return [line for line in file.read_text(encoding="utf-8").split("\n") if line] if file.is_file() else []
+
+    def _mend(self, name: str) -> None:
+        """Drops what follows the last whole line: a run that was killed may have left half of one."""
+        file = self.folder / name
+        if file.is_file():
+            whole = file.read_bytes()
+            end = whole.rfind(b"\n") + 1
+            if end < len(whole):
+                with file.open("rb+") as opened:
+                    opened.truncate(end)
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The folders of runs in and below a folder. Raises `UserError` where there is none."""
+    found = sorted({file.parent for file in folder.rglob(MANIFEST) if (file.parent / RECORDS).is_file()})
+    if not found:
+        raise UserError(f"{folder} holds no run: name what --output named for chiasm eval")
+    return found

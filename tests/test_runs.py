@@ -1,0 +1,229 @@
+"""Runs of evaluation: nothing is lost, nothing is asked twice, two runs are alike to the byte, bad rows are named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_folder import tiny_folder
+
+from chiasm.assistant import Answer, Assistant, Done, Event, Request, Score, Usage, Verb
+from chiasm.cli import main
+from chiasm.errors import UserError
+from chiasm.evaluate.benchmarks import registry
+from chiasm.evaluate.runs import own, runner
+from chiasm.evaluate.runs.report import notes, outcome
+from chiasm.evaluate.runs.run import Wanted, questions
+from chiasm.evaluate.runs.runner import Setting
+from chiasm.evaluate.runs.store import RECORDS, RESULT, Store
+
+ROOT = Path(__file__).parent.parent
+
+
+class Scripted(Assistant):
+    """Says the name of a picture's colour, whatever is asked; grey is `unsure`. Chooses the option that it would say."""
+
+    name = "scripted"
+
+    def __init__(self, chooses: bool = False) -> None:
+        self.asked: list[str] = []
+        self.chooses = chooses
+
+    @property
+    def capabilities(self) -> frozenset[Verb]:
+        return frozenset({"generate", "score"} if self.chooses else {"generate"})
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
+        for number, request in enumerate(requests):
+            said = self._sees(request)
+            self.asked.append(str(request.messages[0].content))
+            yield Done(number, Answer(said, Usage(4, 9, 1), "stop", self.name))
+
+    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+        said = self._sees(request)
+        return [Score(option, 0.0 if option == said else -1.0, 1) for option in options]
+
+    @staticmethod
+    def _sees(request: Request) -> str:
+        pictures = request.messages[0].pictures
+        if not pictures:
+            return "unsure"
+        shown = pictures[0] if isinstance(pictures[0], np.ndarray) else np.asarray(Image.open(pictures[0]))
+        red, green, blue = (int(part) for part in shown[0, 0][:3])
+        return "unsure" if red == green == blue else ("red", "green", "blue")[int(np.argmax((red, green, blue)))]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Six pictures of three colours, half of them with options; the last row is wrong on purpose."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = []
+    for number, (name, colour) in enumerate(2 * [("red", (250, 9, 9)), ("green", (9, 250, 9)), ("blue", (9, 9, 250))]):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{number}.png")
+        choices = {"choices": ["red", "green", "blue"]} if number >= 3 else {}
+        rows.append({"image": f"{number}.png", "question": "Which colour?", "answer": name, "kind": "even", **choices})
+    rows[-1]["answer"] = "red"
+    (folder / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def asked(assistant: Assistant, data: Path, output: Path, **changes: object) -> Store:
+    wanted = Wanted((), data, **changes)  # type: ignore[arg-type]
+    variants, bad = questions(own.task(), wanted)
+    store = Store(output)
+    about = runner.manifest(assistant, own.task(), variants, bad, wanted.setting, {})
+    runner.run(assistant, own.task(), variants, store, about, wanted.setting)
+    return store
+
+
+@pytest.mark.parametrize("chooses", [False, True])
+def test_own_questions_are_answered_and_ablated(chooses: bool, table: Path, tmp_path: Path) -> None:
+    store = asked(Scripted(chooses), table, tmp_path / "run")
+    made = outcome(own.task(), store)
+    assert made.headline.value == pytest.approx(5 / 6) and made.headline.n == 6
+    # One that must choose is right about the first option without seeing anything.
+    assert made.ablated["blank"].value == made.ablated["none"].value == (pytest.approx(1 / 3) if chooses else 0)
+    assert made.falls("blank") and made.falls("none")
+    written = json.loads((tmp_path / "run" / RESULT).read_text())
+    assert written["figures"][0]["n"] == 6 and written["ablated"]["another"]["n"] == 6
+    assert {sample.slices["kind"] for sample in store.samples()} == {"even"}
+
+
+def test_a_score_that_needs_no_picture_says_so(table: Path, tmp_path: Path) -> None:
+    class Blind(Scripted):
+        @staticmethod
+        def _sees(request: Request) -> str:
+            return "red"
+
+    made = outcome(own.task(), asked(Blind(), table, tmp_path / "run"))
+    assert "scripted on own: the score does not fall with a blank picture" in notes([made])
+
+
+def test_a_run_goes_on_from_its_last_whole_line_and_asks_nothing_twice(table: Path, tmp_path: Path) -> None:
+    whole = asked(Scripted(), table, tmp_path / "whole", batch=2)
+    lines = (whole.folder / RECORDS).read_bytes().splitlines(keepends=True)
+    cut = tmp_path / "cut"
+    shutil.copytree(whole.folder, cut)
+    (cut / RECORDS).write_bytes(b"".join(lines[:7]) + lines[7][:20])
+    again = Scripted()
+    asked(again, table, cut, batch=2)
+    assert len(again.asked) == len(lines) - 7
+    assert (cut / RECORDS).read_bytes() == (whole.folder / RECORDS).read_bytes()
+
+
+def test_two_runs_are_alike_to_the_byte_and_another_setting_is_another_run(table: Path, tmp_path: Path) -> None:
+    first, second = (asked(Scripted(), table, tmp_path / name) for name in ("one", "two"))
+    for name in (RECORDS, "manifest.json"):
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
+    with pytest.raises(UserError, match="holds a run with another ablations"):
+        asked(Scripted(), table, tmp_path / "one", ablations=False)
+
+
+def test_rows_that_cannot_be_asked_are_counted_and_named(table: Path, tmp_path: Path) -> None:
+    file = table / "table.jsonl"
+    more = [
+        {"question": "Which colour?", "image": "gone.png", "answer": "red"},
+        {"image": "0.png", "answer": "red"},
+        {"image": "0.png", "question": "Which colour?"},
+        {"image": "0.png", "question": "Which?", "answer": "red", "choices": ["green", "blue"]},
+    ]
+    file.write_text(file.read_text() + "".join(json.dumps(row) + "\n" for row in more))
+    said = asked(Scripted(), table, tmp_path / "run").manifest()
+    assert said["samples"] == 6
+    reasons = [why for _, why in said["unusable rows"]]
+    assert "gone.png" in reasons[0] and "no question" in reasons[1] and "no answer" in reasons[2]
+    assert "'red' is none of the choices" in reasons[3]
+
+
+def test_a_broken_picture_fails_alone(table: Path, tmp_path: Path) -> None:
+    (table / "2.png").write_bytes(b"no picture")
+    folder = tiny_folder(tmp_path / "tiny")
+    assert main(["eval", str(folder), "--data", str(table), "--output", str(tmp_path / "runs"), "--no-ablations"]) == 0
+    ((run),) = [file.parent for file in (tmp_path / "runs").rglob(RECORDS)]
+    failed = [sample for sample in Store(run).samples() if sample.error]
+    assert [sample.id for sample in failed] == ["2"] and "2.png" in str(failed[0].error)
+    assert json.loads((run / RESULT).read_text())["failed"] == 1
+
+
+def test_a_full_disk_loses_nothing(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = asked(Scripted(), table, tmp_path / "run", ablations=False, batch=2)
+    before = (store.folder / RECORDS).read_bytes()
+    real = Path.open
+
+    def full(self: Path, *args: object, **options: object) -> object:
+        if self.name == RECORDS and args and args[0] == "a":
+            raise OSError(28, "No space left on device")
+        return real(self, *args, **options)  # type: ignore[arg-type]
+
+    (store.folder / RECORDS).write_bytes(b"".join(before.splitlines(keepends=True)[:2]))
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(UserError, match=r"No space left on device.*start the same run again"):
+        asked(Scripted(), table, tmp_path / "run", ablations=False, batch=2)
+    monkeypatch.undo()
+    asked(Scripted(), table, tmp_path / "run", ablations=False, batch=2)
+    assert (store.folder / RECORDS).read_bytes() == before
+
+
+def test_a_kill_in_the_middle_loses_nothing(table: Path, tmp_path: Path) -> None:
+    folder, runs = tiny_folder(tmp_path / "tiny"), tmp_path / "runs"
+    command = [sys.executable, "-m", "chiasm.cli", "eval", str(folder), "--data", str(table), "--batch", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([*command, "--output", str(runs)], env=environment, stderr=subprocess.DEVNULL)
+    for _ in range(1200):
+        found = list(runs.rglob(RECORDS))
+        if (found and found[0].stat().st_size) or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run([*command, "--output", str(runs)], env=environment, check=True, capture_output=True)
+    subprocess.run([*command, "--output", str(tmp_path / "once")], env=environment, check=True, capture_output=True)
+    (after,), (once,) = (list(root.rglob(RECORDS)) for root in (runs, tmp_path / "once"))
+    assert after.read_bytes() == once.read_bytes()
+
+
+def test_answers_are_scored_again_by_other_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "pope"
+    data.mkdir()
+    Image.new("RGB", (8, 8), (250, 9, 9)).save(data / "a.png")
+    lines = [{"question_id": n, "image": "a.png", "text": "Is there red?", "label": "yes"} for n in range(2)]
+    (data / "coco_pope_random.json").write_text("\n".join(map(json.dumps, lines)))
+    pope = registry.find("pope")
+    wanted = Wanted(("pope",), data, ablations=False)
+    variants, bad = questions(pope, wanted)
+    store = Store(tmp_path / "run" / "pope")
+    setting = Setting(("picture",))
+    runner.run(Scripted(), pope, variants, store, runner.manifest(Scripted(), pope, variants, bad, setting, {}), setting)
+    assert main(["score", str(tmp_path / "run"), "--json"]) == 0
+    own_rules = json.loads(capsys.readouterr().out)[0]
+    assert main(["score", str(tmp_path / "run"), "--reference", "lmms-eval", "--json"]) == 0
+    theirs = json.loads(capsys.readouterr().out)[0]
+    accuracy = [next(f["value"] for f in made["figures"] if f["name"] == "accuracy") for made in (own_rules, theirs)]
+    assert accuracy == [1, 0] and theirs["scorer"] == "lmms-eval"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["eval"], "no model"),
+        (["eval", "default"], "nothing to ask"),
+        (["eval", "default", "--tasks", "mmstra"], "the nearest are mmstar"),
+        (["eval", "default", "--data", "nowhere.csv"], "there is no nowhere.csv"),
+        (["eval", "default", "--data", "x", "--seeds", "3"], "--temperature"),
+        (["score", "nowhere"], "holds no run"),
+    ],
+)
+def test_mistakes_are_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
