@@ -16,6 +16,7 @@ from chiasm.errors import Offline, UserError
 from chiasm.evaluate.benchmarks import embedding, figures, lines, registry
 from chiasm.evaluate.benchmarks.rows import Bad, fetch, read
 from chiasm.evaluate.benchmarks.task import Clip, Item, Judged, Record, repictured
+from chiasm.evaluate.scorers import jars
 from chiasm.prompt.messages import Image, Text
 
 
@@ -57,7 +58,10 @@ def test_a_folder_in_the_published_layout(name: str, example: Example, tmp_path:
 
 
 @pytest.mark.parametrize(("name", "example"), CASES, ids=[f"{name}-{n}" for n, (name, _) in enumerate(CASES)])
-def test_its_summary_under_every_reference(name: str, example: Example, tmp_path: Path) -> None:
+def test_its_summary_under_every_reference(
+    name: str, example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, "found", lambda: False)  # METEOR takes seconds to start; the golden cases run it
     task = registry.find(name)
     (item, *_) = items(name, example, tmp_path)
     for reference in task.judges:
@@ -173,6 +177,14 @@ def test_mmbench_counts_questions_not_turns() -> None:
     found = {figure.name: figure for figure in registry.find("mmbench").sums(records)}
     assert found["circular accuracy"].value == 0.5 and found["circular accuracy"].n == 2
     assert found["accuracy of single turns"].value == 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not jars.found(), reason="METEOR is a Java program of pycocoevalcap")
+def test_captions_by_the_exact_programs() -> None:
+    gold = {"references": ["A man (right) rides a bike.", "A cyclist."]}
+    figured = registry.find("coco-2017").sums([record(1, gold=gold), record(0, gold=gold)])
+    assert {figure.name for figure in figured} == {"CIDEr", "ROUGE-L", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR"}
 
 
 def test_chartqa_weighs_its_halves_alike() -> None:

@@ -54,7 +54,7 @@ def _sums(exact: bool) -> Callable[[Sequence[Record]], tuple[Figure, ...]]:
         scored |= {f"BLEU-{n}": one for n, one in enumerate(captions.bleu(said, true), 1)}
         if exact:
             scored["METEOR"] = jars.meteor([(said, true)])[0]
-        return tuple(_figure(name, one) for name, one in scored.items())
+        return tuple(_figure(name if exact else f"{name}, near tokens", one) for name, one in scored.items())
 
     return sums
 
@@ -66,7 +66,7 @@ def _figure(name: str, scored: captions.Scored) -> Figure:
 
 
 def caption_sums(records: Sequence[Record]) -> tuple[Figure, ...]:
-    """With exact tokens and METEOR where Java and pycocoevalcap are, else by the near rules and without METEOR."""
+    """With exact tokens and METEOR where Java and pycocoevalcap are; else by the near rules, which the names say, alone."""
     return _sums(jars.found())(records)
 
 

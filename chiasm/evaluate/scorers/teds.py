@@ -85,7 +85,7 @@ def read(html: str) -> Element | None:
 
 
 def teds(prediction: str, truth: str, structure_only: bool = False) -> float:
-    """From 0 to 1; 0 where either holds no table."""
+    """At most 1; 0 where either holds no table, and below where shapes are so unlike that little can be kept."""
     said, true = read(prediction), read(truth)
     if said is None or true is None:
         return 0.0
