@@ -27,6 +27,7 @@ VERBS = {
     "check": "Prove that models compute what their references compute.",
     "eval": "Ask models the questions of benchmarks, or your own.",
     "score": "Score answers that were written down again.",
+    "compare": "Compare runs on the same questions.",
     "families": "List the model families that Chiasm knows.",
     "convert": "Convert pickled or GGUF weights to safetensors.",
     "cache": "List, verify or remove what was fetched.",

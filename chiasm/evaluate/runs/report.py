@@ -62,13 +62,13 @@ def _spread(task: Task, samples: Sequence[Sample]) -> dict[str, float]:
     return {f"{variant}, seed {seed}": task.summary(records(some)).figures[0].value for (variant, seed), some in by_way.items()}
 
 
+def plain(figure: Figure) -> dict[str, Any]:
+    """A figure as JSON: numbers that are none are null."""
+    unknown = {name for name, value in asdict(figure).items() if isinstance(value, float) and math.isnan(value)}
+    return {name: None if name in unknown else value for name, value in asdict(figure).items()}
+
+
 def as_json(made: Outcome) -> dict[str, Any]:
-    """Numbers that are none are null."""
-
-    def plain(figure: Figure) -> dict[str, Any]:
-        unknown = {name for name, value in asdict(figure).items() if isinstance(value, float) and math.isnan(value)}
-        return {name: None if name in unknown else value for name, value in asdict(figure).items()}
-
     return {
         "model": made.model,
         "task": made.task,

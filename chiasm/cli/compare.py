@@ -1,0 +1,50 @@
+"""`chiasm compare`: runs of the same questions side by side, as a table and as a page to click through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from chiasm.cli.show import as_json, columns
+from chiasm.errors import UserError
+
+app = App(
+    name="compare",
+    help="Compare runs on the same questions: paired differences, by slice, cost beside them; a page shows who had what right.",
+    usage="Usage: chiasm compare [OPTIONS] RUN...",
+    help_epilogue="""Example:
+  chiasm compare runs/eval/default runs/eval/other
+  chiasm compare runs/eval/default/pope runs/eval/other/pope --reference lmms-eval --page pope.html""",
+)
+
+
+@app.default
+def run(
+    *folders: Annotated[Path, Parameter(name="RUN", help="Folders of runs, or above them; others are held to the first.")],
+    page: Annotated[Path, Parameter(help="Where the page is written.")] = Path("compare.html"),
+    reference: Annotated[str | None, Parameter(help="Whose rules score all of them; without it their own.")] = None,
+    strict: Annotated[bool, Parameter(help="Refuse runs that differ in more than the model.")] = False,
+    pictures: Annotated[int, Parameter(help="So many pictures at most are put into the page.")] = 300,
+    json: Annotated[bool, Parameter(help="One JSON array.")] = False,
+) -> int:
+    """Shows the table and writes the page."""
+    if not folders:
+        raise UserError("There is nothing to compare: name the folders of two runs.")
+    from chiasm.evaluate.runs import differences
+    from chiasm.evaluate.runs.compare import compared
+    from chiasm.evaluate.runs.page import write
+
+    found = compared(folders, reference, strict)
+    write(found, page, pictures)
+    if json:
+        as_json([differences.as_json(one) for one in found])
+        return 0
+    print(columns(differences.costs(found), frozenset(range(2, 11))))
+    print()
+    print(columns(differences.rows(found), frozenset(range(4, 11))))
+    for note in differences.notes(found):
+        print(note)
+    print(f"To click through: {page}")
+    return 0

@@ -1,0 +1,184 @@
+"""Compared runs as one HTML file that asks nothing of any address: tables, plots, and a gallery to click through."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from PIL import Image
+
+from chiasm.errors import UserError
+from chiasm.evaluate.intervals import Interval
+from chiasm.evaluate.runs import differences
+from chiasm.evaluate.runs.compare import Compared, Side
+from chiasm.evaluate.runs.report import SHOWN
+from chiasm.evaluate.runs.store import Sample
+from chiasm.pixels.open import open_picture
+from chiasm.weights.write import write_text
+
+HERE = Path(__file__).parent
+LONGEST_SIDE, QUALITY = 448, 80
+
+
+@dataclass
+class Album:
+    """Pictures as a page holds them: small, each once, no more than a limit."""
+
+    limit: int
+    uris: list[str] = field(default_factory=list)
+    places: dict[str, int | str] = field(default_factory=dict)
+
+    def place(self, name: str) -> int | str:
+        """The number of a picture, or why it is not here."""
+        if name not in self.places:
+            self.places[name] = self._added(name)
+        return self.places[name]
+
+    def _added(self, name: str) -> int | str:
+        if len(self.uris) >= self.limit:
+            return f"{name} is left out: the page holds {self.limit} pictures"
+        if not Path(name).is_file():
+            return f"{name} is not there any more"
+        try:
+            picture = Image.fromarray(open_picture(Path(name)).pixels)
+        except UserError as e:
+            return " ".join(str(e).split())
+        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        encoded = io.BytesIO()
+        picture.save(encoded, "JPEG", quality=QUALITY)
+        self.uris.append(f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}")
+        return len(self.uris) - 1
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a plot: a value between its bounds."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def write(found: Sequence[Compared], file: Path, pictures: int) -> None:
+    """Writes the page. Raises `UserError` where it cannot be written."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    page = environment.get_template("compare.html.jinja").render(
+        tasks=found,
+        scores=scores,
+        changes=changes,
+        reach=reach,
+        cells=differences.cells,
+        changed=differences.changed,
+        meaning=differences.meaning,
+        cost_names=differences.COSTS[1:],
+        row_names=differences.ROWS[3:10],
+        style=Markup((HERE / "compare.css").read_text(encoding="utf-8")),
+        script=Markup((HERE / "compare.js").read_text(encoding="utf-8")),
+        data=Markup(embedded(content(found, pictures))),
+    )
+    try:
+        write_text(file, page)
+    except OSError as e:
+        raise UserError(f"{file} cannot be written ({e.strerror}): name another place with --page") from e
+
+
+def embedded(value: Any) -> str:
+    """JSON that no text inside of it can end: a page's script element ends at the first </script>."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def content(found: Sequence[Compared], pictures: int) -> dict[str, Any]:
+    """What the gallery shows; where not all pictures fit, those of questions that runs disagree on come first."""
+    album = Album(pictures)
+    for one in found:
+        for name in sorted(_shared(one), key=lambda name: _alike(one, name)):
+            for picture in _asked(one, name).pictures:
+                album.place(picture)
+    return {"tasks": [_task(one, album) for one in found], "pictures": album.uris}
+
+
+def _shared(one: Compared) -> list[str]:
+    """Questions that the first run and any other answered."""
+    return [name for name in one.sides[0].answers if any(name in side.answers for side in one.sides[1:])]
+
+
+def _alike(one: Compared, name: str) -> bool:
+    return len({side.score(name) for side in one.sides if name in side.answers}) == 1
+
+
+def _asked(one: Compared, name: str) -> Sample:
+    return one.sides[0].answers[name][0]
+
+
+def _task(one: Compared, album: Album) -> dict[str, Any]:
+    questions = []
+    for name in _shared(one):
+        asked = _asked(one, name)
+        questions.append(
+            {
+                "id": name,
+                "prompt": asked.prompt,
+                "choices": list(asked.choices),
+                "gold": _gold(asked.gold),
+                "slices": dict(asked.slices),
+                "pictures": [album.place(picture) for picture in asked.pictures],
+                "runs": [_run(side, name) if name in side.answers else None for side in one.sides],
+            }
+        )
+    return {"name": one.task, "runs": [side.label for side in one.sides], "questions": questions}
+
+
+def _run(side: Side, name: str) -> dict[str, Any]:
+    answers = [
+        {
+            "answer": s.answer,
+            "parsed": s.parsed,
+            "error": s.error,
+            "way": f"{s.variant}, seed {s.seed}",
+            "score": s.score or 0.0,
+        }
+        for s in side.answers[name]
+    ]
+    return {"score": side.score(name), "answers": answers}
+
+
+def _gold(gold: Mapping[str, Any]) -> str:
+    """What was right, in a line; what the question shows already is left out."""
+    kept = {name: value for name, value in gold.items() if name not in ("question", "choices")}
+    said = {name: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in kept.items()}
+    return next(iter(said.values())) if len(said) == 1 else "; ".join(f"{name}: {value}" for name, value in said.items())
+
+
+def scores(one: Compared) -> list[Line]:
+    """The task's own figure of each run, by what was shown."""
+    return [
+        Line(f"{side.label}, {SHOWN[shown]}", figure.value, figure.low, figure.high)
+        for side in one.sides
+        for shown, figure in side.figures.items()
+    ]
+
+
+def changes(one: Compared) -> list[Line]:
+    """The change of each pair and slice."""
+
+    def line(label: str, name: str, change: Interval) -> Line:
+        return Line(f"{label}, {name}" if len(one.pairs) > 1 else name, change.value, change.low, change.high)
+
+    return [line(pair.second.label, made.name, made.change) for pair in one.pairs for made in pair.differences]
+
+
+def reach(lines: Sequence[Line]) -> float:
+    """How far a plot around zero goes to either side: a round share that holds all bounds."""
+    most = max(max(abs(line.low), abs(line.high)) for line in lines)
+    return next(step for step in (0.05, 0.1, 0.2, 0.5, 1.0, float("inf")) if most <= step)
