@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from chiasm.assistant import Answer, Assistant, Request, Usage
     from chiasm.compose import compose
     from chiasm.loading import load
+    from chiasm.pixels.items import Depth, Motion, Sound, Thermal
     from chiasm.registry import families, family
 
 __version__ = "0.1.0"
@@ -16,7 +17,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "chiasm.assistant",
     "Assistant": "chiasm.assistant",
+    "Depth": "chiasm.pixels.items",
+    "Motion": "chiasm.pixels.items",
     "Request": "chiasm.assistant",
+    "Sound": "chiasm.pixels.items",
+    "Thermal": "chiasm.pixels.items",
     "Usage": "chiasm.assistant",
     "compose": "chiasm.compose",
     "families": "chiasm.registry",
@@ -24,7 +29,10 @@ _HOMES = {
     "load": "chiasm.loading",
 }
 
-__all__ = ["Answer", "Assistant", "Request", "Usage", "__version__", "compose", "families", "family", "load"]
+__all__ = [
+    "Answer", "Assistant", "Depth", "Motion", "Request", "Sound", "Thermal", "Usage", "__version__", "compose", "families",
+    "family", "load",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

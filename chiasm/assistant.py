@@ -156,7 +156,7 @@ class Assistant:
 
     def embed(self, items: Sequence[object]) -> Any:
         """One unit vector for each text (`str`) or picture (anything else that opens as one): [items, width]. A model of many
-        vectors gives a list: [tokens, width] for each item."""
+        vectors gives a list: [tokens, width] for each item. `Sound`, `Depth`, `Thermal` and `Motion` are for models of such."""
         raise Unsupported("embed", self.name)
 
     def locate(

@@ -15,7 +15,7 @@ class UserError(ChiasmError):
 
 
 class BadPicture(UserError):
-    """A picture that is missing, broken, too large or of a kind that is not read."""
+    """A picture, clip, scan or sound that is missing, broken, too large or of a kind that is not read."""
 
 
 class BadCheckpoint(UserError):

@@ -20,6 +20,7 @@ from chiasm.generate.score import score
 from chiasm.geometry import Size
 from chiasm.ground.dialects import boxes_of
 from chiasm.ground.phrases import located
+from chiasm.heads.contrastive import unit
 from chiasm.model import (
     AnyModel,
     Bind,
@@ -40,6 +41,7 @@ from chiasm.model import (
 )
 from chiasm.model import Sight as Seen
 from chiasm.outline import pointed, spoken
+from chiasm.pixels.items import Felt, given, signal_of
 from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
 from chiasm.pixels.volume import VolumeSource, open_volume, seen
@@ -201,6 +203,9 @@ class LocalAssistant(Assistant):
 
     @torch.inference_mode()
     def embed(self, items: Sequence[object]) -> Tensor | list[Tensor]:
+        felt = next((item for item in items if isinstance(item, Felt)), None)
+        if felt is not None and not isinstance(self.model, Bind):
+            raise Unsupported(f"embed {type(felt).__name__.lower()}", self.name)
         match self.model:
             case Causal() if isinstance(self.model.spec.head, MultiVector):
                 return [self._vectors(self.model, item) for item in items]
@@ -263,7 +268,17 @@ class LocalAssistant(Assistant):
             case _:
                 raise BadPrompt(f"{len(by)} hints: this model outlines what one question in words asks for")
 
+    def _felt(self, model: Bind, item: Felt) -> Tensor:
+        """The unit vector of what is no picture: the mean of its pieces'."""
+        signal = signal_of(model.spec.signals, item)
+        if signal is None:
+            raise Unsupported(f"embed {type(item).__name__.lower()}", self.name)
+        values_ICHW = torch.from_numpy(given(item, signal)).to(self.device, next(model.parameters()).dtype)
+        return unit(model.embed_signals(signal.name, values_ICHW).mean(0))
+
     def _embedded(self, model: Match | Encode | Bind, item: object) -> Tensor:
+        if isinstance(item, Felt) and isinstance(model, Bind):
+            return self._felt(model, item)
         if isinstance(item, str) and self.tokenizer is not None and not isinstance(model, Encode):
             ids = torch.tensor([self._filled(model.spec.text, self.tokenizer, item)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]

@@ -34,6 +34,7 @@ from chiasm.spec import (
     Decoder,
     Deformable,
     Discrete,
+    Disparity,
     DynamicNtk,
     DynamicTiles,
     Encode,
@@ -50,6 +51,7 @@ from chiasm.spec import (
     Flat,
     GridPool,
     Head,
+    Heat,
     JoinTiles,
     Latent,
     Learned,
@@ -61,6 +63,7 @@ from chiasm.spec import (
     MaskDecoder,
     Match,
     MeanProject,
+    Mel,
     Merge,
     Mlp,
     Model,
@@ -75,6 +78,7 @@ from chiasm.spec import (
     QFormer,
     QueryMatch,
     Reader,
+    Reads,
     Relative,
     Resampler,
     Resize,
@@ -93,6 +97,7 @@ from chiasm.spec import (
     Splice,
     Step,
     StepNtk,
+    Strides,
     Swin,
     Table,
     Tanh,
@@ -205,7 +210,15 @@ def _pool(pool: Pool) -> Pool:
 def _signal(one: Signal) -> Signal:
     flat = one.kernel[0] == 1
     kernel, stride = ((1, 4), (1, 4)) if flat else ((4, 4), (4, 4) if one.kernel == one.stride else (3, 3))
-    return replace(one, block=_block(one.block), depth=2, kernel=kernel, stride=stride, places=9)
+    reads: Reads = one.reads
+    match one.reads:
+        case Mel():
+            reads = replace(one.reads, bins=10, frames=10)
+        case Disparity() | Heat():
+            reads = replace(one.reads, side=12)
+        case Strides():
+            reads = Strides(36)
+    return replace(one, block=_block(one.block), depth=2, kernel=kernel, stride=stride, places=9, reads=reads)
 
 
 def _block(block: Block) -> Block:

@@ -3,7 +3,24 @@ config that Chiasm reads has the names of the arguments of the published class."
 
 from chiasm.layout import Config, Form, Fused, Ignored, Layout, Name, Reading, Reshaped, Rule, alone, rows
 from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
-from chiasm.spec import Bind, Block, ClsProject, Family, Norm, Pixels, Resize, Signal, Table, TextTower, ViT
+from chiasm.spec import (
+    Bind,
+    Block,
+    ClsProject,
+    Disparity,
+    Family,
+    Heat,
+    Mel,
+    Norm,
+    Pixels,
+    Reads,
+    Resize,
+    Signal,
+    Strides,
+    Table,
+    TextTower,
+    ViT,
+)
 
 HEADS = {"audio": 2, "depth": 2, "thermal": 2, "imu": 3}
 """Where the projection stands in each head's list: motion has a dropout before it."""
@@ -88,7 +105,7 @@ def read(c: Config) -> Reading:
         block(c.get("text_embed_dim", 768), c.get("text_num_heads", 12)), c.get("text_num_blocks", 12), vocab,
         c.get("context_length", 77), "causal", "highest", vocab - 1, out, project_bias=False,
     )  # fmt: skip
-    signals = (audio(c), plane(c, "depth", 384, 8, side), plane(c, "thermal", 768, 12, side), motion(c))
+    signals = (audio(c), depth(c, side), thermal(c, side), motion(c))
     views, look = crop_resize(c.pixels, side), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
     rules = (*vision_keys(encoder.width), *text_keys(words.block.width), *(rule for s in signals for rule in signal_keys(s)))
     return Reading(Bind(views, look, encoder, ClsProject(out), words, signals), rules)
@@ -96,24 +113,33 @@ def read(c: Config) -> Reading:
 
 def audio(c: Config) -> Signal:
     kernel, stride = c.get("audio_kernel_size", 16), c.get("audio_stride", 10)
-    high, wide = ((n - kernel) // stride + 1 for n in (c.get("audio_num_mel_bins", 128), c.get("audio_target_len", 204)))
+    mel = Mel(c.get("audio_num_mel_bins", 128), c.get("audio_target_len", 204))
+    high, wide = ((n - kernel) // stride + 1 for n in (mel.bins, mel.frames))
     inner = block(c.get("audio_embed_dim", 768), c.get("audio_num_heads", 12), extra_key=True)
-    return Signal("audio", inner, c.get("audio_num_blocks", 12), 1, (kernel, kernel), (stride, stride), high * wide)
+    return Signal("audio", inner, c.get("audio_num_blocks", 12), 1, (kernel, kernel), (stride, stride), high * wide, mel)
 
 
-def plane(c: Config, name: str, width: int, heads: int, side: int) -> Signal:
+def depth(c: Config, side: int) -> Signal:
+    return plane(c, "depth", 384, 8, side, Disparity(side))
+
+
+def thermal(c: Config, side: int) -> Signal:
+    return plane(c, "thermal", 768, 12, side, Heat(side))
+
+
+def plane(c: Config, name: str, width: int, heads: int, side: int, reads: Reads) -> Signal:
     """One number a pixel: how far away, or how warm."""
     kernel = c.get(f"{name}_kernel_size", 16)
     inner = block(c.get(f"{name}_embed_dim", width), c.get(f"{name}_num_heads", heads), extra_key=True)
     square = (kernel, kernel)
-    return Signal(name, inner, c.get(f"{name}_num_blocks", 12), 1, square, square, (side // kernel) ** 2)
+    return Signal(name, inner, c.get(f"{name}_num_blocks", 12), 1, square, square, (side // kernel) ** 2, reads)
 
 
 def motion(c: Config) -> Signal:
     kernel, channels = c.get("imu_kernel_size", 8), c.get("imu_channels", 6)
     inner = block(c.get("imu_embed_dim", 512), c.get("imu_num_heads", 8), extra_key=True)
-    span = (1, kernel)
-    return Signal("imu", inner, c.get("imu_num_blocks", 6), channels, span, span, c.get("imu_length", 2000) // kernel)
+    span, read = (1, kernel), Strides(c.get("imu_length", 2000))
+    return Signal("imu", inner, c.get("imu_num_blocks", 6), channels, span, span, read.length // kernel, read)
 
 
 LAYOUTS = (Layout("imagebind", read, ("audio_num_mel_bins", "imu_embed_dim", "out_embed_dim")),)
@@ -128,10 +154,10 @@ HUGE = Bind(
     ClsProject(1024),
     TextTower(block(1024, 16), 24, 49408, 77, "causal", "highest", 49407, 1024, project_bias=False),
     (
-        Signal("audio", block(768, 12, extra_key=True), 12, 1, (16, 16), (10, 10), 12 * 19),
-        Signal("depth", block(384, 8, extra_key=True), 12, 1, (16, 16), (16, 16), 14 * 14),
-        Signal("thermal", block(768, 12, extra_key=True), 12, 1, (16, 16), (16, 16), 14 * 14),
-        Signal("imu", block(512, 8, extra_key=True), 6, 6, (1, 8), (1, 8), 250),
+        Signal("audio", block(768, 12, extra_key=True), 12, 1, (16, 16), (10, 10), 12 * 19, Mel()),
+        Signal("depth", block(384, 8, extra_key=True), 12, 1, (16, 16), (16, 16), 14 * 14, Disparity()),
+        Signal("thermal", block(768, 12, extra_key=True), 12, 1, (16, 16), (16, 16), 14 * 14, Heat()),
+        Signal("imu", block(512, 8, extra_key=True), 6, 6, (1, 8), (1, 8), 250, Strides()),
     ),
 )  # fmt: skip
 

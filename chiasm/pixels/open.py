@@ -38,7 +38,7 @@ MAX_PIXELS = 178_956_970
 _ORIENTATION_TAG = 0x0112
 
 # Image.open would warn on standard error above half of MAX_PIXELS and consult a global; the classes do neither.
-_DECODERS: dict[Format, Callable[[io.BytesIO], ImageFile]] = {
+DECODERS: dict[Format, Callable[[io.BytesIO], ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
     "WebP": WebPImageFile,
@@ -134,7 +134,7 @@ def header(source: Source, limits: Limits = _DEFAULT, *, name: str | None = None
         return Header(*upright_size(*source.size, _pil_orientation(source, name)), None, name)
     name = printable(name or describe(_encoded(source)))
     with opened(source, name, limits.bytes) as (file, length):
-        container = _measure(file, length, name, limits)
+        container = measure(file, length, name, limits)
     return Header(*upright_size(container.width, container.height, container.orientation), container.format, name)
 
 
@@ -159,7 +159,7 @@ def open_picture(source: Source, limits: Limits = _DEFAULT, *, ground: Colour = 
         return _decoded(source, _pil_orientation(source, name), ground, name)
     name = printable(name or describe(_encoded(source)))
     with opened(source, name, limits.bytes) as (file, length):
-        container = _measure(file, length, name, limits)
+        container = measure(file, length, name, limits)
         file.seek(0)
         data = file.read(length)
     pixels_HWC = _decode(container, data, ground, name)
@@ -174,7 +174,8 @@ def _encoded(source: object) -> Encoded:
     )
 
 
-def _measure(file: BinaryIO, length: int, name: str, limits: Limits) -> Container:
+def measure(file: BinaryIO, length: int, name: str, limits: Limits) -> Container:
+    """What a picture file says of itself. Raises `BadPicture`, also where `limits` would refuse it."""
     prefix = file.read(512)
     format = recognise(prefix)
     expected = f"a picture ({', '.join(limits.formats)})"
@@ -186,7 +187,7 @@ def _measure(file: BinaryIO, length: int, name: str, limits: Limits) -> Containe
     try:
         container = read_container(format, file, length)
     except Unreadable as e:
-        raise BadPicture(_broken(name, format, length, str(e))) from None
+        raise BadPicture(broken(name, format, length, str(e))) from None
     _check_size(name, container.width, container.height, limits)
     return container
 
@@ -205,23 +206,24 @@ def _check_size(name: str, width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _broken(name: str, format: Format, length: int, what: str) -> str:
+def broken(name: str, format: Format, length: int, what: str) -> str:
+    """What is said of a file that is no whole picture."""
     return f"{name}: this {format} of {length:,} bytes {what}, expected a whole picture; fetch or save it again."
 
 
 def _decode(container: Container, data: bytes, ground: Colour, name: str) -> NDArray[np.uint8]:
     """Any exception of a decoder, whatever its type, is one sentence here: their texts have leaked memory before."""
     try:
-        image = _DECODERS[container.format](io.BytesIO(container.essential(data)))
+        image = DECODERS[container.format](io.BytesIO(container.essential(data)))
         if image.size != (container.width, container.height):
             raise Unreadable("contradicts its own header")
         return flatten(image, container.orientation, ground, container.colour_key)
     except Unreadable as e:
-        raise BadPicture(_broken(name, container.format, len(data), str(e))) from None
+        raise BadPicture(broken(name, container.format, len(data), str(e))) from None
     except MemoryError:
         raise BadPicture(f"{name}: decoding needs more memory than there is; lower Limits.pixels.") from None
     except Exception:
-        raise BadPicture(_broken(name, container.format, len(data), "is damaged or cut short")) from None
+        raise BadPicture(broken(name, container.format, len(data), "is damaged or cut short")) from None
 
 
 def _decoded(image: Image.Image, orientation: int, ground: Colour, name: str) -> Picture:

@@ -6,18 +6,16 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
-from chiasm.pixels.sources import Encoded, describe, opened, printable
+from chiasm.pixels.arrays import NUMBERS, stored
+from chiasm.pixels.sources import Encoded, describe, printable
 from chiasm.spec import Window
-
-NUMBERS = ("int8", "uint8", "int16", "uint16", "int32", "float16", "float32", "float64")
-"""Kinds of numbers that densities are stored in."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +51,8 @@ def open_volume(source: VolumeSource, limits: VolumeLimits = _DEFAULT, *, name: 
         values = np.ascontiguousarray(source, np.float32)
         return _finite(Volume(values, hashlib.sha256(values.tobytes()).hexdigest(), name))
     name = printable(name or describe(source))
-    with opened(source, name, limits.bytes) as (file, length):
-        shape, fortran, dtype = _header(file, name)
-        _check(name, shape, dtype, limits)
-        begins, wanted = file.tell(), math.prod(shape) * dtype.itemsize
-        if length - begins != wanted:
-            message = f"{name} holds {length - begins:,} bytes of numbers where its header says {wanted:,}: is it cut short?"
-            raise BadPicture(message)
-        file.seek(0)
-        data = file.read(length)
-    flat = np.frombuffer(data, dtype, offset=begins)
-    values = np.ascontiguousarray(flat.reshape(shape, order="F" if fortran else "C"), np.float32)
-    return _finite(Volume(values, hashlib.sha256(data).hexdigest(), name))
+    values, digest = stored(source, name, limits.bytes, "rows x columns x slices", partial(_check, limits=limits))
+    return _finite(Volume(values, digest, name))
 
 
 def seen(volume: Volume, window: Window) -> NDArray[np.float32]:
@@ -77,16 +65,6 @@ def seen(volume: Volume, window: Window) -> NDArray[np.float32]:
         start = scaled.shape[axis] // 2 - side // 2
         scaled = scaled.take(range(start, start + side), axis)
     return np.ascontiguousarray(scaled, np.float32)
-
-
-def _header(file: BinaryIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    try:
-        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(file)]
-        shape, fortran, dtype = read(file)
-    except (ValueError, KeyError, OSError, EOFError):
-        message = f"{name} is not a .npy file of numbers: save the volume with numpy.save, rows x columns x slices"
-        raise BadPicture(message) from None
-    return shape, fortran, dtype
 
 
 def _check(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], limits: VolumeLimits) -> None:

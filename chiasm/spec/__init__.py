@@ -119,11 +119,11 @@ from chiasm.spec.models import (
     See,
     Seq2Seq,
     Sight,
-    Signal,
     Writer,
 )
 from chiasm.spec.pages import BoxTables, EncodePage, Labels, PageBias, PageSight
 from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridPool, MeanProject, Pool, Tanh
+from chiasm.spec.signals import Disparity, Heat, Mel, Reads, Signal, Strides
 from chiasm.spec.views import (
     Bounded,
     Budget,
@@ -195,6 +195,7 @@ __all__ = [
     "Deformable",
     "Detector",
     "Discrete",
+    "Disparity",
     "DynamicNtk",
     "DynamicTiles",
     "Edges",
@@ -218,6 +219,7 @@ __all__ = [
     "Fusion",
     "GridPool",
     "Head",
+    "Heat",
     "JoinTiles",
     "Labels",
     "Latent",
@@ -234,6 +236,7 @@ __all__ = [
     "Masks",
     "Match",
     "MeanProject",
+    "Mel",
     "Merge",
     "Mlp",
     "Model",
@@ -261,6 +264,7 @@ __all__ = [
     "QFormer",
     "QueryMatch",
     "Reader",
+    "Reads",
     "Recut",
     "Relative",
     "ResNet",
@@ -287,6 +291,7 @@ __all__ = [
     "Splice",
     "Step",
     "StepNtk",
+    "Strides",
     "Swin",
     "Table",
     "Tanh",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chiasm.spec.block import Block
 from chiasm.spec.connectors import QFormer, Step
 from chiasm.spec.detector import Detector, Phrases
 from chiasm.spec.encoders import Encoder, Swin, ViT
@@ -16,6 +15,7 @@ from chiasm.spec.marks import NO_MARKS, Marks
 from chiasm.spec.masks import Segment
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.pools import ClsProject, Pool
+from chiasm.spec.signals import Signal
 from chiasm.spec.views import Pixels, Views
 from chiasm.spec.volumes import EncodeVolume
 
@@ -129,22 +129,6 @@ class Encode:
     pixels: Pixels
     encoder: Encoder
     pool: Pool
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A transformer over what is no picture for eyes: sound as a spectrogram, depth, heat, motion (ImageBind).
-
-    A strided convolution of `kernel` over [channels, height, width] makes `places` tokens, normed, each with a learned place.
-    """
-
-    name: str
-    block: Block
-    depth: int
-    channels: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    places: int
 
 
 @dataclass(frozen=True)
