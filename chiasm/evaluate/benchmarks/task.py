@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.figures import Figure, overall_and_groups
@@ -85,7 +85,8 @@ class Summary:
 @dataclass(frozen=True)
 class Task:
     """A benchmark. Of `layouts` the first whose files a folder holds is read; of `prompts` and `judges`, by the names of who
-    publishes them, the first is the default. `note` says what a score of it leaves out."""
+    publishes them, the first is the default. `note` says what a score of it leaves out. `answers`: "chosen" takes an option
+    by its log-probability, where a question has options (`choices` in its gold) and the model can score."""
 
     name: str
     title: str
@@ -99,6 +100,7 @@ class Task:
     groups: Callable[[Row], Mapping[str, str]] = lambda row: MappingProxyType({})
     sums: Sum = overall_and_groups
     note: str = ""
+    answers: Literal["written", "chosen"] = "written"
     splits: tuple[str, ...] = field(default=("test",))
 
     def item(self, row: Row, prompt: str | None = None) -> Item:

@@ -64,6 +64,7 @@ def task() -> Task:
         gold=lambda row: {},
         judges={"own": judge},
         max_tokens=64,
+        answers="chosen",
     )
 
 

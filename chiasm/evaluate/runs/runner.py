@@ -17,7 +17,6 @@ from chiasm.assistant import Assistant, Done
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, repictured
-from chiasm.evaluate.runs import own
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store
 from chiasm.generate.sampling import Sampling
 from chiasm.prompt.messages import Image, Text
@@ -82,7 +81,7 @@ def run(
     done = store.begin(about)
     waiting = [one for one in asked(variants, setting) if one[0].key not in done]
     total = len(waiting) + len(done)
-    by_choice = "score" in assistant.capabilities and task.name == own.NAME
+    by_choice = "score" in assistant.capabilities and task.answers == "chosen"
     with tqdm(total=total, initial=len(done), desc=f"{assistant.name} {task.name}", unit="answer", disable=None) as bar:
         for start in range(0, len(waiting), setting.batch):
             batch = waiting[start : start + setting.batch]
