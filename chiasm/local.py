@@ -15,6 +15,7 @@ from torch import Tensor
 from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Outline, Request, Score, Sighting, Usage, Verb
 from chiasm.errors import BadPrompt, Unsupported
 from chiasm.generate import engine
+from chiasm.generate.contrast import distorted
 from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
@@ -152,13 +153,18 @@ class LocalAssistant(Assistant):
         plan = self._fitting(planner, requests, sizes, [picture.name for picture in opened])
         batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
         clock.ends("open")
+        sampling, other = self._sampling(planner, requests), None
         if isinstance(batch.sight, Seen):
             with torch.inference_mode():
+                if sampling.contrast is not None:
+                    sight = replace(batch.sight, patches_PK=distorted(batch.sight.patches_PK, sampling.contrast))
+                    other = replace(batch, sight=model.see(sight, batch.hint))
                 batch = replace(batch, sight=model.see(batch.sight, batch.hint))
             clock.ends("see")
         self._cancelled = set()
         limits = [request.max_tokens for request in requests]
-        running = engine.generate(model, batch, self._sampling(planner, requests), limits=limits, cancelled=self._cancelled)
+        ending = self._cancelled
+        running = engine.generate(model, batch, sampling, limits=limits, cancelled=ending, distorted=other)
         voices = [Voice(Detokenizer(planner.tokenizer), Stops(request.stop)) for request in requests]
         for event in running:
             clock.ends("decode" if "prefill" in clock.seconds else "prefill")

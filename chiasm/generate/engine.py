@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chiasm.errors import Overflow, Unsupported
 from chiasm.generate.choose import Chooser
+from chiasm.generate.contrast import contrasted
 from chiasm.generate.cycles import Watch
 from chiasm.generate.sampling import Sampling
 from chiasm.language.seq2seq import Memory
@@ -75,12 +76,14 @@ def generate(
     seeds: Sequence[int] | None = None,
     limits: Sequence[int] | None = None,
     cancelled: Collection[int] = (),
+    distorted: Batch | None = None,
 ) -> Iterator[Event]:
     """Answers a batch of prompts: events step by step, rows in order within a step; every row ends with an `End`.
 
     Rows that have ended leave the batch; what a row draws depends on its own seed alone. `seeds` are one per row instead
     of `sampling.seed` + row, `limits` one per row instead of `sampling.max_new_tokens`. The caller may add rows to
-    `cancelled` at any time: they end before their next token. Raises `Overflow` where a row leaves no room for a token,
+    `cancelled` at any time: they end before their next token. `distorted` is the same batch with distorted
+    pictures, for `sampling.contrast`. Raises `Overflow` where a row leaves no room for a token,
     and `Unsupported` for rows with branches.
     """
     if batch.segment_BT is not None:
@@ -88,7 +91,7 @@ def generate(
     if seeds is None:
         first = torch.seed() % 2**62 if sampling.seed is None else sampling.seed
         seeds = [first + row for row in range(len(batch.ids_BT))]
-    return _run(model, batch, sampling, seeds, _limits(model, batch, sampling, limits), cancelled)
+    return _run(model, batch, sampling, seeds, _limits(model, batch, sampling, limits), cancelled, distorted)
 
 
 def _run(
@@ -98,9 +101,15 @@ def _run(
     seeds: Sequence[int],
     limits: Sequence[int],
     cancelled: Collection[int],
+    distorted: Batch | None,
 ) -> Iterator[Event]:
+    how = sampling.contrast
     with torch.inference_mode():
         logits_BS, cache = prefill(model, batch, max(limits))
+        other: Past | None = None
+        if distorted is not None and how is not None:
+            other_BS, other = prefill(model, distorted, max(limits))
+            logits_BS = contrasted(logits_BS, other_BS, how)
         begun = begun_by(batch)
         prompts = [ids[valid] for ids, valid in zip(begun.ids_BT, begun.valid_BT, strict=True)]
         chooser = Chooser(sampling, prompts, placeholders(model), seeds, logits_BS)
@@ -136,8 +145,11 @@ def _run(
                 places = [place for place, row in enumerate(in_batch) if row in alive]
                 in_batch = [in_batch[place] for place in places]
                 cache, ids_B, next_B = cache.pick(places, cache.room), ids_B[places], next_B[places]
+                other = None if other is None else other.pick(places, other.room)
                 chooser.keep(places)
             logits_BS = step(model, ids_B, next_B + number, cache)
+            if other is not None and how is not None:
+                logits_BS = contrasted(logits_BS, step(model, ids_B, next_B + number, other), how)
 
 
 def _circles(watch: Watch | None, token: int) -> bool:

@@ -54,6 +54,22 @@ DEFAULT_CYCLE = Cycle()
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """How far to move away from what is said of a distorted picture (VCD, arXiv:2311.16922): by `alpha` times the difference,
+    among tokens of at least `beta` of the likeliest one's probability. `step` of 1000: how much noise; it comes from `seed`."""
+
+    alpha: float = 1.0
+    beta: float = 0.1
+    step: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _expect("alpha", self.alpha, self.alpha >= 0, "0 or above")
+        _expect("beta", self.beta, 0 <= self.beta <= 1, "from 0 to 1")
+        _expect("step", self.step, 0 <= self.step <= 1000, "from 0 to 1000")
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How tokens are chosen and when a row ends. The default is the likeliest token each time.
 
@@ -63,6 +79,7 @@ class Sampling:
     answer (arXiv:1909.05858). `seed`: row n draws from seed + n; none: a fresh seed each time. `stop_ids` end a row,
     but not before `min_new_tokens`; `forbidden_ids` are never chosen, nor are placeholders of pictures. `max_length`
     bounds prompt and answer together. `cycle` says what counts as endless repetition; none: nothing does.
+    `contrast` moves away from what is said of a distorted picture.
 
     Raises `UserError` for a value out of range.
     """
@@ -79,6 +96,7 @@ class Sampling:
     stop_ids: tuple[int, ...] = ()
     forbidden_ids: tuple[int, ...] = ()
     cycle: Cycle | None = DEFAULT_CYCLE
+    contrast: Contrast | None = None
 
     def __post_init__(self) -> None:
         _expect("temperature", self.temperature, self.temperature >= 0, "0 or above")

@@ -69,7 +69,7 @@ def probed(assistant: Assistant, skill: Skill, way: Way, output: Path, facts: Ma
         raise UserError(f"--limit {way.limit}: it must be 1 or more pictures a level")
     sizes = (1.0, *(size for size in skill.sizes if _differs(assistant, size)))
     variants = [Variant(called(size), items(skill, way, size)) for size in sizes]
-    asked, store, setting = task(skill), Store(output / skill.name), Setting(ablations=("picture",))
+    asked, store, setting = task(skill), Store(output / skill.name), Setting(ablations=("picture",), contrast=skill.contrast)
     about = runner.manifest(assistant, asked, variants, (), setting, {**facts, "pictures from seed": way.seed})
     runner.run(assistant, asked, variants, store, about, setting)
     outcome(asked, store)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.evaluate.benchmarks.task import Judged
+from chiasm.generate.sampling import Contrast
 from chiasm.render import Assets
 
 Level = int | float | str
@@ -42,7 +43,8 @@ Judge = Callable[[Mapping[str, Any], str], Judged]
 class Skill:
     """`swept` says what changes from level to level, in words for an axis; `judge` reads an answer. `signed`: answers are
     numbers, and by how much they are wrong is shown too. `sizes`: how many times as large the same pictures are shown too,
-    where that changes how many tokens they are. `like` names the skill whose pictures this one shows."""
+    where that changes how many tokens they are. `like` names the skill whose pictures this one shows;
+    `contrast` is how a model that writes is held against a distorted picture."""
 
     name: str
     title: str
@@ -53,3 +55,4 @@ class Skill:
     signed: bool = False
     sizes: tuple[float, ...] = ()
     like: str = ""
+    contrast: Contrast | None = None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, repictured
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store
-from chiasm.generate.sampling import Sampling
+from chiasm.generate.sampling import Contrast, Sampling
 from chiasm.prompt.messages import Image, Text
 
 GREY = np.full((224, 224, 3), 127, np.uint8)
@@ -43,9 +43,11 @@ class Setting:
     temperature: float = 0.0
     batch: int = 8
     reference: str | None = None
+    contrast: Contrast | None = None
 
     def sampling(self, seed: int) -> Sampling:
-        return Sampling(temperature=self.temperature, seed=seed) if self.temperature else Sampling(temperature=0.0)
+        drawn = Sampling(temperature=self.temperature, seed=seed) if self.temperature else Sampling(temperature=0.0)
+        return replace(drawn, contrast=self.contrast)
 
 
 def manifest(
@@ -70,6 +72,7 @@ def manifest(
         "scorer": setting.reference or next(iter(task.judges)),
         "decoding": {"temperature": setting.temperature, "seeds": list(setting.seeds), "max_tokens": task.max_tokens},
         "ablations": list(setting.ablations),
+        **({"contrast": asdict(setting.contrast)} if setting.contrast else {}),
         **facts,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from chiasm.generate.sampling import Contrast
 from chiasm.probe import judges
 from chiasm.probe.skill import SIDE, Drawn, Level, Skill
 from chiasm.probe.skills.sheet import STRONG, pixels, sheet, stamp
@@ -62,8 +63,19 @@ def boxed(level: Level, rng: random.Random, assets: Assets) -> Drawn:
     return replace(drawn, question=f"{drawn.question} If so, give its bounding box, else say no.", choices=())
 
 
+def written(level: Level, rng: random.Random, assets: Assets) -> Drawn:
+    """The same, answered in words."""
+    drawn = absent(level, rng, assets)
+    return replace(drawn, question=drawn.asks, choices=())
+
+
 SWEPT = "how the absent ones are chosen"
 SKILLS = (
     Skill("absent", "Things that are not there", SWEPT, WAYS, absent, judges.yes_or_no),
+    Skill("absent-words", "Things that are not there, in words", SWEPT, WAYS, written, judges.yes_or_no, like="absent"),
+    Skill(
+        "absent-contrast", "Things that are not there, against a distorted picture", SWEPT, WAYS, written, judges.yes_or_no,
+        like="absent", contrast=Contrast(),
+    ),
     Skill("absent-box", "Things that are not there, a box demanded", SWEPT, WAYS, boxed, judges.boxed, like="absent"),
-)
+)  # fmt: skip
