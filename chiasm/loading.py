@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from chiasm import registry
+from chiasm.connect.compressed import compressed
 from chiasm.errors import UnknownModel, UserError
 from chiasm.generate import one_row
 from chiasm.local import LocalAssistant
@@ -41,13 +42,18 @@ class Opened:
     planner: Planner | None
 
 
-def open_model(name: str | None = None) -> Opened:
+def open_model(name: str | None = None, compress: str | None = None) -> Opened:
     """Finds the folder that a name means (none: the default model's), fetching it if need be, and reads all but the weights.
 
     Raises `UnknownModel` for a name that means nothing, and what `describe` raises.
     """
     folder = DEFAULT if name is None else _folder(name)
     described = describe(folder)
+    if compress is not None:
+        if not isinstance(described.model, Causal):
+            kind = type(described.model).__name__
+            raise UserError(f"compress={compress!r} takes a model that writes after pictures, and this one is {kind}")
+        described = replace(described, model=compressed(described.model, compress))
     title = "chiasm-default" if name is None else name
     if not isinstance(described.model, Causal | Seq2Seq):
         return Opened(title, described, None)
@@ -94,14 +100,15 @@ def planner_of(described: Described) -> Planner:
     return Planner(spec, tokenizer, template, hinter(home))
 
 
-def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto") -> LocalAssistant:
+def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto", compress: str | None = None) -> LocalAssistant:
     """A model that can be asked: none for the default model, a folder, or `owner/name` on a hub.
 
     `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32.
+    `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py).
     Raises a `UserError` with one sentence for anything that cannot be loaded; memory is compared with what is free first.
     """
     started = time.perf_counter()
-    opened = open_model(name)
+    opened = open_model(name, compress)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     numbers = _dtype(dtype, place)
     _fits(opened.described, numbers, place)

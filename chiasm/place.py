@@ -29,12 +29,15 @@ from chiasm.spec import (
     EndRows,
     JoinTiles,
     Merge,
+    MergeAlike,
+    MergeFrames,
     Mlp,
     Normed,
     Placed,
     PoolClips,
     PoolSquares,
     PoolTime,
+    Prune,
     QFormer,
     Reader,
     Recut,
@@ -292,7 +295,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
         case PoolClips():
             return _pool_clips(step, laid)
         case Resampler() | Reader() | Asker():
-            return _resample(step.queries, laid)
+            return _resample(_each(step.queries, laid), laid)
         case PoolTime():
             return _pool_time(step, laid)
         case PoolSquares(side):
@@ -302,7 +305,11 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
         case TwoMeans():
             return _two_means(step, laid)
         case QFormer():
-            return _resample(step.queries + step.added, laid)
+            return _resample(_each(step.queries + step.added, laid), laid)
+        case MergeAlike(ratio) | Prune(ratio):
+            return _resample([-(-len(cells) // ratio) for cells in _cells(laid)], laid)
+        case MergeFrames(frames):
+            return _merge_frames(frames, laid)
         case EndRows():
             return _end_rows(laid)
         case EndFrames():
@@ -363,6 +370,9 @@ def leaves(step: Step, width: int) -> int:
             | Unit()
             | Times()
             | Placed()
+            | MergeAlike()
+            | Prune()
+            | MergeFrames()
         ):
             return width
         case Resampler() | QFormer():
@@ -461,15 +471,46 @@ def _pool_clips(step: PoolClips, laid: Laid) -> Route:
     return Route(np.concatenate(indices), laid, np.concatenate(weights))
 
 
-def _resample(queries: int, laid: Laid) -> Route:
-    """Every query is made of all tokens of its view; rows of fewer tokens than the longest end in NEWLINE."""
+def _each(queries: int, laid: Laid) -> list[int]:
+    return [queries] * len(laid.grids)
+
+
+def _resample(counts: Sequence[int], laid: Laid) -> Route:
+    """Every view leaves so many tokens, each made of all of its own; rows of fewer than the longest end in NEWLINE."""
     cells = _cells(laid)
-    index_VM = np.full((len(cells) * queries, max(map(len, cells), default=0)), NEWLINE, np.int64)
-    for number, here in enumerate(cells):
-        index_VM[number * queries : (number + 1) * queries, : len(here)] = here
+    index_VM = np.full((sum(counts), max(map(len, cells), default=0)), NEWLINE, np.int64)
+    start = 0
+    for count, here in zip(counts, cells, strict=True):
+        index_VM[start : start + count, : len(here)] = here
+        start += count
     place_V4 = np.full((len(index_VM), 4), WHOLE, np.int64)
-    place_V4[:, 0] = np.repeat(np.arange(len(cells)), queries)
+    place_V4[:, 0] = np.repeat(np.arange(len(cells)), counts)
     return Route(index_VM, Laid(place_V4, laid.grids))
+
+
+def _merge_frames(frames: int, laid: Laid) -> Route:
+    """Tokens of frames that go together, in equal shares; a frame that the last group lacks is its first once more, of none."""
+    if not laid.grids:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    indices, weights, places, grids = [], [], [], []
+    for grid, cells in zip(laid.grids, _cells(laid), strict=True):
+        place_V4 = laid.place_V4[cells]
+        if grid.moves and (place_V4[:, 1] == WHOLE).any():
+            raise BadPicture("tokens of this model stand for a whole clip, and frames cannot be told apart to be merged")
+        firsts = np.arange(0, grid.t, frames)
+        group_GM = firsts[:, None] + np.arange(frames)
+        there_GM = group_GM < grid.t
+        index_TK = cells.reshape(grid.t, -1)
+        index_GKM = index_TK[np.where(there_GM, group_GM, firsts[:, None])].transpose(0, 2, 1)
+        share_GM = there_GM / there_GM.sum(1, keepdims=True)
+        indices.append(index_GKM.reshape(-1, frames))
+        weights.append(share_GM.repeat(index_TK.shape[1], 0).astype(np.float32))
+        kept_V4 = place_V4.reshape(grid.t, -1, 4)[firsts]
+        if grid.moves:
+            kept_V4[..., 1] //= frames
+        places.append(kept_V4.reshape(-1, 4))
+        grids.append(replace(grid, t=len(firsts), times=_times(grid, firsts)))
+    return Route(np.concatenate(indices), Laid(np.concatenate(places), tuple(grids)), np.concatenate(weights))
 
 
 def _pool_time(step: PoolTime, laid: Laid) -> Route:

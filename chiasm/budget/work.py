@@ -41,6 +41,8 @@ from chiasm.spec import (
     Flat,
     JoinTiles,
     Merge,
+    MergeAlike,
+    MergeFrames,
     Mlp,
     Normed,
     Placed,
@@ -48,6 +50,7 @@ from chiasm.spec import (
     PoolSquares,
     PoolTime,
     Precomputed,
+    Prune,
     QFormer,
     Reader,
     Recut,
@@ -278,8 +281,14 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
             | RowsOfTiles()
             | Recut()
             | Placed()
+            | MergeFrames()
         ):
             return 0
+        case MergeAlike():
+            # Half of each view's tokens are compared with the other half, in rounds that come to about twice the first.
+            return width * tokens**2 // max(views, 1)
+        case Prune():
+            return 2 * width * tokens
         case Resampler(block, depth, queries):
             # Queries of one view: their own products and those of the keys that they read, the view's tokens among them.
             keys = tokens + queries

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import accumulate
 
+from chiasm.connect.compressed import COMPRESSIONS
 from chiasm.errors import UserError
 from chiasm.place import leaves
-from chiasm.spec import Block, Merge, Mlp, Norm, Normed, PoolSquares, QFormer, Resampler, Step
+from chiasm.spec import Block, Merge, Mlp, Norm, Normed, QFormer, Resampler, Step
 
 Made = tuple[Step, ...]
 
@@ -28,6 +29,10 @@ def _resampler(width: int, out: int, queries: int, depth: int = 3) -> Made:
     return (Resampler(block, depth, queries),)
 
 
+def _alone(make: Callable[[int], Step]) -> Callable[[int, int, int], Made]:
+    return lambda width, out, number: (make(number),)
+
+
 KINDS: dict[str, tuple[str, int, Callable[[int, int, int], Made]]] = {
     "linear": ("one linear layer", 1, lambda width, out, _: _mlp(width, out, 1)),
     "mlp": ("N linear layers with GELU between", 2, _mlp),
@@ -37,10 +42,10 @@ KINDS: dict[str, tuple[str, int, Callable[[int, int, int], Made]]] = {
         2,
         lambda width, out, side: (Normed(Norm("layer", 1e-6)), Merge(side), Mlp(out, width * side * side, 2)),
     ),
-    "pool": ("the mean of squares of N x N tokens", 2, lambda width, out, side: (PoolSquares(side),)),
     "resampler": ("N learned queries in three blocks (perceiver)", 64, _resampler),
     "compressor": ("N learned queries in one block (576 tokens to 64, say)", 64, lambda w, o, n: _resampler(w, o, n, 1)),
     "qformer": ("N learned queries in twelve blocks of BERT's size (BLIP-2)", 32, lambda w, o, n: (QFormer(_QUERIES, 12, n),)),
+    **{name: (said, usual, _alone(make)) for name, (said, usual, make) in COMPRESSIONS.items()},
 }
 """What each word makes: its meaning, the number N that stands for none given, and the steps for a width that enters, the
 decoder's width, and N."""

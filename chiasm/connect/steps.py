@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.connect.asker import AskerStep
+from chiasm.connect.compress import CompressStep
 from chiasm.connect.placed import PlacedStep
 from chiasm.connect.qformer import Hint, QueryTransformer
 from chiasm.connect.reader import ReaderStep
@@ -29,12 +30,15 @@ from chiasm.spec import (
     EndRows,
     JoinTiles,
     Merge,
+    MergeAlike,
+    MergeFrames,
     Mlp,
     Normed,
     Placed,
     PoolClips,
     PoolSquares,
     PoolTime,
+    Prune,
     QFormer,
     Reader,
     Recut,
@@ -256,7 +260,7 @@ class Connector(nn.Module):
                     modules.append(ResamplerStep(step))
                 case RowsOfTiles():
                     modules.append(RowsStep(width))
-                case PoolTime() | PoolSquares():
+                case PoolTime() | PoolSquares() | MergeFrames():
                     modules.append(BlendStep())
                 case TwoMeans():
                     modules.append(MeansStep())
@@ -264,6 +268,8 @@ class Connector(nn.Module):
                     modules.append(ReaderStep(step, width))
                 case QFormer():
                     modules.append(QueryTransformer(step, width))
+                case MergeAlike() | Prune():
+                    modules.append(CompressStep(step))
                 case Placed():
                     modules.append(PlacedStep(step, width))
                 case Unit():
@@ -303,6 +309,8 @@ class Connector(nn.Module):
                 x, laid = module(x, index_VM, weight_VM, told), path.laid
             elif isinstance(module, PlacedStep):
                 x = module(x, path.laid)
+            elif isinstance(module, CompressStep):
+                x, laid = module(x, path, laid)
             elif isinstance(step, Reader):
                 x, laid = module(x, index_VM, laid), path.laid
             else:

@@ -217,6 +217,30 @@ class Placed:
     steps: int = 0
 
 
+@dataclass(frozen=True)
+class MergeAlike:
+    """One token is left for every `ratio` of a view, rounded up: those most alike become their mean, in which each counts as
+    often as it holds tokens already (bipartite merging, arXiv:2210.09461, over a connector's tokens)."""
+
+    ratio: int = 4
+
+
+@dataclass(frozen=True)
+class Prune:
+    """One token is left for every `ratio` of a view, rounded up: the "salient" ones, which the view's mean attends to most, or
+    the "unlike" ones, whose direction is furthest from the mean's."""
+
+    ratio: int = 2
+    keeps: Literal["salient", "unlike"] = "salient"
+
+
+@dataclass(frozen=True)
+class MergeFrames:
+    """A clip's frames, `frames` by `frames`, as their mean, cell by cell; the last may be of fewer. Pictures pass."""
+
+    frames: int = 4
+
+
 Step = (
     Mlp
     | Normed
@@ -240,4 +264,7 @@ Step = (
     | Times
     | Asker
     | Placed
+    | MergeAlike
+    | Prune
+    | MergeFrames
 )
