@@ -546,6 +546,9 @@ def _pool_squares(side: int, laid: Laid) -> Route:
     indices: list[Ints] = []
     grids: list[Grid] = []
     for grid, cells in zip(laid.grids, _cells(laid), strict=True):
+        if len(cells) != grid.cells:
+            lies = f"{len(cells)} tokens of a view of {grid.t} x {grid.h} x {grid.w} cells"
+            raise BadPicture(f"{lies} make no squares to pool: merge-alike or prune them, or pool before what changed them")
         high, wide = -(-grid.h // side), -(-grid.w // side)
         edges = ((0, 0), (0, high * side - grid.h), (0, wide * side - grid.w))
         mirrored = np.pad(cells.reshape(grid.t, grid.h, grid.w), edges, "reflect")

@@ -21,7 +21,7 @@ from chiasm.place import Box, Grid, Laid, connect, raster, route
 from chiasm.prompt.plan import Plan, count
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import MergeAlike, MergeFrames, Prune, Step
+from chiasm.spec import MergeAlike, MergeFrames, PoolSquares, Prune, Step
 from chiasm.weights.read import describe, load_model
 
 BOX = Box(0, 0, 6, 4)
@@ -153,6 +153,11 @@ def test_what_cannot_be_compressed_says_so(named: str, family: str, said: str) -
     assert isinstance(model, CausalSpec)
     with pytest.raises(UserError, match=said):
         compressed(model, named)
+
+
+def test_squares_of_what_are_no_cells_any_more_are_refused() -> None:
+    with pytest.raises(BadPicture, match="3 tokens of a view of 1 x 3 x 4 cells make no squares"):
+        connect((MergeAlike(4), PoolSquares(2)), raster(views((3, 4))), [(6, 4)])
 
 
 def test_load_takes_a_compression(tmp_path: Path, reference: Reference) -> None:
