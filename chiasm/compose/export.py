@@ -15,6 +15,8 @@ from chiasm.compose.composition import Composition
 from chiasm.errors import UserError
 from chiasm.layout import ACTS, Config, Reading
 from chiasm.model import Causal
+from chiasm.prompt.planner import seeing
+from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.readers import RESAMPLE
 from chiasm.registry import layout
 from chiasm.spec import Bare, Decoder, Mlp, Pixels, Resize, Rope, Sight, Splice, Table, ViT
@@ -76,6 +78,11 @@ def write_llava(made: Composition, model: Causal, folder: Path) -> Path:
     assert sight is not None and isinstance(sight.views, Resize)
     write_json(folder / "preprocessor_config.json", _processor(sight.views, sight.pixels))
     _text_side(made, folder)
+    if (folder / "tokenizer.json").is_file():
+        known = Tokenizer.from_folder(folder)
+        if made.image_token not in known.added:
+            seen = seeing(known, made.image_token, config["image_token_index"])
+            write_text(folder / "tokenizer.json", seen.backend.to_str())
     return folder
 
 
@@ -148,7 +155,7 @@ def _decoder(decoder: Decoder, vocab: int, rope: Rope) -> dict[str, Any]:
         "max_position_embeddings": decoder.context,
         "rope_theta": rope.theta,
         "tie_word_embeddings": decoder.tied,
-        "sliding_window": decoder.window,
+        **({} if decoder.window is None else {"sliding_window": decoder.window}),
     }
 
 
@@ -160,7 +167,7 @@ def _processor(views: Resize, pixels: Pixels) -> dict[str, Any]:
         "do_resize": True,
         "size": {"shortest_edge": views.shortest or views.height} if cropped else size,
         "do_center_crop": cropped,
-        "crop_size": size,
+        **({"crop_size": size} if cropped else {}),
         "do_rescale": True,
         "rescale_factor": pixels.scale,
         "do_normalize": True,
