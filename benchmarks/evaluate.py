@@ -2,9 +2,9 @@
 
 Both sides answer the same questions about the same drawn pictures, from the encoded picture on, with as many greedy tokens,
 in bf16 with the same threads: ours through `assistant.generate` in batches, as `chiasm eval` does; theirs one question
-after the other, the eye and the connector as plain modules, their tokens handed to transformers' Llama with the same weights. The
-sides take turns; medians count; how many answers agree is printed. Ends with exit code 3, having measured nothing, where the
-load average is above 1.0 (--force measures and warns).
+after the other, the eye and the connector as plain modules, their tokens handed to transformers' Llama with the same
+weights. The sides take turns; medians count; how many answers agree is printed. Ends with exit code 3, having measured
+nothing, where the load average is above 1.0 (--force measures and warns).
 """
 
 from __future__ import annotations
