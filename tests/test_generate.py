@@ -430,6 +430,12 @@ def test_the_prepared_form_in_bf16_is_as_close_to_float32_as_the_plain_one(kind)
     assert errors[1] < 1.25 * errors[0] < 0.2
 
 
+def test_loading_the_program_changes_no_arithmetic(program):
+    assert cpu.program() is not None
+    least = float.fromhex("0x1p-1074")
+    assert least * 1.0 > 0 and torch.tensor([1e-310], dtype=torch.float64).mul(1.0).item() > 0
+
+
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="its flags are of x86-64 processors")
 def test_a_processor_without_matrix_units_has_the_whole_program(program, tmp_path):
     plain = [*(flag for flag in cpu.FLAGS if not flag.startswith("-march")), "-march=x86-64-v2"]

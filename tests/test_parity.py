@@ -225,7 +225,7 @@ def test_a_missing_output_and_a_wrong_shape_fail() -> None:
 
 def test_mistakes_are_one_sentence(copy: Reference, tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="qwen2-vl"):
-        list(check_family("qwen-vl"))
+        list(check_family("qwen2-vlm"))
     with pytest.raises(BadCheckpoint, match=r"has no config\.json"):
         check(tmp_path)
     folder = copy("llava", 0)
