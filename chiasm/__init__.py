@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from chiasm.assistant import Answer, Assistant, Request, Usage
     from chiasm.compose import compose
     from chiasm.loading import load
+    from chiasm.pixels.clips import Clip
     from chiasm.pixels.items import Depth, Motion, Sound, Thermal
     from chiasm.registry import families, family
 
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "chiasm.assistant",
     "Assistant": "chiasm.assistant",
+    "Clip": "chiasm.pixels.clips",
     "Depth": "chiasm.pixels.items",
     "Motion": "chiasm.pixels.items",
     "Request": "chiasm.assistant",
@@ -30,8 +32,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Answer", "Assistant", "Depth", "Motion", "Request", "Sound", "Thermal", "Usage", "__version__", "compose", "families",
-    "family", "load",
+    "Answer", "Assistant", "Clip", "Depth", "Motion", "Request", "Sound", "Thermal", "Usage", "__version__", "compose",
+    "families", "family", "load",
 ]  # fmt: skip
 
 

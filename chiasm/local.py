@@ -42,14 +42,15 @@ from chiasm.model import (
 )
 from chiasm.model import Sight as Seen
 from chiasm.outline import pointed, spoken
+from chiasm.pixels.clips import Clip, Film, open_clip
 from chiasm.pixels.items import Felt, given, signal_of
-from chiasm.pixels.open import Limits, Picture, Source, header, open_picture
+from chiasm.pixels.open import Header, Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
 from chiasm.pixels.volume import VolumeSource, open_volume, seen
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import Image, Message, Text, pictures_of
-from chiasm.prompt.plan import Item, Plan
+from chiasm.prompt.plan import Item, Plan, filmed
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
@@ -137,20 +138,20 @@ class LocalAssistant(Assistant):
                 return frozenset()
 
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
-        planner, names = self._planner("plan"), []
+        planner, names = self._planner("plan"), list[str]()
         if sizes is None:
-            heads = [header(picture, self.limits) for picture in _pictures(requests)]
-            sizes, names = [(head.width, head.height) for head in heads], [head.name for head in heads]
+            pictures = _pictures(requests)
+            heads = [open_clip(one) if isinstance(one, Clip) else header(one, self.limits) for one in pictures]
+            return self._fitting(planner, requests, self._items(planner, heads), [head.name for head in heads])
         return self._fitting(planner, requests, [Size(*size) for size in sizes], names)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
         """Requests of one call are computed together and share the first one's way of sampling."""
         planner, model, clock = self._planner("generate"), self._writer("generate"), Clock(load=self._seconds)
-        opened = [open_picture(picture, self.limits) for picture in _pictures(requests)]
-        sizes = [Size(picture.width, picture.height) for picture in opened]
+        opened = [self._opened(picture) for picture in _pictures(requests)]
         counts = [len(pictures_of(request.messages)) for request in requests]
         shows = [range(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True)]
-        plan = self._fitting(planner, requests, sizes, [picture.name for picture in opened])
+        plan = self._fitting(planner, requests, self._items(planner, opened), [picture.name for picture in opened])
         batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
         clock.ends("open")
         sampling, other = self._sampling(planner, requests), None
@@ -181,16 +182,19 @@ class LocalAssistant(Assistant):
                         yield Delta(row, rest)
                     usage = replace(_usage(plan, row), generated_tokens=len(voice.ids))
                     finish: FinishReason = "stop" if voice.stops.hit else reason
-                    boxes = self._boxes(voice.ids, [sizes[number] for number in shows[row]])
+                    boxes = self._boxes(voice.ids, [plan.items[number] for number in shows[row]])
                     yield Done(row, Answer(voice.text, usage, finish, self.name, dict(clock.seconds), boxes))
 
-    def _boxes(self, ids: Sequence[int], sizes: Sequence[Size]) -> tuple[Box, ...]:
+    def _boxes(self, ids: Sequence[int], items: Sequence[Item]) -> tuple[Box, ...]:
         """The boxes that an answer speaks of; none where it could mean several pictures."""
         model, tokenizer = self.model, self.tokenizer
-        if not isinstance(model, Causal) or model.spec.boxes is None or tokenizer is None or len(sizes) != 1:
+        if not isinstance(model, Causal) or model.spec.boxes is None or tokenizer is None:
             return ()
-        text = tokenizer.decode(ids, skip_special=False)
-        return boxes_of(text, model.spec.boxes, sizes[0].width, sizes[0].height)
+        match tuple(items):
+            case (Size(width, height),):
+                return boxes_of(tokenizer.decode(ids, skip_special=False), model.spec.boxes, width, height)
+            case _:
+                return ()
 
     def cancel(self, request: int) -> None:
         self._cancelled.add(request)
@@ -199,9 +203,8 @@ class LocalAssistant(Assistant):
         if isinstance(self.model, QueryMatch):
             return self._judged(self.model, request, options)
         planner, model = self._planner("score"), self._writer("score")
-        opened = [open_picture(picture, self.limits) for picture in _pictures([request])]
-        sizes = [Size(picture.width, picture.height) for picture in opened]
-        plan = planner.plan([request.messages], sizes, names=[picture.name for picture in opened])
+        opened = [self._opened(picture) for picture in _pictures([request])]
+        plan = planner.plan([request.messages], self._items(planner, opened), names=[picture.name for picture in opened])
         batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
         candidates = [planner.tokenizer.encode(option) for option in options]
         found = score(model, batch, [candidates])[0]
@@ -326,19 +329,39 @@ class LocalAssistant(Assistant):
             raise Unsupported(verb, self.name)
         return self.model
 
-    def _fitting(self, planner: Planner, requests: Sequence[Request], sizes: Sequence[Size], names: Sequence[str]) -> Plan:
+    def _fitting(self, planner: Planner, requests: Sequence[Request], items: Sequence[Item], names: Sequence[str]) -> Plan:
         """A plan whose answers fit the context too."""
         if not requests:
             raise BadPrompt("there is no request: give at least one conversation")
-        plan = planner.plan([request.messages for request in requests], sizes, names=names)
+        plan = planner.plan([request.messages for request in requests], items, names=names)
         plan.fits(max(request.max_tokens for request in requests))
         return plan
 
-    def _patches(self, sight: Sight | None, opened: Sequence[Picture], items: Sequence[Item]) -> Tensor | None:
+    def _opened(self, source: object) -> Picture | Film:
+        return open_clip(source) if isinstance(source, Clip) else open_picture(cast(Source, source), self.limits)
+
+    def _items(self, planner: Planner, shown: Sequence[Picture | Film | Header]) -> list[Item]:
+        """Pictures and clips as a plan knows them. Raises `Unsupported` where the model reads no clips."""
+        items: list[Item] = []
+        for one in shown:
+            size: Item | None = Size(one.width, one.height)
+            if isinstance(one, Film):
+                sight = planner.spec.sight
+                size = None if sight is None else filmed(sight, Size(one.width, one.height), one.times)
+            if size is None:
+                raise Unsupported("read clips", self.name)
+            items.append(size)
+        return items
+
+    def _patches(self, sight: Sight | None, opened: Sequence[Picture | Film], items: Sequence[Item]) -> Tensor | None:
         if sight is None or not opened:
             return None
         beside = [item.beside if isinstance(item, Size) else 0 for item in items]
-        shown = (look(sight, picture.pixels, n, beside[n]) for n, picture in enumerate(opened))
+        shown = (
+            look(sight, pixels_HWC, n, beside[n])
+            for n, one in enumerate(opened)
+            for pixels_HWC in (one.frames if isinstance(one, Film) else (one.pixels,))
+        )
         return torch.from_numpy(packed([view for views in shown for view in views]))
 
     def _sampling(self, planner: Planner, requests: Sequence[Request]) -> Sampling:

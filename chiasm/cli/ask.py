@@ -21,6 +21,7 @@ app = App(
     usage="Usage: chiasm ask [OPTIONS] [PICTURE...] QUESTION",
     help_epilogue="""Example:
   chiasm ask sign.jpg "What does the sign say?"
+  chiasm ask --clip dance.gif "What happens?" --model LanguageBind/Video-LLaVA-7B-hf
   chiasm ask before.png after.png "What changed?" --json""",
 )
 
@@ -29,6 +30,7 @@ app = App(
 def run(
     *words: Annotated[str, Parameter(name="WORDS", help="Paths of pictures, if any; the last word is the question.")],
     model: Annotated[str | None, Parameter(help="A folder, or owner/name on a hub; Chiasm's own if none.")] = None,
+    clip: Annotated[Path | None, Parameter(help="A clip beside them: a folder of frames, an animated GIF or WebP.")] = None,
     max_tokens: Annotated[int, Parameter(help="At most so many tokens of answer.")] = 256,
     stream: Annotated[bool, Parameter(help="Write the answer as it comes.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object; with --stream one a line.")] = False,
@@ -39,14 +41,19 @@ def run(
         raise BadPrompt(f"--max-tokens is {max_tokens}; an answer needs at least 1.")
     look(pictures)
     from chiasm.loading import load
+    from chiasm.pixels.clips import Clip, open_clip
+
+    clips = () if clip is None else (Clip(clip),)
+    for one in clips:
+        open_clip(one)
 
     with suggesting(model):
         assistant = load(model)
     if not stream:
-        answer = assistant.ask(question, *pictures, max_tokens=max_tokens)
+        answer = assistant.ask(question, *pictures, *clips, max_tokens=max_tokens)
         as_json(described(answer)) if json else print(answer.text)
         return 0
-    pieces = assistant.stream(question, *pictures, max_tokens=max_tokens)
+    pieces = assistant.stream(question, *pictures, *clips, max_tokens=max_tokens)
     for delta in pieces:
         as_json({"delta": delta}) if json else print(delta, end="", flush=True)
     as_json(described(pieces.answer)) if json else print()

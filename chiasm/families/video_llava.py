@@ -53,6 +53,10 @@ LAYOUTS = (Layout("video_llava", read),)
 
 EYE = clip_large(224)
 
+PICTURES = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+CHAT = VICUNA.replace(PICTURES, PICTURES + PICTURES.replace("image", "video"))
+"""Pictures, then clips, then words."""
+
 FAMILIES = (
     Family(
         name="video-llava",
@@ -69,6 +73,6 @@ FAMILIES = (
         ),
         sizes={"7b": {}},
         reference="VideoLlavaForConditionalGeneration",
-        chat=VICUNA,
+        chat=CHAT,
     ),
 )  # fmt: skip

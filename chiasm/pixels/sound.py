@@ -85,10 +85,11 @@ def _samples(data: bytes, width: int) -> NDArray[np.float32]:
     """Little-endian whole numbers as fractions; those of one byte have their zero in the middle, those of three no type."""
     match width:
         case 1:
-            return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
+            return (np.frombuffer(data, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
         case 3:
             high = np.zeros((len(data) // 3, 4), np.uint8)
             high[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-            return high.view("<i4")[:, 0].astype(np.float32) / 2**31
+            return high.view("<i4")[:, 0].astype(np.float32) / np.float32(2**31)
         case _:
-            return np.frombuffer(data, f"<i{width}").astype(np.float32) / np.float32(2 ** (8 * width - 1))
+            whole = np.frombuffer(data, np.dtype(f"<i{width}")).astype(np.float32)
+            return np.asarray(whole / np.float32(2 ** (8 * width - 1)), np.float32)

@@ -17,7 +17,7 @@ from pathlib import Path
 import jinja2
 
 from chiasm.errors import BadCheckpoint, BadPrompt
-from chiasm.prompt.messages import Message, Text
+from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.sandbox import Exhausted, TemplateEnvironment, limited
 from chiasm.prompt.tokenizer import read_json, special_tokens
 
@@ -182,7 +182,10 @@ def _message(message: Message, as_string: bool, written: Callable[[int, str], st
     texts = [written(k, part.text) if isinstance(part, Text) else None for k, part in enumerate(message.content)]
     if as_string:
         return {"role": message.role, "content": "\n".join(text for text in texts if text is not None)}
-    parts = [{"type": "image"} | extra if text is None else {"type": "text", "text": text} | extra for text in texts]
+    parts = [
+        {"type": part.kind} | extra if isinstance(part, Image) else {"type": "text", "text": text or ""} | extra
+        for part, text in zip(message.content, texts, strict=True)
+    ]
     return {"role": message.role, "content": parts}
 
 

@@ -98,21 +98,25 @@ def beside(marks: Marks, text: str, follows: str, placeholder: str) -> str:
             return text
 
 
-def expanded(rendered: Rendered, placeholder: str, texts: Sequence[str], marks: Marks | None = None) -> Rendered:
-    """A rendered conversation in which each placeholder that the template wrote has become the text of its picture.
+def expanded(rendered: Rendered, texts: Sequence[tuple[str, str]], marks: Marks | None = None) -> Rendered:
+    """A rendered conversation in which each placeholder that the template wrote has become the text of its picture: `texts` are
+    those placeholders, each with what it becomes; templates may write one kind of picture before another.
 
     `marks` say how that text meets what stands after it. What a person typed is left alone, placeholders included. Raises
     `BadPrompt` where the template's placeholders and the pictures differ in number.
     """
-    places = _places(rendered, placeholder)
-    if len(places) != len(texts):
-        message = (
-            f"the conversation has {len(texts)} pictures and its template wrote {len(places)} placeholders {placeholder!r}: "
-            "give as many pictures as the messages mark"
-        )
-        raise BadPrompt(message)
+    found = []
+    for placeholder in dict.fromkeys(placeholder for placeholder, _ in texts):
+        places, becomes = _places(rendered, placeholder), [text for one, text in texts if one == placeholder]
+        if len(places) != len(becomes):
+            message = (
+                f"the conversation has {len(becomes)} pictures and its template wrote {len(places)} placeholders "
+                f"{placeholder!r}: give as many pictures as the messages mark"
+            )
+            raise BadPrompt(message)
+        found += [(place, placeholder, text) for place, text in zip(places, becomes, strict=True)]
     pieces, grown, end = [], [], 0
-    for place, written_out in zip(places, texts, strict=True):
+    for place, placeholder, written_out in sorted(found):
         follows = rendered.text[place + len(placeholder) :]
         text = written_out if marks is None else beside(marks, written_out, follows, placeholder)
         pieces += [rendered.text[end:place], text]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from chiasm.errors import BadPrompt
+from chiasm.pixels.clips import Clip
 
 ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 INERT = frozenset({"role", "content", "name", "id"})
@@ -31,11 +34,16 @@ class Image:
     conversation only marks the place) the picture's number among those marked so. Nothing is opened here.
 
     Of a page that was read before, `words` are in reading order and `boxes` where each stands, (x0, y0, x1, y1) in upright
-    pixels: for models that read pages so (UDOP)."""
+    pixels: for models that read pages so (UDOP). A `Clip` is a picture that moves."""
 
     picture: object
     words: tuple[str, ...] = ()
     boxes: tuple[tuple[float, float, float, float], ...] = ()
+
+    @property
+    def kind(self) -> Literal["image", "video"]:
+        """What templates call it."""
+        return "video" if isinstance(self.picture, Clip) else "image"
 
 
 Part = Text | Image
@@ -70,9 +78,9 @@ def read_messages(raw: Sequence[Message | Mapping[str, object]], *, literal: boo
 
     A message is `{"role": ..., "content": ...}` (or already a `Message`); its content is a string or a list of parts.
     Read are `{"type": "text", "text": ...}`, OpenAI's `{"type": "image_url", "image_url": {"url": ...}}` and
-    transformers' `{"type": "image"}` alone or with one of `image`, `path`, `url`, `base64`; the `words` of a page and their
-    `boxes` may stand beside it. Keys whose value is None count as absent, as table formats fill them in. `literal` is given to
-    every text (see `Text`).
+    transformers' `{"type": "image"}` alone or with one of `image`, `path`, `url`, `base64`, and `{"type": "video"}` with
+    `video` or `path`; the `words` of a page and their `boxes` may stand beside a picture. Keys whose value is None count as
+    absent, as table formats fill them in. `literal` is given to every text (see `Text`).
 
     Raises `BadPrompt`, which names the message and the part, for anything else, and for a user's turn that is empty.
     """
@@ -138,8 +146,10 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
             return Image(_address(part.get("image_url"), where))
         case "image":
             return Image(_source(part, where, unnamed), *_page(part, where))
+        case "video":
+            return Image(_clip(part.get("video", part.get("path")), where))
         case kind:
-            raise BadPrompt(f"{where} has the type {str(kind)[:40]!r}; read are 'text', 'image' and 'image_url'.")
+            raise BadPrompt(f"{where} has the type {str(kind)[:40]!r}; read are 'text', 'image', 'image_url' and 'video'.")
 
 
 def _address(raw: object, where: str) -> str:
@@ -147,6 +157,14 @@ def _address(raw: object, where: str) -> str:
     if not isinstance(url, str) or not url:
         raise BadPrompt(f"{where} is of type image_url without an address: {{'image_url': {{'url': 'data:image/...'}}}}.")
     return url
+
+
+def _clip(raw: object, where: str) -> Clip:
+    if isinstance(raw, Clip):
+        return raw
+    if not isinstance(raw, str | os.PathLike | bytes):
+        raise BadPrompt(f"{where} is of type video without a clip: {{'type': 'video', 'video': 'clip.gif'}}.")
+    return Clip(raw)
 
 
 def _page(part: Mapping[object, object], where: str) -> tuple[tuple[str, ...], tuple[tuple[float, float, float, float], ...]]:

@@ -27,7 +27,7 @@ from chiasm.prompt.row import NO_SLOT, Row, known, padded
 from chiasm.prompt.streams import heard_by, hint, targets_of
 from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
-from chiasm.spec import AddByBox, Alone, Causal, Cross, Expert, Fusion, Seq2Seq, Sight, Splice, Writer
+from chiasm.spec import AddByBox, Alone, Causal, Cross, Expert, Fusion, Resize, Seq2Seq, Sight, Splice, Writer
 
 
 @dataclass(frozen=True)
@@ -257,6 +257,17 @@ def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:
             return [view.grid for view in views(sight.views, sight.pixels, sight.encoder, item, number)]
         case Clip(grid) | Blank(grid):
             return [Grid(number, grid.t, grid.h, grid.w, grid.box, grid.times)]
+
+
+def filmed(sight: Sight, size: Size, times: tuple[float, ...]) -> Clip | None:
+    """A clip of frames of one size whose model sees each frame as it sees a picture; none: this one sees clips otherwise, or
+    none at all."""
+    match sight.views, sight.fusion:
+        case Resize(), Splice(video=int()) if sight.encoder.frames == 1:
+            (view,) = views(sight.views, sight.pixels, sight.encoder, size, 0)
+            return Clip(replace(view.grid, t=len(times), times=times))
+        case _:
+            return None
 
 
 def _filled(spec: Writer, rows: list[Ints], counts: list[int]) -> list[Ints]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import tokenizers
 
@@ -98,7 +99,12 @@ class Planner:
         return Plan.from_ids(self.spec, ids, items, None if answer else watched, names, targets=targets, boxes=boxes)
 
     def draft(
-        self, messages: Sequence[Message], texts: Sequence[str] = (), counts: Sequence[int] = (), *, answer: bool = True
+        self,
+        messages: Sequence[Message],
+        texts: Sequence[tuple[str, str]] = (),
+        counts: Sequence[int] = (),
+        *,
+        answer: bool = True,
     ) -> Draft:
         """One conversation as the streams of a row; `texts` are what its pictures' placeholders become, `counts` how many
         visual tokens they have."""
@@ -117,16 +123,16 @@ class Planner:
         watched = [False, *(True for _ in target)]
         return Draft(source.ids, watched, (start, *target), self._hint(source.rendered, counts))
 
-    def encode(self, messages: Sequence[Message], texts: Sequence[str] = (), *, answer: bool = True) -> Encoded:
+    def encode(self, messages: Sequence[Message], texts: Sequence[tuple[str, str]] = (), *, answer: bool = True) -> Encoded:
         """One conversation as ids; `texts` are what its pictures' placeholders become."""
         return encode(self._rendered(messages, texts, answer), self.tokenizer)
 
-    def _rendered(self, messages: Sequence[Message], texts: Sequence[str], answer: bool) -> Rendered:
+    def _rendered(self, messages: Sequence[Message], texts: Sequence[tuple[str, str]], answer: bool) -> Rendered:
         sight = self.spec.sight
         if sight is not None and (isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone)):
             return self.template.render(unseen(messages), add_generation_prompt=answer)
         rendered = self.template.render(messages, add_generation_prompt=answer)
-        return expanded(rendered, self.placeholder(), texts, sight.marks) if texts and sight is not None else rendered
+        return expanded(rendered, texts, sight.marks) if texts and sight is not None else rendered
 
     def _led(self, encoded: Encoded, counts: Sequence[int]) -> Encoded:
         """With the placeholders of pictures that stand before the text."""
@@ -146,26 +152,29 @@ class Planner:
             )
         return encode(rendered, self.hinter, Frame.ALWAYS).ids
 
-    def placeholder(self) -> str:
+    def placeholder(self, kind: Literal["image", "video"] = "image") -> str:
         """The control token whose id the model's fusion replaces by visual tokens."""
         assert self.spec.sight is not None and not isinstance(self.spec.sight.fusion, Alone | AddByBox)
-        wanted = self.spec.sight.fusion.image
+        fusion = self.spec.sight.fusion
+        wanted = fusion.image
+        if kind == "video" and isinstance(fusion, Splice) and fusion.video is not None:
+            wanted = fusion.video
         for token, number in self.tokenizer.added.items():
             if number == wanted:
                 return token
-        raise BadPrompt(f"{self.tokenizer.origin} has no token of the id {wanted}, which config.json names as the image's")
+        raise BadPrompt(f"{self.tokenizer.origin} has no token of the id {wanted}, which config.json names as the {kind}'s")
 
-    def _texts(self, laid: Laid, counts: Sequence[int], numbers: Sequence[int]) -> list[str]:
-        """What each picture's placeholder becomes; `numbers` are theirs in their conversations."""
+    def _texts(self, laid: Laid, counts: Sequence[int], numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """Each picture's placeholder and what it becomes; `numbers` are theirs in their conversations."""
         sight = self.spec.sight
         if not counts or sight is None or isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone):
             return []
-        placeholder = self.placeholder()
         texts = []
         for views, count, number in zip(canvases(laid.grids), counts, numbers, strict=True):
+            placeholder = self.placeholder("video" if views[0].moves else "image")
             # A picture that is asked outside of the sequence is one place in it, however many views it has.
             shown = views[:1] if isinstance(sight.fusion, Cross) else views
-            texts.append(written(sight.marks, placeholder, shown, in_text(sight.fusion, count), number))
+            texts.append((placeholder, written(sight.marks, placeholder, shown, in_text(sight.fusion, count), number)))
         return texts
 
 
