@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from chiasm.check import check
-from chiasm.connect.steps import BlendStep, MeansStep
+from chiasm.connect.gathered import BlendStep, MeansStep
 from chiasm.errors import BadCheckpoint, BadPicture
 from chiasm.geometry import Size
 from chiasm.place import WHOLE, Box, Grid, Laid, raster, route

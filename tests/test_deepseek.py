@@ -17,7 +17,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from chiasm.budget import Tokens, budget, fit
 from chiasm.check import check
-from chiasm.connect.steps import MergeStep
+from chiasm.connect.gathered import MergeStep
 from chiasm.errors import BadPicture
 from chiasm.geometry import Size, best_pinpoint
 from chiasm.model import Causal

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm import spec as specs
-from chiasm.connect.steps import MLPStep
+from chiasm.connect.single import MLPStep
 from chiasm.heads.masks import Outlined
 from chiasm.model.batch import Batch, Sight
 from chiasm.model.segment import Segment

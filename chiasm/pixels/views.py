@@ -1,4 +1,4 @@
-"""Executes the views that geometry.py planned: strokes on uint8 pixels, then numbers, then patches."""
+"""Executes the views that geometry/ planned: strokes on uint8 pixels, then numbers, then patches."""
 
 from __future__ import annotations
 

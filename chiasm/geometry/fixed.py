@@ -1,0 +1,85 @@
+"""Views of one size for every picture."""
+
+from __future__ import annotations
+
+from chiasm.errors import BadPicture
+from chiasm.geometry.sizes import Size, too_thin
+from chiasm.geometry.strokes import Crop, Pad, Scale, Stroke, Turn, View, view_of
+from chiasm.spec import Both, Corner, Encoder, Letterbox, LowHigh, Pixels, Resize, Sheet
+
+
+def resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
+    if spec.fit == "squash":
+        return (Scale(spec.height, spec.width),)
+    strokes: list[Stroke] = []
+    if spec.fit == "pad" and size.width != size.height:
+        side = max(size.width, size.height)
+        red, green, blue = (int(mean * 255) for mean in pixels.mean)
+        strokes.append(Pad((side - size.height) // 2, (side - size.width) // 2, side, side, (red, green, blue)))
+        size = Size(side, side)
+    shortest = spec.shortest or spec.height
+    short, long = sorted((size.width, size.height))
+    longest = int(shortest * long / short)
+    height, width = (longest, shortest) if size.height >= size.width else (shortest, longest)
+    strokes.append(Scale(height, width))
+    strokes.extend(_centre(height, width, spec))
+    return tuple(strokes)
+
+
+def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:
+    """The centre of a picture; where it is smaller than the crop, zeros around it."""
+    if (height, width) == (spec.height, spec.width):
+        return []
+    margins = (height - spec.height, width - spec.width)
+    top, left = (round(m / 2) if spec.centre == "even" else m // 2 for m in margins)
+    return [Crop(top, left, spec.height, spec.width)]
+
+
+def letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
+    shrink = spec.side / max(size.height, size.width)
+    height, width = (max(round(edge * shrink), spec.least) for edge in (size.height, size.width))
+    scale = Scale(height, width)
+    if height == width:
+        return (scale,)
+    side = max(height, width)
+    red, green, blue = (int(mean * 255) for mean in pixels.mean)
+    return scale, Pad((side - height) // 2, (side - width) // 2, side, side, (red, green, blue))
+
+
+def low_high(spec: LowHigh, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, View]:
+    assert isinstance(encoder, Both)
+    high = letterbox(spec.high, spec.pixels, size)
+    low = (*high, Scale(spec.low, spec.low))
+    return view_of(low, encoder.low.patch, pixels, size, item), view_of(high, encoder.high.tower.patch, spec.pixels, size, item)
+
+
+def corner_size(spec: Corner, size: Size) -> tuple[int, int]:
+    """Height and width with the longest edge at `side`, halves up."""
+    scale = spec.side * 1.0 / max(size.height, size.width)
+    height, width = int(size.height * scale + 0.5), int(size.width * scale + 0.5)
+    if min(height, width) < 1:
+        raise BadPicture(too_thin(size))
+    return height, width
+
+
+def sheet(spec: Sheet, size: Size) -> tuple[Stroke, ...]:
+    strokes: list[Stroke] = []
+    height, width = size.height, size.width
+    if spec.turn == "to_fit" and (spec.height - spec.width) * (height - width) < 0:
+        height, width = width, height
+        strokes.append(Turn(height, width))
+    shortest, (short, long) = min(spec.height, spec.width), sorted((height, width))
+    longest = int(shortest * long / short)
+    height, width = (longest, shortest) if height >= width else (shortest, longest)
+    strokes.append(Scale(height, width))
+    high, wide = min(height, spec.height), min(width, spec.width)
+    if (high, wide) != (height, width):
+        if height > width:
+            wide = width * high // height
+        elif width > height:
+            high = height * wide // width
+        if min(high, wide) < 1:
+            raise BadPicture(too_thin(size))
+        strokes.append(Scale(high, wide))
+    strokes.append(Pad((spec.height - high) // 2, (spec.width - wide) // 2, spec.height, spec.width))
+    return tuple(strokes)

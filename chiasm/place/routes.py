@@ -1,0 +1,51 @@
+"""A connector step as an index, and what routes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from chiasm.place.grids import Grid
+from chiasm.place.laid import Ints, Laid
+from chiasm.resample import Floats
+
+NEWLINE, BREAK = -1, -2
+"""In a route: the learned newline instead of a token; the learned mark between two parts of a picture."""
+
+
+OPENING, CLOSING = -3, -4
+"""In a route: the learned vectors before and after a view's tokens."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One connector step as an index: token v that leaves is made of the tokens index_VM[v] that entered, in the shares
+    weight_VM[v] where the step adds them up."""
+
+    index_VM: Ints
+    laid: Laid
+    weight_VM: Floats | None = None
+
+
+def widened(parts: Sequence[np.ndarray[Any, Any]], filler: int) -> Any:
+    """Arrays of unequal width, one under the other, the narrow ones filled up."""
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=filler) for part in parts])
+
+
+def cells_of(laid: Laid) -> list[Ints]:
+    """The positions of each grid's tokens."""
+    if not laid.grids:
+        return []
+    order = np.argsort(laid.place_V4[:, 0], kind="stable")
+    return np.split(order, np.cumsum(np.bincount(laid.place_V4[:, 0], minlength=len(laid.grids)))[:-1])
+
+
+def by_item(laid: Laid) -> Iterator[list[tuple[Grid, Ints]]]:
+    """Each item's grids, with the positions of their tokens."""
+    for _, views in groupby(zip(laid.grids, cells_of(laid), strict=True), key=lambda view: view[0].item):
+        yield list(views)
