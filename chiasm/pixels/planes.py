@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def open_plane(source: PlaneSource, limits: Limits = _DEFAULT) -> tuple[NDArray[
     with opened(source, name, limits.bytes) as (file, _):
         numeric = file.read(6) == b"\x93NUMPY"
     if numeric:
-        values, _ = stored(source, name, limits.bytes, "rows x columns", lambda *found: _check(*found, limits))
+        values, _ = stored(source, name, limits.bytes, "rows x columns", partial(_check, limits=limits))
         return _finite(name, values), None
     return _grey(source, name, limits)
 
