@@ -34,7 +34,8 @@ def by_side(level: Level, rng: random.Random, assets: Assets) -> Drawn:
     across = rng.random() < 0.5
     for n, shape in enumerate(shapes[:3]):
         x, y = 20 + n * 74, SIDE / 2 - PX / 2 + rng.uniform(-30, 30)
-        stamp(on, shape, rng.choice(STRONG), *((x, y) if across else (y, x)), PX)
+        left, top = (x, y) if across else (y, x)
+        stamp(on, shape, rng.choice(STRONG), left, top, PX)
     ends = [shapes[0], shapes[2]]
     rng.shuffle(ends)
     choices = tuple(sorted(shapes))
