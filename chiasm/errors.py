@@ -46,6 +46,10 @@ class Offline(UserError):
     """Something must be fetched and CHIASM_OFFLINE forbids it."""
 
 
+class RemoteFailure(ChiasmError):
+    """A service cannot be reached, refuses the key, or fails again and again: no fault of the one request that met it."""
+
+
 class Unsupported(ChiasmError):
     """A model was asked for something that it cannot do."""
 

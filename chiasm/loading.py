@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from chiasm import registry
+from chiasm.assistant import Assistant
 from chiasm.connect.compressed import compressed
 from chiasm.errors import UnknownModel, UserError
 from chiasm.generate import one_row
@@ -21,6 +22,10 @@ from chiasm.model import prepare
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, hinter, seeing, settled
 from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.remote.assistant import RemoteAssistant
+from chiasm.remote.in_process import LibraryAssistant
+from chiasm.remote.names import Endpoint, Library
+from chiasm.remote.names import parse as parse_remote
 from chiasm.spec import Causal, Seq2Seq, Splice
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
@@ -100,8 +105,30 @@ def planner_of(described: Described) -> Planner:
     return Planner(spec, tokenizer, template, hinter(home))
 
 
-def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto", compress: str | None = None) -> LocalAssistant:
-    """A model that can be asked: none for the default model, a folder, or `owner/name` on a hub.
+def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto", compress: str | None = None) -> Assistant:
+    """A model that can be asked: none for the default model, a folder, or `owner/name` on a hub; a service's as `openai:MODEL`,
+    `anthropic:MODEL` or `openai:MODEL@http://HOST:PORT/v1`; `transformers:FOLDER` for one that transformers computes.
+
+    `device`, `dtype` and `compress` as `load_local` has them. Raises a `UserError` for anything that cannot be loaded.
+    """
+    elsewhere = parse_remote(name or "")
+    if elsewhere is not None and compress is not None:
+        raise UserError(
+            f"{elsewhere.name} computes its own visual tokens: compress = {compress!r} is for a model of this machine"
+        )
+    match elsewhere:
+        case None:
+            return load_local(name, device=device, dtype=dtype, compress=compress)
+        case Endpoint() as endpoint:
+            return RemoteAssistant(endpoint)
+        case Library(folder=folder):
+            return LibraryAssistant(folder, device=device, dtype=dtype)
+
+
+def load_local(
+    name: str | None = None, *, device: str = "auto", dtype: str = "auto", compress: str | None = None
+) -> LocalAssistant:
+    """A model on this machine: none for the default model, a folder, or `owner/name` on a hub.
 
     `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32.
     `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py).

@@ -20,7 +20,7 @@ ORDER = (
     "errors", "home", "spec", "shapes", "spec_json", "resample", "place", "slices", "geometry", "layout", "readers", "towers",
     "layouts", "families", "registry", "layers", "pixels", "render", "vision", "connect", "sequence", "language", "heads",
     "model", "weights", "prompt", "generate", "budget", "assistant", "retrieve", "classify", "outline", "ground", "local",
-    "loading", "compose", "evaluate", "probe", "train", "reference", "check", "env", "cli", "__init__",
+    "remote", "loading", "compose", "evaluate", "probe", "train", "reference", "check", "env", "cli", "__init__",
 )  # fmt: skip
 """Every room, in the order in which data flows: a room imports earlier ones only."""
 

@@ -31,7 +31,7 @@ from chiasm.evaluate.marks import CONDITIONS, Condition, Mark, mark, right, summ
 from chiasm.evaluate.provenance import identity, machine, versions
 from chiasm.evaluate.tasks import TASKS, Asked, Closed, Listed, Open, Task, draw
 from chiasm.geometry import Size
-from chiasm.loading import load
+from chiasm.loading import load_local
 from chiasm.model import Causal
 from chiasm.render import Assets, assets, fetch
 from chiasm.weights.files import sha256
@@ -159,7 +159,7 @@ def run(
     _enough(pictures)
     described = describe(folder)
     stages = card.training(folder, runs)
-    assistant = load(str(folder))
+    assistant = load_local(str(folder))
     model, planner = assistant.model, assistant.planner
     if not isinstance(model, Causal) or planner is None:
         raise UserError(f"{folder} holds a model that compares and does not answer: it cannot sit this exam")

@@ -1,0 +1,133 @@
+"""OpenAI's chat API, as OpenAI, Gemini, vLLM, SGLang, llama.cpp and Ollama serve it, through the official client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chiasm.assistant import FinishReason, Score
+from chiasm.errors import BadPrompt, Unsupported, need
+from chiasm.remote.call import Call, Ended, Piece, Said, Shown, Spent, Turn, honoured
+from chiasm.remote.failures import Passing, failure
+from chiasm.remote.keys import key_of, without
+from chiasm.remote.names import Endpoint
+
+COMMON = {"temperature": "temperature", "top_p": "top_p", "seed": "seed"}
+ADDED = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty", "min_new_tokens": "min_tokens"}
+"""Fields that open servers have added to the API."""
+REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop"}
+
+
+class OpenAIChat:
+    """One client for one endpoint; for many threads."""
+
+    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+        self._library = need("openai", extra="api")
+        self._endpoint, self._key = endpoint, key_of(endpoint)
+        # A redirect could carry the key to another server; tries are counted by us, who also know cut streams.
+        plain = self._library.DefaultHttpxClient(follow_redirects=False)
+        self._client = self._library.OpenAI(
+            api_key=self._key, base_url=endpoint.url, timeout=timeout, max_retries=0, http_client=plain
+        )
+
+    def answer(self, call: Call) -> Iterator[Said]:
+        """Raises `Passing`, or what stays wrong, however often it is tried."""
+        limit = "max_completion_tokens" if call.endpoint.official else "max_tokens"
+        fields: dict[str, Any] = {limit: call.max_tokens, **({"stop": list(call.stop)} if call.stop else {})}
+        told = honoured(call, COMMON if call.endpoint.official else COMMON | ADDED)
+        common = {name: value for name, value in told.items() if name in COMMON.values()}
+        added = {name: value for name, value in told.items() if name not in common}
+        messages = [_message(turn) for turn in call.turns]
+        try:
+            with self._client.chat.completions.create(
+                model=call.endpoint.model,
+                messages=messages,
+                stream=True,
+                stream_options={"include_usage": True},
+                extra_body=added or None,
+                **fields,
+                **common,
+            ) as stream:
+                yield from self._said(chunk.to_dict(warnings=False) for chunk in stream)
+        except self._library.APIError as e:
+            raise self._meant(e) from None
+        except (ValueError, AttributeError, TypeError):
+            raise Passing("what it sent is not JSON of a chat") from None
+
+    def _said(self, chunks: Iterator[Mapping[str, Any]]) -> Iterator[Said]:
+        ended = False
+        for chunk in chunks:
+            match chunk:
+                case {"usage": {"prompt_tokens": int(prompt), "completion_tokens": int(generated)}}:
+                    yield Spent(prompt, generated)
+            match chunk:
+                case {"choices": [{"delta": {"content": str(text)}}, *_]} if text:
+                    yield Piece(text)
+            match chunk:
+                case {"choices": [{"finish_reason": "content_filter"}, *_]}:
+                    raise BadPrompt(f"{self._endpoint.name} would not answer: its filter ended the answer")
+                case {"choices": [{"finish_reason": str(reason)}, *_]}:
+                    ended = True
+                    yield Ended(REASONS.get(reason, "stop"))
+        if not ended:
+            raise Passing("the stream was cut before the answer's end")
+
+    def score(self, call: Call, options: tuple[str, ...]) -> list[Score]:
+        """Log-probabilities of given answers, on servers that tell those of a prompt (vLLM). Raises `Unsupported` elsewhere."""
+        opening = len(self._prompt(call, None))
+        return [self._scored(option, self._prompt(call, option)[opening:]) for option in options]
+
+    def _scored(self, option: str, places: list[Any]) -> Score:
+        """The token that stands at a place comes first among those that are told there."""
+        logprobs = [float(next(iter(place.values()))["logprob"]) for place in places]
+        return Score(option, sum(logprobs), len(logprobs))
+
+    def _prompt(self, call: Call, option: str | None) -> list[Any]:
+        """What the server tells of each token of the prompt, an answer begun with the option or not begun."""
+        if call.endpoint.official:
+            raise Unsupported("score", call.endpoint.name)
+        messages = [_message(turn) for turn in call.turns]
+        begun = [] if option is None else [{"role": "assistant", "content": option}]
+        extra = {"prompt_logprobs": 0, "add_generation_prompt": option is None, "continue_final_message": option is not None}
+        try:
+            told = self._client.chat.completions.create(
+                model=call.endpoint.model, messages=[*messages, *begun], max_tokens=1, temperature=0, extra_body=extra
+            ).to_dict(warnings=False)
+        except self._library.BadRequestError:
+            raise Unsupported("score", call.endpoint.name) from None
+        except self._library.APIError as e:
+            raise self._meant(e) from None
+        except (ValueError, AttributeError, TypeError):
+            raise Passing("what it sent is not JSON of a chat") from None
+        match told:
+            case {"prompt_logprobs": [*places]}:
+                return places
+            case _:
+                raise Unsupported("score", call.endpoint.name)
+
+    def _meant(self, error: Any) -> Exception:
+        """A failure in our words, without the key."""
+        said = without(error.message, self._key)
+        match error:
+            case self._library.APIStatusError():
+                return failure(self._endpoint, error.status_code, said, error.response.headers, error.code)
+            case self._library.APITimeoutError():
+                return Passing("it did not answer in time")
+            case self._library.APIConnectionError():
+                return Passing("the connection failed")
+            case _:
+                return Passing(said)
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    if all(isinstance(part, str) for part in turn.parts):
+        return {"role": turn.role, "content": "".join(part for part in turn.parts if isinstance(part, str))}
+    return {"role": turn.role, "content": [_part(part) for part in turn.parts]}
+
+
+def _part(part: str | Shown) -> dict[str, Any]:
+    match part:
+        case str():
+            return {"type": "text", "text": part}
+        case Shown():
+            return {"type": "image_url", "image_url": {"url": part.url}}
