@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from chiasm.prompt.tokenizer import CLEANUP, Tokenizer, tidied
@@ -21,7 +20,7 @@ class Detokenizer:
     def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = True) -> None:
         self._backend = tokenizer.backend
         self._skipped = tokenizer.skipped if skip_special else frozenset()
-        self._waits = _byte_tokens(tokenizer)
+        self._waits = tokenizer.single_bytes
         self._tidies = tokenizer.clean_up
         self._context: list[int] = []
         self._context_text = ""
@@ -62,11 +61,3 @@ class Detokenizer:
         end = len(text) if to_the_end else max((k + 1 for k, c in enumerate(text) if c not in TIDIED), default=0)
         self._untidied = text[end:]
         return tidied(text[:end])
-
-
-def _byte_tokens(tokenizer: Tokenizer) -> frozenset[int]:
-    """The tokens of single bytes (`<0x0A>`), where the decoder joins a run of them before reading it as UTF-8."""
-    if '"ByteFallback"' not in json.dumps(json.loads(tokenizer.backend.to_str())["decoder"]):
-        return frozenset()
-    ids = (tokenizer.backend.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
-    return frozenset(id for id in ids if id is not None)

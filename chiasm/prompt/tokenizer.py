@@ -72,6 +72,14 @@ class Tokenizer:
         self.clean_up = clean_up
         self.origin = origin
 
+    @cached_property
+    def single_bytes(self) -> frozenset[int]:
+        """The tokens of single bytes (`<0x0A>`), where the decoder joins a run of them before reading it as UTF-8."""
+        if '"ByteFallback"' not in json.dumps(json.loads(self.backend.to_str())["decoder"]):
+            return frozenset()
+        ids = (self.backend.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
+        return frozenset(id for id in ids if id is not None)
+
     @classmethod
     def from_folder(cls, folder: Path | str) -> Tokenizer:
         """Reads tokenizer.json with tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it, or, where
