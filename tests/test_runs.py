@@ -140,7 +140,9 @@ def test_rows_that_cannot_be_asked_are_counted_and_named(table: Path, tmp_path: 
         {"image": "0.png", "question": "Which?", "answer": "red", "choices": ["green", "blue"]},
     ]
     file.write_text(file.read_text() + "".join(json.dumps(row) + "\n" for row in more))
-    said = asked(Scripted(), table, tmp_path / "run").manifest()
+    store = asked(Scripted(), table, tmp_path / "run")
+    said = store.manifest()
+    assert any("rows that make no question, 4; table.jsonl, row 6" in note for note in notes([outcome(own.task(), store)]))
     assert said["samples"] == 6
     reasons = [why for _, why in said["unusable rows"]]
     assert "gone.png" in reasons[0] and "no question" in reasons[1] and "no answer" in reasons[2]

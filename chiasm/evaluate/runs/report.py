@@ -28,6 +28,8 @@ class Outcome:
     failed: int
     ablated: dict[Ablation, Figure]
     spread: dict[str, float]
+    unusable: tuple[tuple[str, str], ...] = ()
+    """Rows that made no question: where each stands, and why."""
 
     @property
     def headline(self) -> Figure:
@@ -49,7 +51,9 @@ def outcome(task: Task, store: Store, samples: Sequence[Sample] | None = None, r
     ablations = [ablation for ablation in said["ablations"] if ablation != "picture"]
     ablated = {a: task.summary(found, scorer).figures[0] for a in ablations if (found := records(samples, a))}
     failed = sum(sample.error is not None for sample in samples)
-    made = Outcome(said["model"], task.name, scorer, summary.figures, summary.unparsed, failed, ablated, _spread(task, samples))
+    left_out = tuple((where, why) for where, why in said["unusable rows"])
+    spread = _spread(task, samples)
+    made = Outcome(said["model"], task.name, scorer, summary.figures, summary.unparsed, failed, ablated, spread, left_out)
     write_json(store.folder / RESULT, as_json(made))
     return made
 
@@ -105,6 +109,9 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
         for name in made.ablated:
             if not made.falls(name):
                 said.append(f"{made.model} on {made.task}: the score does not fall with {SHOWN[name]}")
+        if made.unusable:
+            where, why = made.unusable[0]
+            said.append(f"{made.model} on {made.task}: rows that make no question, {len(made.unusable)}; {where}: {why}")
         if made.spread:
             listed = ", ".join(f"{way} {100 * value:.1f}" for way, value in made.spread.items())
             said.append(f"{made.model} on {made.task}, by prompt and seed: {listed}")

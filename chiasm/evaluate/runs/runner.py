@@ -124,8 +124,9 @@ def ablated(item: Item, ablation: Ablation, items: Sequence[Item], number: int) 
             return repictured(item, lambda _: None)
         case "another":
             others = [other for other in (*items[number + 1 :], *items[:number]) if pictures_of(other)]
-            far = others[len(others) // 2] if others else item
-            pictures = pictures_of(far)
+            if not others:
+                return None
+            pictures = pictures_of(others[len(others) // 2])
             return repictured(item, lambda _: Image(pictures[0]))
 
 
