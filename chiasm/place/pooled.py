@@ -11,7 +11,7 @@ from chiasm.errors import BadPicture
 from chiasm.place.boxes import Box
 from chiasm.place.grids import WHOLE, Grid
 from chiasm.place.laid import Ints, Laid, raster
-from chiasm.place.routes import NEWLINE, Route, cells_of, widened
+from chiasm.place.routes import NEWLINE, Route, cells_of, unchanged, widened
 from chiasm.resample import bilinear, bins, squares
 from chiasm.spec import Merge, PoolClips, PoolTime, TwoMeans
 
@@ -51,7 +51,7 @@ def _reached(grid: Grid, high: int, wide: int) -> Box:
 def pool_clips(step: PoolClips, laid: Laid) -> Route:
     """Pictures' tokens go through alone; those of a frame's squares together."""
     if not any(grid.moves for grid in laid.grids):
-        return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+        return unchanged(laid)
     joined = step.side**2 if step.how != "bilinear" else 4
     indices, weights, places, grids = [], [], [], []
     for number, (grid, cells) in enumerate(zip(laid.grids, cells_of(laid), strict=True)):

@@ -31,6 +31,11 @@ class Route:
     weight_VM: Floats | None = None
 
 
+def unchanged(laid: Laid) -> Route:
+    """Every token by itself, where it was."""
+    return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+
+
 def widened(parts: Sequence[np.ndarray[Any, Any]], filler: int) -> Any:
     """Arrays of unequal width, one under the other, the narrow ones filled up."""
     width = max(part.shape[1] for part in parts)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from chiasm.errors import BadPicture
 from chiasm.place.ended import enclose, end_frames, end_rows
 from chiasm.place.joined import join, rows_of_tiles
 from chiasm.place.laid import Laid
 from chiasm.place.pooled import each, merge, merge_frames, pool_clips, pool_squares, pool_time, query, two_means
-from chiasm.place.routes import Route, cells_of
+from chiasm.place.routes import Route, cells_of, unchanged
 from chiasm.spec import (
     Align,
     Asker,
@@ -46,7 +44,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
     """How one connector step moves tokens. `sizes` are the items' upright (width, height), which unpadding needs."""
     match step:
         case Mlp() | Normed() | Align() | Bend() | Recut() | Unit() | Times():
-            return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+            return unchanged(laid)
         case Placed():
             return _placed(step, laid)
         case Enclose():
@@ -122,4 +120,4 @@ def _placed(step: Placed, laid: Laid) -> Route:
         for name, size, most in (("rows", grid.h, step.rows), ("columns", grid.w, step.columns), ("steps", grid.t, step.steps)):
             if most and size > most:
                 raise BadPicture(f"a view of {size} {name}, and this model knows places of {most}: show it smaller")
-    return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
+    return unchanged(laid)

@@ -10,7 +10,6 @@ from statistics import fmean
 from typing import Any
 
 from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.figures import Figure
 from chiasm.evaluate.benchmarks.task import Task
 from chiasm.evaluate.intervals import Interval, bootstrapped, paired
@@ -130,7 +129,7 @@ def labels(runs: Sequence[Path], said: Mapping[Path, Mapping[str, Any]]) -> Iter
 def _side(folder: Path, label: str, reference: str | None) -> Side:
     store = Store(folder)
     said = store.manifest()
-    task = own.task() if said["task"] == own.NAME else registry.find(said["task"])
+    task = own.named(said["task"])
     samples = list(store.samples())
     if reference is not None:
         samples = runner.rescored(task, samples, reference)

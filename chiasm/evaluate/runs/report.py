@@ -82,6 +82,7 @@ def as_json(made: Outcome) -> dict[str, Any]:
         "failed": made.failed,
         "ablated": {name: {**plain(figure), "falls": made.falls(name)} for name, figure in made.ablated.items()},
         "spread": made.spread,
+        "unusable rows": [list(row) for row in made.unusable],
     }
 
 

@@ -101,7 +101,6 @@ def scored(folder: Path, reference: str | None = None) -> list[Outcome]:
     found = []
     for run in runs_in(folder):
         store = Store(run)
-        name = store.manifest()["task"]
-        task = own.task() if name == own.NAME else registry.find(name)
+        task = own.named(store.manifest()["task"])
         found.append(outcome(task, store, runner.rescored(task, list(store.samples()), reference), reference))
     return found
