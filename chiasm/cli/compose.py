@@ -26,7 +26,7 @@ app = App(
 @app.default
 def run(
     encoder: Annotated[str, Parameter(help="family[:size], folder or owner/name: its vision encoder.")],
-    connector: Annotated[str, Parameter(help="linear, mlp2, shuffle:2+mlp2, merge:2, pool:2, resampler:64, qformer:32, ...")],
+    connector: Annotated[str, Parameter(help="linear, mlp2, shuffle:2+mlp2, resampler:64, temporal-qformer:32, ...")],
     language: Annotated[str, Parameter(help="family[:size], folder or owner/name: its language model.")],
     *,
     fusion: Annotated[Way, Parameter(help="Visual tokens in the sequence, beside it, or with own weights.")] = "splice",

@@ -26,7 +26,7 @@ from chiasm.weights.write import write_folder, write_json, write_text
 TEXT_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json")
 CHAT = (
     "{% for message in messages %}{{ message['role'].upper() }}: "
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n"
+    "{% for part in message['content'] %}{% if part['type'] in ('image', 'video') %}<image>\n"
     "{% elif part['type'] == 'text' %}{% if message['role'] != 'assistant' %}{{ part['text'] }}"
     "{% else %}{% generation %}{{ part['text'] }}{% endgeneration %}{% endif %}{% endif %}{% endfor %}\n{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
@@ -54,7 +54,7 @@ def _text_side(made: Composition, folder: Path) -> None:
         for name in TEXT_FILES:
             if (described.folder / name).is_file():
                 shutil.copyfile(described.folder / name, folder / name)
-    write_text(folder / "chat_template.jinja", made.chat or CHAT)
+    write_text(folder / "chat_template.jinja", made.chat or CHAT.replace("<image>", made.image_token))
 
 
 def write_llava(made: Composition, model: Causal, folder: Path) -> Path:

@@ -8,12 +8,16 @@ from itertools import accumulate
 from chiasm.connect.compressed import COMPRESSIONS
 from chiasm.errors import UserError
 from chiasm.place import leaves
-from chiasm.spec import Block, Merge, Mlp, Norm, Normed, QFormer, Resampler, Step
+from chiasm.spec import Block, Merge, Mlp, Norm, Normed, Placed, QFormer, Resampler, Step
 
 Made = tuple[Step, ...]
 
 _QUERIES = Block(768, 12, 3072, 12, 64, Norm("layer", 1e-12), "gelu", norms="after")
 """BLIP-2's Q-Former has BERT's base size (arXiv:2301.12597)."""
+
+
+FRAMES = 64
+"""Frames that are told apart where no number is given: eight times as many as are usually taken of a clip."""
 
 
 def _mlp(width: int, out: int, depth: int) -> Made:
@@ -45,6 +49,12 @@ KINDS: dict[str, tuple[str, int, Callable[[int, int, int], Made]]] = {
     "resampler": ("N learned queries in three blocks (perceiver)", 64, _resampler),
     "compressor": ("N learned queries in one block (576 tokens to 64, say)", 64, lambda w, o, n: _resampler(w, o, n, 1)),
     "qformer": ("N learned queries in twelve blocks of BERT's size (BLIP-2)", 32, lambda w, o, n: (QFormer(_QUERIES, 12, n),)),
+    "temporal-qformer": (
+        "N learned queries that read all frames of a clip, each told its number",
+        32,
+        lambda w, o, n: (Placed(steps=FRAMES), QFormer(_QUERIES, 12, n)),
+    ),
+    "frame-index": ("a learned vector for each of up to N frames of a clip", FRAMES, _alone(lambda n: Placed(steps=n))),
     **{name: (said, usual, _alone(make)) for name, (said, usual, make) in COMPRESSIONS.items()},
 }
 """What each word makes: its meaning, the number N that stands for none given, and the steps for a width that enters, the

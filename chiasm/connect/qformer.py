@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from chiasm.connect.queries import fresh
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.layers.attention import Attention, Mask
 from chiasm.layers.cross import CrossAttention
@@ -63,9 +64,9 @@ class QueryTransformer(nn.Module):
         super().__init__()
         self.spec = spec
         block = spec.block
-        self.queries = nn.Parameter(torch.zeros(spec.queries, block.width))
+        self.queries = fresh(spec.queries, block.width)
         if spec.added:
-            self.added = nn.Parameter(torch.zeros(spec.added, block.width))
+            self.added = fresh(spec.added, block.width)
         if spec.words is not None:
             self.embed = nn.Embedding(spec.words.vocab, block.width)
             self.position = nn.Embedding(spec.words.positions, block.width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from chiasm.connect.queries import fresh
 from chiasm.errors import BadPrompt
 from chiasm.layers.attention import attend
 from chiasm.layers.mlp import mlp
@@ -47,7 +48,7 @@ class ResamplerStep(nn.Module):
         self.spec = spec
         if spec.ordinals:
             self.ordinals = nn.Parameter(torch.zeros(spec.ordinals, spec.block.width))
-        self.queries = nn.Parameter(torch.ones(spec.queries, spec.block.width))
+        self.queries = fresh(spec.queries, spec.block.width)
         self.blocks = nn.ModuleList(ReadingBlock(spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, spec.block.width)
 

@@ -119,5 +119,6 @@ def _placed(step: Placed, laid: Laid) -> Route:
     for grid in laid.grids:
         for name, size, most in (("rows", grid.h, step.rows), ("columns", grid.w, step.columns), ("steps", grid.t, step.steps)):
             if most and size > most:
-                raise BadPicture(f"a view of {size} {name}, and this model knows places of {most}: show it smaller")
+                do = "take fewer frames" if name == "steps" else "show it smaller"
+                raise BadPicture(f"a view of {size} {name}, and this model knows places of {most}: {do}")
     return unchanged(laid)

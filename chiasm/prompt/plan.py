@@ -263,7 +263,7 @@ def filmed(sight: Sight, size: Size, times: tuple[float, ...]) -> Clip | None:
     """A clip of frames of one size whose model sees each frame as it sees a picture; none: this one sees clips otherwise, or
     none at all."""
     match sight.views, sight.fusion:
-        case Resize(), Splice(video=int()) if sight.encoder.frames == 1:
+        case Resize(), Splice(video=video) if sight.encoder.frames == 1 and (video is not None or sight.tells_frames):
             (view,) = views(sight.views, sight.pixels, sight.encoder, size, 0)
             return Clip(replace(view.grid, t=len(times), times=times))
         case _:

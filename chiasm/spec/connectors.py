@@ -210,7 +210,7 @@ class EndRows:
 @dataclass(frozen=True)
 class Placed:
     """A learned vector for each row, each column and each step of time, added to the tokens that stand there, as far as an axis
-    has any (0: none). What stands for the whole of an axis gets nothing of it."""
+    has any (0: none). What stands for the whole of an axis gets nothing of it, nor of time where there is one step alone."""
 
     rows: int = 0
     columns: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chiasm.spec.connectors import QFormer, Step
+from chiasm.spec.connectors import Placed, QFormer, Step
 from chiasm.spec.detector import Detector, Phrases
 from chiasm.spec.encoders import Encoder, Swin, ViT
 from chiasm.spec.fusions import Fusion
@@ -95,6 +95,11 @@ class Sight:
     fusion: Fusion
     marks: Marks = NO_MARKS
     carried: Carried | None = None
+
+    @property
+    def tells_frames(self) -> bool:
+        """Whether its connector knows the frames of a clip apart."""
+        return any(isinstance(step, Placed) and step.steps for step in self.connector)
 
 
 @dataclass(frozen=True)
