@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -21,6 +21,7 @@ app = App(
     usage="Usage: chiasm eval [OPTIONS] MODEL...",
     help_epilogue="""Example:
   chiasm eval default --data my.jsonl
+  chiasm eval default openai:gpt-4o --data my.jsonl --judge openai:gpt-4o-mini
   chiasm eval default ./other --data photos/ --output runs/photos
   chiasm eval ./model --tasks mmstar,pope --data benchmarks/ --limit 200""",
 )
@@ -40,6 +41,8 @@ def run(
     temperature: Annotated[float, Parameter(help="Of sampling; 0 is greedy.")] = 0.0,
     batch: Annotated[int, Parameter(help="Questions asked at once.")] = 8,
     ablations: Annotated[bool, Parameter(negative="--no-ablations", help="Ask with other pictures, or none, too.")] = True,
+    judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot, such as openai:gpt-4o.")] = None,
+    grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
 ) -> int:
     """Runs what is not finished, then shows the table."""
@@ -49,12 +52,13 @@ def run(
         raise UserError("There is nothing to ask: name benchmarks with --tasks, or your own table with --data.")
     if seeds > 1 and not temperature:
         raise UserError("Greedy answers are the same for every seed: give --temperature too.")
-    from chiasm.evaluate.runs.run import Wanted, evaluated
+    from chiasm.evaluate.runs.run import Wanted, evaluated, judging
 
     names = [name.strip() for name in tasks.split(",")] if tasks else []
     asked = None if prompts is None else tuple(prompts.split(","))
     wanted = Wanted(tuple(names), data, limit, split, asked, reference, tuple(range(seeds)), temperature, batch, ablations)
-    outcomes = [one for model in models for one in evaluated(model, wanted, output / slug(model))]
+    asked_to_judge = None if judge is None else judging(judge, grades)
+    outcomes = [one for model in models for one in evaluated(model, wanted, output / slug(model), asked_to_judge)]
     show(outcomes, json)
     return 0
 

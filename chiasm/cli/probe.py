@@ -41,7 +41,7 @@ def skills(
     """Asks every model, then writes a page for each, and one with all where there are several."""
     if not models:
         raise UserError("There is no model to probe: name one, such as default.")
-    from chiasm.evaluate.runs.run import DEFAULT, about
+    from chiasm.evaluate.runs.models import DEFAULT, about
     from chiasm.loading import load
     from chiasm.probe.page import page, rows
     from chiasm.probe.run import Probed, Way, probed

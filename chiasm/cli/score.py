@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from chiasm.cli.eval import show
+from chiasm.errors import UserError
 
 app = App(
     name="score",
-    help="Score the answers of finished runs again, by the rules that they name or by others; no model is asked.",
+    help="Score the answers of finished runs again, by the rules that they name, by others, or by a model that judges.",
     usage="Usage: chiasm score [OPTIONS] RUN",
     help_epilogue="""Example:
   chiasm score runs/eval
-  chiasm score runs/eval/default/pope --reference lmms-eval""",
+  chiasm score runs/eval/default/pope --reference lmms-eval
+  chiasm score runs/eval --judge openai:gpt-4o
+  chiasm score runs/eval/default/own --judge ./model --human labels.csv""",
 )
 
 
@@ -25,10 +28,17 @@ def run(
     /,
     *,
     reference: Annotated[str | None, Parameter(help="Whose rules score; without it the run's own.")] = None,
+    judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot: any that `chiasm eval` asks.")] = None,
+    grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
+    human: Annotated[Path | None, Parameter(help="People's labels (CSV or JSON lines: id, label), to hold it to.")] = None,
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
 ) -> int:
     """Judges every answer anew and shows the table."""
-    from chiasm.evaluate.runs.run import scored
+    if human is not None and judge is None:
+        raise UserError("--human is held against a judge: name one with --judge.")
+    from chiasm.evaluate.runs.run import judging, scored
+    from chiasm.evaluate.runs.store import runs_in
 
-    show(scored(folder, reference), json)
+    runs_in(folder)
+    show(scored(folder, reference, None if judge is None else judging(judge, grades, human)), json)
     return 0

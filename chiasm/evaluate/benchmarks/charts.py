@@ -8,6 +8,7 @@ from typing import Any
 from chiasm.evaluate.benchmarks.asking import SHORT, shown
 from chiasm.evaluate.benchmarks.figures import Figure, grouped, macro, mean, scores
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub
+from chiasm.evaluate.benchmarks.sought import any_answer
 from chiasm.evaluate.benchmarks.task import Judge, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import chartqa
 
@@ -97,6 +98,7 @@ TASKS = (
         sums=_sums,
         max_tokens=16,
         note="years are numbers: 1950 is right for 2010",
+        sought=any_answer,
     ),
     Task(
         name="chartqapro",

@@ -7,6 +7,7 @@ from typing import Any
 
 from chiasm.evaluate.benchmarks.asking import SHORT, shown
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub
+from chiasm.evaluate.benchmarks.sought import any_answer
 from chiasm.evaluate.benchmarks.task import Judged, Part, Task
 from chiasm.evaluate.scorers.anls import anls
 
@@ -43,6 +44,7 @@ def _task(name: str, config: str, paper: str, official: str) -> Task:
         gold=_gold,
         judges={"RRC": _judge},
         max_tokens=32,
+        sought=any_answer,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from chiasm.evaluate.benchmarks.asking import LETTER, lettered, listed, shown
 from chiasm.evaluate.benchmarks.figures import Figure, grouped, macro, mean, scores
 from chiasm.evaluate.benchmarks.rows import Layout, Row, hub
+from chiasm.evaluate.benchmarks.sought import option
 from chiasm.evaluate.benchmarks.task import Judge, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import letters, mcq
 from chiasm.prompt.messages import Text
@@ -133,5 +134,6 @@ TASKS = (
         judges={"VLMEvalKit": _judge_ai2d_kit, "lmms-eval": _judge_ai2d},
         max_tokens=16,
         note="pictures with and without masked labels give different scores",
+        sought=option,
     ),
 )

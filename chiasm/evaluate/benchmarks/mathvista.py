@@ -7,6 +7,7 @@ from typing import Any
 
 from chiasm.evaluate.benchmarks.asking import lettered, listed, shown, there
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub
+from chiasm.evaluate.benchmarks.sought import Extract
 from chiasm.evaluate.benchmarks.task import Judge, Judged, Part, Task
 from chiasm.evaluate.scorers import mathvista
 
@@ -99,6 +100,23 @@ def _judge_loose(gold: Mapping[str, Any], reply: str) -> Judged:
     return Judged(said, float(mathvista.equal(said, gold["answer"])))
 
 
+def _sought(gold: Mapping[str, Any]) -> Extract:
+    """The official script asks its language model where a reply is no answer yet; the words asked here are our own."""
+    return Extract(_wanted(gold), 'The answer is "{}".')
+
+
+def _wanted(gold: Mapping[str, Any]) -> str:
+    if gold["question_type"] == "multi_choice":
+        return f"one of these choices, its text exactly as it stands here: {'; '.join(gold['choices'])}"
+    match gold["answer_type"]:
+        case "integer":
+            return "a whole number in digits, without a unit"
+        case "float":
+            return f"a number in digits with {int(gold['precision'])} decimal places, without a unit"
+        case _:
+            return "a list as Python writes it"
+
+
 def _groups(row: Row) -> Mapping[str, str]:
     about = row.get("metadata") or {}
     return {kind: str(about[kind]) for kind in ("task", "context", "grade") if there(about.get(kind))}
@@ -122,5 +140,6 @@ TASKS = (
         judges={"MathVista": _judge("MathVista"), "lmms-eval": _judge("lmms-eval"), "whole reply": _judge_loose},
         max_tokens=512,
         note="without the language model that the authors extract answers with this is a lower bound",
+        sought=_sought,
     ),
 )

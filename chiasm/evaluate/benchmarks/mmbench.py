@@ -8,6 +8,7 @@ from typing import Any
 from chiasm.evaluate.benchmarks.asking import listed, options, shown, there
 from chiasm.evaluate.benchmarks.figures import Figure, mean, scores
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub
+from chiasm.evaluate.benchmarks.sought import option
 from chiasm.evaluate.benchmarks.task import Judge, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import mcq, mmbench
 
@@ -79,6 +80,7 @@ def _task(name: str, title: str, config: str, file: str) -> Task:
         sums=_sums,
         max_tokens=128,
         note="without a judge a reply that names no option is wrong",
+        sought=option,
     )
 
 

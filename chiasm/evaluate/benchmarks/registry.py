@@ -11,7 +11,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate import benchmarks
 from chiasm.evaluate.benchmarks.task import Task
 
-_MACHINERY = frozenset(("__main__", "asking", "embedding", "figures", "lines", "registry", "rows", "task"))
+_MACHINERY = frozenset(("__main__", "asking", "embedding", "figures", "lines", "registry", "rows", "sought", "task"))
 
 
 @cache

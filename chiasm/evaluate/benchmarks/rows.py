@@ -207,8 +207,12 @@ def _json(file: Path, key: str | None) -> Iterator[dict[str, Any]]:
         return
     if key is not None and (not isinstance(read, dict) or key not in read):
         raise UserError(f"{file} has no {key!r}: it is not what its name says")
-    rows = read[key] if key is not None else read.values() if isinstance(read, dict) else read
-    yield from rows
+    if key is not None:
+        yield from read[key]
+    elif isinstance(read, dict) and all(isinstance(value, dict) for value in read.values()):
+        yield from read.values()
+    else:
+        yield from read if isinstance(read, list) else [read]
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

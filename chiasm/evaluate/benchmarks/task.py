@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.figures import Figure, overall_and_groups
+from chiasm.evaluate.benchmarks.sought import Sought, nothing
 from chiasm.prompt.messages import Image, Message, Text
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Summary:
 class Task:
     """A benchmark. Of `layouts` the first whose files a folder holds is read; of `prompts` and `judges`, by the names of who
     publishes them, the first is the default. `note` says what a score of it leaves out. `answers`: "chosen" takes an option
-    by its log-probability, where a question has options (`choices` in its gold) and the model can score."""
+    by its log-probability, where a question has options (`choices` in its gold) and the model can score. `sought`: what a
+    model that judges is asked about a reply, if anything."""
 
     name: str
     title: str
@@ -101,6 +103,7 @@ class Task:
     sums: Sum = overall_and_groups
     note: str = ""
     answers: Literal["written", "chosen"] = "written"
+    sought: Callable[[Mapping[str, Any]], Sought | None] = nothing
     splits: tuple[str, ...] = field(default=("test",))
 
     def item(self, row: Row, prompt: str | None = None) -> Item:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chiasm.evaluate.benchmarks.asking import SHORT, shown
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub, joined
+from chiasm.evaluate.benchmarks.sought import any_answer
 from chiasm.evaluate.benchmarks.task import Judge, Judged, Part, Task
 from chiasm.evaluate.scorers import vqa
 
@@ -86,6 +87,7 @@ TASKS = (
         groups=_kinds,
         judges=_judges("GT-Vision-Lab/VQA", "lmms-eval VQAv2", "VLMEvalKit"),
         max_tokens=16,
+        sought=any_answer,
     ),
     Task(
         name="okvqa",
@@ -98,6 +100,7 @@ TASKS = (
         gold=_answers,
         judges=_judges("GT-Vision-Lab/VQA", "lmms-eval OK-VQA"),
         max_tokens=16,
+        sought=any_answer,
     ),
     Task(
         name="textvqa",
@@ -110,5 +113,6 @@ TASKS = (
         gold=_answers,
         judges=_judges("mmf TextVQA", "VLMEvalKit"),
         max_tokens=32,
+        sought=any_answer,
     ),
 )

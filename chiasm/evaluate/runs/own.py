@@ -15,6 +15,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.asking import LETTER, SHORT, lettered, listed
 from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, rows_of
+from chiasm.evaluate.benchmarks.sought import Grade, Pick, any_answer
 from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Task
 from chiasm.evaluate.scorers import mcq
 from chiasm.prompt.messages import Image, Text
@@ -66,6 +67,7 @@ def task() -> Task:
         judges={"own": judge},
         max_tokens=64,
         answers="chosen",
+        sought=sought,
     )
 
 
@@ -85,6 +87,11 @@ def judge(gold: Mapping[str, Any], reply: str) -> Judged:
         return Judged(option, float(option in gold["answers"]))
     said = _plain(reply)
     return Judged(said or None, float(said in {_plain(answer) for answer in gold["answers"]}))
+
+
+def sought(gold: Mapping[str, Any]) -> Grade | Pick:
+    """Of options, which one; else whether the reply means one of the answers."""
+    return Pick(lettered(gold["choices"])) if gold["choices"] else any_answer(gold)
 
 
 def _plain(text: str) -> str:

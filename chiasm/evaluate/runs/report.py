@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chiasm.evaluate.benchmarks.figures import Figure
 from chiasm.evaluate.benchmarks.lines import LINES
 from chiasm.evaluate.benchmarks.task import Task
+from chiasm.evaluate.judge.agreement import Agreement
+from chiasm.evaluate.judge.trial import Trial
 from chiasm.evaluate.runs.runner import records
-from chiasm.evaluate.runs.store import RESULT, Ablation, Sample, Store
+from chiasm.evaluate.runs.store import ABLATIONS, RESULT, Ablation, Sample, Store
 from chiasm.weights.write import write_json
 
 
@@ -30,6 +32,10 @@ class Outcome:
     spread: dict[str, float]
     unusable: tuple[tuple[str, str], ...] = ()
     """Rows that made no question: where each stands, and why."""
+    trial: Trial | None = None
+    """The same answers before a judge."""
+    agreement: Agreement | None = None
+    """How far people agree with that judge."""
 
     @property
     def headline(self) -> Figure:
@@ -42,7 +48,14 @@ class Outcome:
         return other.value < self.headline.value - 2 * noise
 
 
-def outcome(task: Task, store: Store, samples: Sequence[Sample] | None = None, reference: str | None = None) -> Outcome:
+def outcome(
+    task: Task,
+    store: Store,
+    samples: Sequence[Sample] | None = None,
+    reference: str | None = None,
+    trial: Trial | None = None,
+    agreement: Agreement | None = None,
+) -> Outcome:
     """Sums a run up and writes result.json; `samples` in place of those that it wrote down, judged by another reference."""
     said = store.manifest()
     samples = list(store.samples()) if samples is None else samples
@@ -53,7 +66,9 @@ def outcome(task: Task, store: Store, samples: Sequence[Sample] | None = None, r
     failed = sum(sample.error is not None for sample in samples)
     left_out = tuple((where, why) for where, why in said["unusable rows"])
     spread = _spread(task, samples)
-    made = Outcome(said["model"], task.name, scorer, summary.figures, summary.unparsed, failed, ablated, spread, left_out)
+    made = Outcome(
+        said["model"], task.name, scorer, summary.figures, summary.unparsed, failed, ablated, spread, left_out, trial, agreement
+    )
     write_json(store.folder / RESULT, as_json(made))
     return made
 
@@ -83,6 +98,16 @@ def as_json(made: Outcome) -> dict[str, Any]:
         "ablated": {name: {**plain(figure), "falls": made.falls(name)} for name, figure in made.ablated.items()},
         "spread": made.spread,
         "unusable rows": [list(row) for row in made.unusable],
+        **({} if made.trial is None else {"judge": _judge(made.trial, made.agreement)}),
+    }
+
+
+def _judge(trial: Trial, agreement: Agreement | None) -> dict[str, Any]:
+    return {
+        **trial.as_json(),
+        "figures": [plain(figure) for figure in trial.figures],
+        "ablated": {name: plain(figure) for name, figure in trial.ablated.items()},
+        **({} if agreement is None else {"agreement with people": agreement.as_json()}),
     }
 
 
@@ -94,13 +119,21 @@ def rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, ...]]:
     picture."""
     yield HEADINGS
     for made in outcomes:
-        for number, figure in enumerate(made.figures):
-            first = number == 0
-            cells = [_ablated(made, name) if first else "" for name in ("blank", "another", "none")]
-            counts = (str(figure.n), str(made.unparsed) if first else "", str(made.failed) if first else "")
-            interval = f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
-            error = "" if math.isnan(figure.stderr) else f"{100 * figure.stderr:.1f}"
-            yield (made.model, made.task, figure.name, f"{100 * figure.value:.1f}", error, interval, *counts, *cells)
+        yield from _lines(made, made.figures, made.ablated, str(made.unparsed))
+        if made.trial is not None:
+            yield from _lines(made, made.trial.figures, made.trial.ablated, f"{len(made.trial.unjudged)} unjudged")
+
+
+def _lines(
+    made: Outcome, figures: Sequence[Figure], ablated: Mapping[Ablation, Figure], unread: str
+) -> Iterator[tuple[str, ...]]:
+    for number, figure in enumerate(figures):
+        first = number == 0
+        cells = [_ablated(ablated, name) if first else "" for name in ABLATIONS[1:]]
+        counts = (str(figure.n), unread if first else "", str(made.failed) if first else "")
+        interval = f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
+        error = "" if math.isnan(figure.stderr) else f"{100 * figure.stderr:.1f}"
+        yield (made.model, made.task, figure.name, f"{100 * figure.value:.1f}", error, interval, *counts, *cells)
 
 
 def notes(outcomes: Sequence[Outcome]) -> list[str]:
@@ -113,6 +146,8 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
         if made.unusable:
             where, why = made.unusable[0]
             said.append(f"{made.model} on {made.task}: rows that make no question, {len(made.unusable)}; {where}: {why}")
+        if made.trial is not None:
+            said += _of_judge(made, made.trial)
         if made.spread:
             listed = ", ".join(f"{way} {100 * value:.1f}" for way, value in made.spread.items())
             said.append(f"{made.model} on {made.task}, by prompt and seed: {listed}")
@@ -129,9 +164,24 @@ SHOWN: dict[Ablation, str] = {
 }  # fmt: skip
 
 
-def _ablated(made: Outcome, name: str) -> str:
-    found = {str(known): figure for known, figure in made.ablated.items()}.get(name)
-    return "" if found is None else f"{100 * found.value:.1f}"
+def _of_judge(made: Outcome, trial: Trial) -> Iterator[str]:
+    forms = ", ".join(f"{name} {words[:12]}" for name, words in trial.forms.items())
+    about, bill = f"{made.model} on {made.task}", trial.bill
+    yield (
+        f"{about}, judged by {trial.judge} ({forms or 'nothing to judge'}): {len(trial.judgements)} answers in {bill.requests} "
+        f"requests and {bill.kept} kept verdicts, {bill.prompt_tokens} tokens read and {bill.generated_tokens} written"
+    )
+    if trial.judge == made.model:
+        yield f"{about}: the judge is the model itself, and models are kind to themselves"
+    if trial.unjudged:
+        first = trial.unjudged[0]
+        yield f"{about}: unjudged answers, {len(trial.unjudged)}; {first.id}, with {SHOWN[first.ablation]}: {first.why}"
+    if made.agreement is not None:
+        yield from made.agreement.lines()
+
+
+def _ablated(ablated: Mapping[Ablation, Figure], name: Ablation) -> str:
+    return f"{100 * ablated[name].value:.1f}" if name in ablated else ""
 
 
 def _known(stderr: float) -> float:

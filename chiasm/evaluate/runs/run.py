@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from chiasm.assistant import Assistant
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry, rows
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Task
-from chiasm.evaluate.provenance import identity, machine, versions
+from chiasm.evaluate.judge.agreement import agreement
+from chiasm.evaluate.judge.forms import Grades
+from chiasm.evaluate.judge.judge import Judge
+from chiasm.evaluate.judge.trial import tried
 from chiasm.evaluate.runs import own, runner
+from chiasm.evaluate.runs.models import about, named
 from chiasm.evaluate.runs.report import Outcome, outcome
 from chiasm.evaluate.runs.runner import Setting, Variant
-from chiasm.evaluate.runs.store import ABLATIONS, Store, runs_in
-from chiasm.loading import load, open_model
-from chiasm.local import LocalAssistant
-
-DEFAULT = "default"
+from chiasm.evaluate.runs.store import ABLATIONS, Sample, Store, runs_in
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,16 @@ class Wanted:
         return Setting(shown, self.seeds, self.temperature, self.batch, self.reference)
 
 
-def evaluated(model: str, wanted: Wanted, output: Path) -> Iterator[Outcome]:
+def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None = None) -> Iterator[Outcome]:
     """Asks a model every task; questions are read before the model is, so that a mistake is told at once."""
     ready = [(task, *questions(task, wanted)) for task in tasks(wanted)]
-    assistant = load(None if model == DEFAULT else model)
+    assistant = named(model)
     facts = about(assistant, model)
     for task, variants, bad in ready:
         store = Store(output / task.name)
         said = runner.manifest(assistant, task, variants, bad, wanted.setting, facts)
         runner.run(assistant, task, variants, store, said, wanted.setting)
-        yield outcome(task, store)
+        yield _outcome(task, store, list(store.samples()), wanted.reference, judging)
 
 
 def tasks(wanted: Wanted) -> list[Task]:
@@ -87,20 +85,42 @@ def _folder(task: Task, wanted: Wanted) -> Path:
     return inner if inner.is_dir() else wanted.data
 
 
-def about(assistant: Assistant, model: str) -> Mapping[str, Any]:
-    """What a number depends on beside the questions: weights, versions, the machine's kind."""
-    facts: dict[str, Any] = {"versions": versions()}
-    if isinstance(assistant, LocalAssistant):
-        described = open_model(None if model == DEFAULT else model).described
-        facts |= {"weights": identity(described), "machine": machine(assistant.model)}
-    return facts
+@dataclass(frozen=True)
+class Judging:
+    """A judge, how it grades, and what people said of the same answers, if anything."""
+
+    judge: Judge
+    grades: Grades = "right"
+    human: Path | None = None
 
 
-def scored(folder: Path, reference: str | None = None) -> list[Outcome]:
-    """The runs in a folder, judged anew."""
-    found = []
-    for run in runs_in(folder):
+def judging(model: str, grades: Grades = "right", human: Path | None = None) -> Judging:
+    """Opens a model as a judge. Raises `UserError` for one that writes nothing."""
+    assistant = named(model)
+    if "generate" not in assistant.capabilities:
+        raise UserError(f"{model} writes no text and cannot judge: name a model that answers questions")
+    return Judging(Judge(assistant, about(assistant, model)), grades, human)
+
+
+def scored(folder: Path, reference: str | None = None, judging: Judging | None = None) -> list[Outcome]:
+    """The runs in a folder, judged anew. Raises `UserError` where a judge is named and no run leaves it anything to judge, or
+    where people's labels could be meant for several runs."""
+    found, runs = [], runs_in(folder)
+    if judging is not None and judging.human is not None and len(runs) > 1:
+        raise UserError(f"{folder} holds {len(runs)} runs, and labels belong to one: name its folder, such as {runs[0]}")
+    for run in runs:
         store = Store(run)
         task = own.named(store.manifest()["task"])
-        found.append(outcome(task, store, runner.rescored(task, list(store.samples()), reference), reference))
+        found.append(_outcome(task, store, runner.rescored(task, list(store.samples()), reference), reference, judging))
+    if judging is not None and all(one.trial is None for one in found):
+        names = ", ".join(dict.fromkeys(one.task for one in found))
+        raise UserError(f"a judge has nothing to judge in {names}: their rules read every answer; score without one")
     return found
+
+
+def _outcome(task: Task, store: Store, samples: Sequence[Sample], reference: str | None, judging: Judging | None) -> Outcome:
+    if judging is None:
+        return outcome(task, store, samples, reference)
+    trial = tried(task, samples, store, judging.judge, judging.grades, reference or store.manifest()["scorer"])
+    people = agreement(trial, judging.human) if trial is not None and judging.human is not None else None
+    return outcome(task, store, samples, reference, trial, people)
