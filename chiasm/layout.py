@@ -49,7 +49,8 @@ INERT = frozenset({
 class Config:
     """One object of a config.json (or a preprocessor's), read field by field.
 
-    `path` locates it for messages; `parts` finds the layout of a nested model; `pixels` is the preprocessor's config.
+    `path` locates it for messages; `parts` finds the layout of a nested model; `pixels` is the preprocessor's config; `fetch`
+    finds another folder's config by what the folder is called.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class Config:
         path: str,
         parts: Callable[[str, str], Layout],
         pixels: Config | None = None,
+        fetch: Callable[[str], Config] | None = None,
     ) -> None:
         self.data, self.path, self._parts = data, path, parts
-        self._pixels = pixels
+        self._pixels, self._fetch = pixels, fetch
         self.honoured: set[str] = set()
         self.nested: list[Config] = []
 
@@ -124,6 +126,15 @@ class Config:
         said = inner.get("model_type", model_type)
         own = model_type if said in ("", None, self.data.get("model_type")) else said
         return self._parts(own, inner.path).read(inner)
+
+    def base(self, published: str) -> tuple[str, Config]:
+        """The folder that holds what this one does not, and its config: the one that the field `base` names, or the published
+        one."""
+        name: str = self.get("base", published)
+        assert self._fetch is not None
+        inner = self._fetch(name)
+        self.nested += [inner, inner.pixels]
+        return name, inner
 
     def flat(self, model_type: str) -> Reading:
         """A part whose fields stand in this very object, as flat configs have it."""
@@ -252,10 +263,19 @@ class Adapters:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Another folder, which holds what a model's own does not, and the rules of its names."""
+
+    source: str
+    keys: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
     what a folder of this decoder alone calls its head, `body` what stands before the names of the rest; `chat` a template in
-    place of the folder's own, where folders of this form bring one that knows no pictures."""
+    place of the folder's own, where folders of this form bring one that knows no pictures; `beside` where the rest is, where
+    the model was published in two folders."""
 
     spec: Any
     keys: tuple[Rule, ...]
@@ -263,6 +283,7 @@ class Reading:
     body: str = "model."
     adapters: Adapters | None = None
     chat: str | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True)

@@ -86,21 +86,20 @@ def planner_of(described: Described) -> Planner:
     """Tokenizer and template of a folder; what it lacks comes from its base, and last from the family of its layout."""
     assert isinstance(described.model, Causal | Seq2Seq)
     home = described.folder
-    if not (home / "tokenizer.json").is_file() and described.base is not None:
+    if described.base is not None and not Tokenizer.stands_in(home):
         home = described.base.folder
     tokenizer = Tokenizer.from_folder(home)
     sight = described.model.sight
     if "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
         tokenizer = seeing(tokenizer, described.config["image_token"], sight.fusion.image)
+    spec, tokenizer = settled(described.model, tokenizer)
     if described.chat is not None:
-        template = ChatTemplate(described.chat, "the layout's own", tokenizer.special)
-        return Planner(described.model, tokenizer, template, hinter(home))
+        return Planner(spec, tokenizer, ChatTemplate(described.chat, "the layout's own", tokenizer.special), hinter(home))
     alike = (f for f in registry.families().values() if f.layout == described.model_type)
     chats = (family.chat for family in alike if isinstance(described.model, type(family.model)))
     template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
-    spec, tokenizer = settled(described.model, tokenizer)
     template = replace(template, special=tokenizer.special, added=tuple(tokenizer.added))
     return Planner(spec, tokenizer, template, hinter(home))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chiasm.layout import Config, Form, Fused, Ignored, Layout, Name, Reading, Reshaped, Rule, rows, under
+from chiasm.layout import Config, Form, Layout, Name, Reading, Reshaped, under
 from chiasm.readers import HALF, head_keys, pixels
 from chiasm.spec import (
     Block,
@@ -23,24 +23,9 @@ from chiasm.spec import (
     Table,
     ViT,
 )
+from chiasm.towers.deepseek import timm_keys
 
 IMAGE = "<image>"
-
-
-def vision_keys(width: int) -> tuple[Rule, ...]:
-    """timm's names."""
-    return (
-        Name("patch_embed.proj.*", "stem.*"),
-        Reshaped("pos_embed", "position.weight", rows(width)),
-        Fused("blocks.*.attn.qkv.*", tuple(f"blocks.*.attention.{part}.*" for part in "qkv"), (1, 1, 1)),
-        Name("blocks.*.attn.proj.*", "blocks.*.attention.out.*"),
-        Name("blocks.*.norm1.*", "blocks.*.norm1.*"),
-        Name("blocks.*.norm2.*", "blocks.*.norm2.*"),
-        Name("blocks.*.mlp.fc1.*", "blocks.*.mlp.up.*"),
-        Name("blocks.*.mlp.fc2.*", "blocks.*.mlp.down.*"),
-        Name("norm.*", "post_norm.*"),
-        Ignored("attn_pool.**"),
-    )
 
 
 def read(c: Config) -> Reading:
@@ -61,7 +46,7 @@ def read(c: Config) -> Reading:
     # The original joins a square's patches channel by channel.
     form = Form((-1, tower.width, joined), (0, 2, 1), (-1, joined * tower.width), (-1, joined * tower.width))
     keys = (
-        *under("vision.", "vision.", vision_keys(tower.width)),
+        *under("vision.", "vision.", timm_keys(tower.width)),
         *under("language.model.", "language.", text.keys),
         *head_keys("language.lm_head.weight", text.spec.tied),
         Reshaped("projector.layers.0.weight", "connect.steps.1.layers.0.weight", form),

@@ -11,15 +11,11 @@ from chiasm.errors import BadConfig
 from chiasm.layout import Config, Layout, Name, Reading, Rule, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, VIT_KEYS, head_keys, letterbox, pixels
 from chiasm.spec import (
-    Activation,
-    Around,
     Block,
-    Carried,
     Causal,
     Decoder,
     Family,
     Letterbox,
-    Mlp,
     Norm,
     Pixels,
     Rope,
@@ -28,10 +24,9 @@ from chiasm.spec import (
     Table,
     ViT,
 )
-from chiasm.towers.codes import Tensors, carried, linear, tokenizer
 from chiasm.towers.decoders import llama_like
-
-MARKS = Around("<begin_of_image>", "<end_of_image>")
+from chiasm.towers.deepseek import SIGLIP_L
+from chiasm.towers.janus import CHAT, MARKS, aligner, drawing
 
 VISION_KEYS: tuple[Rule, ...] = (
     *(rule for rule in VIT_KEYS if not (isinstance(rule, Name) and "out_proj" in rule.theirs)),
@@ -67,17 +62,6 @@ def read_drawing(c: Config) -> Reading:
         c.get("image_token_embed_dim", 2048), c.get("num_hidden_layers", 2),
     )  # fmt: skip
     return Reading(spec, ())
-
-
-def drawing(
-    widths: tuple[int, ...], blocks: int, latent: int, codes: int, code_width: int, width: int, text_width: int, depth: int
-) -> Carried:
-    around: Tensors = [("generation_embeddings.weight", (codes, code_width))]
-    around += linear("generation_aligner.fc1", code_width, width)
-    for number in range(depth - 1):
-        around += linear(f"generation_aligner.hidden_layers.{number}", width, width)
-    around += [*linear("generation_head.proj_out", text_width, width), *linear("generation_head.vision_head", width, codes)]
-    return carried(("vqmodel.", tokenizer(widths, blocks, latent, codes, code_width)), ("", around))
 
 
 def read(c: Config) -> Reading:
@@ -118,27 +102,8 @@ def read(c: Config) -> Reading:
     return Reading(Causal(decoder, sight), keys)
 
 
-def aligner(decoder: Decoder, depth: int, act: Activation) -> tuple[Mlp]:
-    return (Mlp(decoder.width, decoder.width, depth=depth, act=act),)
-
-
 LAYOUTS = (Layout("janus", read), Layout("janus_vision_model", read_vision), Layout("janus_vqgan", read_drawing))
 
-CHAT = (
-    "{% for message in messages %}{% set user = message['role'] == 'user' %}"
-    "{% set named = {'user': '<|User|>', 'assistant': '<|Assistant|>'} %}"
-    "{{ named.get(message['role'], message['role'].capitalize()) + ': ' }}"
-    "{% for content in message['content'] %}{% if content['type'] == 'image' %}"
-    "{% if not loop.first %}{{ '\n' }}{% endif %}{{ '<image_placeholder>' }}{% if not loop.last %}{{ '\n' }}{% endif %}"
-    "{% else %}{% set text = content['text'] %}"
-    "{% if loop.first %}{% set text = text.lstrip() %}{% endif %}{% if loop.last %}{% set text = text.rstrip() %}{% endif %}"
-    "{{ ' ' if not loop.first and loop.previtem['type'] == 'text' else '' }}{{ text }}{% endif %}{% endfor %}"
-    "{% if not loop.last or add_generation_prompt %}"
-    "{{ '\n\n' if user else '<\uff5cend\u2581of\u2581sentence\uff5c>' }}{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|Assistant|>:' }}{% endif %}"
-)
-
-SIGLIP_L = ViT(Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-6), "gelu"), 24, 16, Table(24), post_norm="applied")
 TEXT_1B = Decoder(llama_like(2048, 16, 16, 5632), 24, 102400, Rope(10000.0), 16384)
 TEXT_7B = Decoder(llama_like(4096, 32, 32, 11008), 30, 102400, Rope(10000.0), 16384)
 

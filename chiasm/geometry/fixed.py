@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chiasm.errors import BadPicture
 from chiasm.geometry.sizes import Size, too_thin
-from chiasm.geometry.strokes import Crop, Pad, Scale, Stroke, Turn, View, view_of
+from chiasm.geometry.strokes import Crop, Pad, Sample, Scale, Stroke, Turn, View, view_of
 from chiasm.spec import Both, Corner, Encoder, Letterbox, LowHigh, Pixels, Resize, Sheet
 
 
@@ -36,8 +36,13 @@ def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:
 
 
 def letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
-    shrink = spec.side / max(size.height, size.width)
-    height, width = (max(round(edge * shrink), spec.least) for edge in (size.height, size.width))
+    longest = max(size.height, size.width)
+    shrink = spec.side / longest
+
+    def shrunk(edge: int) -> int:
+        return max(round(edge * shrink) if spec.rounds == "near" else int(edge / longest * spec.side), spec.least)
+
+    height, width = shrunk(size.height), shrunk(size.width)
     scale = Scale(height, width)
     if height == width:
         return (scale,)
@@ -49,7 +54,7 @@ def letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...]
 def low_high(spec: LowHigh, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, View]:
     assert isinstance(encoder, Both)
     high = letterbox(spec.high, spec.pixels, size)
-    low = (*high, Scale(spec.low, spec.low))
+    low = (*high, Scale(spec.low, spec.low) if spec.squashes == "pixels" else Sample(spec.low, spec.low, "smooth"))
     return view_of(low, encoder.low.patch, pixels, size, item), view_of(high, encoder.high.tower.patch, spec.pixels, size, item)
 
 

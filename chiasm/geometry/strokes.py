@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from chiasm.geometry.sizes import Size
 from chiasm.place import Box, Grid
@@ -17,10 +18,12 @@ class Scale:
 
 @dataclass(frozen=True)
 class Sample:
-    """The numbers of the pixels between which the new ones fall, cubic and unsmoothed: fractions stay fractions."""
+    """The numbers of the pixels between which the new ones fall, cubic and unsmoothed or linear and smoothed: fractions stay
+    fractions."""
 
     height: int
     width: int
+    by: Literal["cubic", "smooth"] = "cubic"
 
 
 @dataclass(frozen=True)

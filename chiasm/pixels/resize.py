@@ -48,6 +48,14 @@ def sample(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np
     return sampled_HWC
 
 
+def smooth(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
+    """Linear interpolation over as many pixels as a new one covers, without rounding: what torch's `interpolate` calls bilinear
+    and antialiased."""
+    planes = (Image.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(pixels_HWC, 2, 0))
+    drawn = [np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
+    return np.stack(drawn, 2, dtype=np.float32)
+
+
 def _cubic(cells: int, to: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The four old cells around each new centre, and their shares."""
     place = (np.arange(to, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / to) - np.float32(0.5)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chiasm.errors import BadPicture
 from chiasm.geometry import Blank, Crop, Pad, Sample, Scale, Size, Stroke, Turn, View, views
 from chiasm.pixels.patches import patchify_frames
-from chiasm.pixels.resize import Drawn, crop, normalise, pad, resize, sample
+from chiasm.pixels.resize import Drawn, crop, normalise, pad, resize, sample, smooth
 from chiasm.spec import Looks, Pixels
 
 LARGEST_CANVAS = 178_956_970
@@ -31,8 +31,10 @@ def look(looks: Looks, pixels_HWC: NDArray[np.uint8], item: int, beside: int = 0
 def _sampled(strokes: tuple[Stroke, ...], spec: Pixels, done: dict[tuple[Stroke, ...], NDArray[np.uint8]]) -> Drawn:
     """As `_drawn`; what is sampled at the end is pixels no more."""
     match strokes:
-        case (*before, Sample(height, width)):
+        case (*before, Sample(height, width, "cubic")):
             return sample(_drawn(tuple(before), spec, done), height, width)
+        case (*before, Sample(height, width)):
+            return smooth(_drawn(tuple(before), spec, done), height, width)
         case _:
             return _drawn(strokes, spec, done)
 

@@ -16,7 +16,7 @@ import tokenizers
 from tokenizers import AddedToken
 
 from chiasm.errors import BadCheckpoint
-from chiasm.prompt.ranks import NAMED, QWEN, ranked
+from chiasm.prompt.ranks import ranked, ranks_in
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 CLEANUP = (
@@ -80,6 +80,11 @@ class Tokenizer:
         ids = (self.backend.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
         return frozenset(id for id in ids if id is not None)
 
+    @staticmethod
+    def stands_in(folder: Path) -> bool:
+        """Whether a folder has a vocabulary of its own."""
+        return (folder / "tokenizer.json").is_file() or ranks_in(folder) is not None
+
     @classmethod
     def from_folder(cls, folder: Path | str) -> Tokenizer:
         """Reads tokenizer.json with tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it, or, where
@@ -91,8 +96,8 @@ class Tokenizer:
         settings = _Settings.from_folder(folder)
         special = {name: token.content for name, token in settings.named.items()}
         file = folder / "tokenizer.json"
-        if not file.is_file() and (folder / QWEN).is_file():
-            return cls(ranked(folder / QWEN), {**NAMED, **special}, origin=str(folder / QWEN))
+        if not file.is_file() and (one := ranks_in(folder)) is not None:
+            return cls(ranked(folder, one), {**one.named, **special}, origin=str(folder / one.name))
         if not file.is_file():
             return cls(None, special, origin=str(folder))
         read_json(file)

@@ -103,10 +103,11 @@ class Bounded:
 @dataclass(frozen=True)
 class Letterbox:
     """DeepSeek-VL's one view (arXiv:2403.05525): the longest edge scaled to `side`, neither below `least`, then padded to a
-    square in the colour of the mean."""
+    square in the colour of the mean. The other edge is rounded to the nearest pixel, or down as in the original code."""
 
     side: int
     least: int = 14
+    rounds: Literal["near", "down"] = "near"
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,13 @@ class Candidates:
 @dataclass(frozen=True)
 class LowHigh:
     """Two resolutions of one picture (DeepSeek-VL, arXiv:2403.05525): `high`, whose numbers are `pixels`, and what it made
-    squashed to `low` pixels a side, which comes first."""
+    squashed to `low` pixels a side, which comes first: of its pixels, or as in the original code of its numbers, which are
+    not rounded then."""
 
     low: int
     high: Letterbox
     pixels: Pixels
+    squashes: Literal["pixels", "numbers"] = "pixels"
 
 
 @dataclass(frozen=True)

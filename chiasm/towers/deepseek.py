@@ -1,5 +1,6 @@
 """What DeepSeek's seeing models share, as data."""
 
+from chiasm.layout import Fused, Ignored, Name, Reshaped, Rule, rows
 from chiasm.spec import Block, Decoder, Norm, Rope, Table, ViT
 
 SIGLIP_L = ViT(Block(1024, 16, 4096, 16, 64, Norm("layer", 1e-6), "gelu"), 24, 16, Table(24), post_norm="applied")
@@ -25,3 +26,19 @@ CHAT = (
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 """The published conversations of DeepSeek-VL."""
+
+
+def timm_keys(width: int) -> tuple[Rule, ...]:
+    """A SigLIP tower as timm names it, in the original folders."""
+    return (
+        Name("patch_embed.proj.*", "stem.*"),
+        Reshaped("pos_embed", "position.weight", rows(width)),
+        Fused("blocks.*.attn.qkv.*", tuple(f"blocks.*.attention.{part}.*" for part in "qkv"), (1, 1, 1)),
+        Name("blocks.*.attn.proj.*", "blocks.*.attention.out.*"),
+        Name("blocks.*.norm1.*", "blocks.*.norm1.*"),
+        Name("blocks.*.norm2.*", "blocks.*.norm2.*"),
+        Name("blocks.*.mlp.fc1.*", "blocks.*.mlp.up.*"),
+        Name("blocks.*.mlp.fc2.*", "blocks.*.mlp.down.*"),
+        Name("norm.*", "post_norm.*"),
+        Ignored("attn_pool.**"),
+    )

@@ -50,23 +50,33 @@ def describe(folder: Path) -> Described:
 
     Fields that nobody honours are warned about by name.
     """
+    config = config_of(folder)
+    data, file, pixels = config.data, config.path, config.pixels
+    model_type = registry.signed(data) or data.get("model_type")
+    if not isinstance(model_type, str):
+        raise BadCheckpoint(f"{file} has no model_type: it does not say which architecture it is")
+    reading = whole(registry.layout(model_type, config.path).read(config))
+    if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin | specs.VQ):
+        raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
+    for name in config.unknown() + pixels.unknown():
+        log.warning("unknown field, not honoured: %s", name)
+    base = None
+    if reading.beside is not None:
+        other = model_folder(parse(reading.beside.source))
+        base = Described(other, reading.spec, reading.beside.keys, model_type, {})
+    elif "base" in data:
+        base = describe(model_folder(parse(data["base"])))
+    return Described(folder, reading.spec, reading.keys, model_type, dict(data), base, reading.adapters, reading.chat)
+
+
+def config_of(folder: Path) -> Config:
+    """A folder's config with its preprocessor's; other folders' too, by what they are called."""
     file = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if file is None:
         kind = "has no config.json, so it is not a model folder" if folder.is_dir() else "is not a folder"
         raise BadCheckpoint(f"{folder} {kind}: name a folder with config.json and *.safetensors in it")
-    data = read_json(file)
-    model_type = registry.signed(data) or data.get("model_type")
-    if not isinstance(model_type, str):
-        raise BadCheckpoint(f"{file} has no model_type: it does not say which architecture it is")
     pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
-    config = Config(data, str(file), registry.layout, pixels)
-    reading = whole(registry.layout(model_type, config.path).read(config))
-    if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin):
-        raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
-    for name in config.unknown() + pixels.unknown():
-        log.warning("unknown field, not honoured: %s", name)
-    base = describe(model_folder(parse(data["base"]))) if "base" in data else None
-    return Described(folder, reading.spec, reading.keys, model_type, data, base, reading.adapters, reading.chat)
+    return Config(read_json(file), str(file), registry.layout, pixels, lambda name: config_of(model_folder(parse(name))))
 
 
 def preprocessor(folder: Path) -> dict[str, Any]:
