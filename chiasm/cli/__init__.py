@@ -28,6 +28,7 @@ VERBS = {
     "eval": "Ask models the questions of benchmarks, or your own.",
     "score": "Score answers that were written down again.",
     "compare": "Compare runs on the same questions.",
+    "leaks": "Find what of an evaluation stands in training data.",
     "probe": "Draw what models are bad at, and how bad, as curves.",
     "families": "List the model families that Chiasm knows.",
     "convert": "Convert pickled or GGUF weights to safetensors.",

@@ -146,11 +146,19 @@ def read(
 ) -> Iterator[Item | Bad]:
     """The items of a task in the order of its files, at most `limit` rows. Raises `UserError` for a folder in no layout of the
     task, and for rows without a column that it needs."""
+    for found in paired(task, folder, split, prompt, limit):
+        yield found if isinstance(found, Bad) else found[1]
+
+
+def paired(
+    task: Task, folder: Path, split: str | None = None, prompt: str | None = None, limit: int | None = None
+) -> Iterator[tuple[Row, Item] | Bad]:
+    """As `read`, with the row that each item was made of."""
     layout, files = find(task, folder, split)
     rows = (one for file in files for row in rows_of(file, folder, layout.key) for one in layout.rows(row))
     for row in islice(rows, limit):
         try:
-            yield task.item(row, prompt)
+            yield row, task.item(row, prompt)
         except Unusable as why:
             yield Bad(row.where, str(why))
 

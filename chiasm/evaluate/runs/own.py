@@ -99,12 +99,14 @@ def _plain(text: str) -> str:
 
 
 def _rows(file: Path) -> Iterator[Row]:
-    if file.suffix != ".csv":
-        yield from rows_of(file, file.parent)
-        return
+    yield from rows_of_csv(file) if file.suffix == ".csv" else rows_of(file, file.parent)
+
+
+def rows_of_csv(file: Path) -> Iterator[Row]:
+    """Empty cells are columns that a row does not have."""
     with file.open(encoding="utf-8-sig", newline="") as opened:
         for number, values in enumerate(csv.DictReader(opened)):
-            full = {name: cell for name, cell in values.items() if cell not in ("", None)}
+            full = {name: cell for name, cell in values.items() if name is not None and cell not in ("", None)}
             yield Row(full, file.parent, f"{file.name}, row {number}")
 
 

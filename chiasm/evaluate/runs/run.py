@@ -66,7 +66,7 @@ def questions(task: Task, wanted: Wanted) -> tuple[list[Variant], list[Bad]]:
             raise UserError("your own questions need a table: name it with --data")
         found = {"as it is": list(own.items(wanted.data, wanted.limit))}
     else:
-        folder = _folder(task, wanted)
+        folder = folder_of(task, wanted.data, wanted.split)
         chosen = tuple(task.prompts) if wanted.prompts == ("all",) else wanted.prompts or (next(iter(task.prompts)),)
         found = {name: list(rows.read(task, folder, wanted.split, name, wanted.limit)) for name in chosen}
     variants = [Variant(name, tuple(one for one in some if isinstance(one, Item))) for name, some in found.items()]
@@ -77,12 +77,12 @@ def questions(task: Task, wanted: Wanted) -> tuple[list[Variant], list[Bad]]:
     return variants, bad
 
 
-def _folder(task: Task, wanted: Wanted) -> Path:
+def folder_of(task: Task, data: Path | None, split: str | None) -> Path:
     """A task's own folder: below the one that was named where that has one of its name, else that one, else the hub's copy."""
-    if wanted.data is None:
-        return rows.fetch(task, wanted.split)
-    inner = wanted.data / task.name
-    return inner if inner.is_dir() else wanted.data
+    if data is None:
+        return rows.fetch(task, split)
+    inner = data / task.name
+    return inner if inner.is_dir() else data
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+"""Rows of whatever a path names: a table, a folder of tables or of pictures, a benchmark's folder. Nothing that is wrong ends
+the reading: it is told, with its place, and what follows is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from chiasm.errors import UserError
+from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired, rows_of
+from chiasm.evaluate.benchmarks.task import Clip, Task
+from chiasm.evaluate.leaks.given import Given, given
+from chiasm.evaluate.leaks.texts import Exchange
+from chiasm.evaluate.runs.own import TABLES, rows_of_csv
+from chiasm.evaluate.runs.runner import pictures_of
+from chiasm.prompt.messages import Text
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+
+
+def files(path: Path) -> list[Path]:
+    """The tables of a path, or its pictures where it has no table, in an order that never changes. Raises `UserError` where
+    there is neither."""
+    if not path.exists():
+        raise UserError(f"there is no {path}: name a table ({', '.join(TABLES)}), or a folder of tables or pictures")
+    below = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file, path))
+    found = [file for file in below if file.suffix.lower() in TABLES] or [f for f in below if f.suffix.lower() in ENDINGS]
+    if not found:
+        raise UserError(f"{path} holds no table ({', '.join(TABLES)}) and no picture ({', '.join(ENDINGS)})")
+    return found
+
+
+def listing(paths: Sequence[Path]) -> str:
+    """A digest of the files that are read, with sizes and times, as a later start must find them. Raises `UserError` where
+    one is missing."""
+    told = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for path in paths for file in files(path)]
+    return sha256(repr(told).encode()).hexdigest()
+
+
+def _hidden(file: Path, above: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(above).parts)
+
+
+def read(paths: Sequence[Path], pictures: Path | None = None) -> Iterator[Given | Bad]:
+    """Everything that stands in several paths, row by row."""
+    for path in paths:
+        for file in files(path):
+            if file.suffix.lower() in ENDINGS:
+                where = str(file.relative_to(path)) if path.is_dir() else file.name
+                yield Given(where, str(file), (file,), (), ())
+            else:
+                yield from _table(file, pictures)
+
+
+def _table(file: Path, pictures: Path | None) -> Iterator[Given | Bad]:
+    try:
+        for row in _rows(file):
+            placed = f"{file}, row {row.where.rpartition(' ')[2]}"
+            if not isinstance(row, Row):
+                yield Bad(placed, row.why)
+                continue
+            try:
+                yield replace(given(row, pictures), where=placed)
+            except Unusable as why:
+                yield Bad(placed, str(why))
+    except (UserError, OSError, ValueError, RecursionError) as broken:
+        yield Bad(str(file), f"the rest of it cannot be read: {' '.join(str(broken).split())[:200]}")
+
+
+def _rows(file: Path) -> Iterator[Row | Bad]:
+    """Rows that are objects; of JSON lines each that is none is told by itself."""
+    match file.suffix:
+        case ".csv":
+            yield from rows_of_csv(file)
+        case ".jsonl":
+            yield from _each(file, _lines(file))
+        case ".json":
+            yield from _each(file, _json(file))
+        case _:
+            yield from rows_of(file, file.parent)
+
+
+def _each(file: Path, values: Iterator[Any]) -> Iterator[Row | Bad]:
+    for number, value in enumerate(values):
+        where = f"{file.name}, row {number}"
+        match value:
+            case Mapping():
+                yield Row(value, file.parent, where)
+            case ValueError():
+                yield Bad(where, f"not JSON: {value}")
+            case _:
+                yield Bad(where, f"{type(value).__name__}, not an object with columns")
+
+
+def _lines(file: Path) -> Iterator[Any]:
+    with file.open("rb") as lines:
+        for line in lines:
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except ValueError as broken:
+                    yield broken
+
+
+def _json(file: Path) -> Iterator[Any]:
+    """A list of rows; of an object its longest list, or its values where it has none."""
+    text = file.read_bytes()
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return _lines(file)
+    if isinstance(found, Mapping):
+        lists = [value for value in found.values() if isinstance(value, list)]
+        found = max(lists, key=len) if lists else list(found.values())
+    return iter(found if isinstance(found, list) else [found])
+
+
+def asked(task: Task, folder: Path, split: str | None, limit: int | None) -> Iterator[Given | Bad]:
+    """A benchmark's rows: pictures as it shows them, texts by their columns, its prompt's words where no column is known."""
+    for one in paired(task, folder, split, None, limit):
+        if isinstance(one, Bad):
+            yield one
+            continue
+        row, item = one
+        wrong = ("a video, which is not compared",) if any(isinstance(part, Clip) for part in item.parts) else ()
+        shown = tuple(pictures_of(item))
+        try:
+            found = given(Row({k: v for k, v in row.values.items() if not isinstance(v, bytes)}, row.folder, row.where))
+            exchanges, others = found.exchanges, found.others
+        except Unusable:
+            exchanges, others = (), ()
+        if not exchanges:
+            exchanges = (Exchange("".join(part.text for part in item.parts if isinstance(part, Text)), ()),)
+        yield Given(item.id, row.where, shown, exchanges, others, wrong)
