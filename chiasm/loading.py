@@ -13,12 +13,13 @@ import torch
 
 from chiasm import registry
 from chiasm.assistant import Assistant
-from chiasm.connect.compressed import compressed
+from chiasm.connect.compressed import shown_less
 from chiasm.errors import UnknownModel, UserError
 from chiasm.generate import one_row
 from chiasm.local import LocalAssistant
 from chiasm.model import Causal as Writer
 from chiasm.model import prepare
+from chiasm.pixels.content import policy
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, hinter, seeing, settled
 from chiasm.prompt.tokenizer import Tokenizer
@@ -47,19 +48,15 @@ class Opened:
     planner: Planner | None
 
 
-def open_model(name: str | None = None, compress: str | None = None) -> Opened:
+def open_model(name: str | None = None, compress: str | None = None, budget: str | None = None) -> Opened:
     """Finds the folder that a name means (none: the default model's), fetching it if need be, and reads all but the weights.
 
-    Raises `UnknownModel` for a name that means nothing, and what `describe` raises.
+    Raises `UnknownModel` for a name that means nothing, and what `describe` and `shown_less` raise.
     """
     folder = DEFAULT if name is None else _folder(name)
     described = describe(folder)
-    if compress is not None:
-        if not isinstance(described.model, Causal):
-            kind = type(described.model).__name__
-            raise UserError(f"compress={compress!r} takes a model that writes after pictures, and this one is {kind}")
-        described = replace(described, model=compressed(described.model, compress))
-    title = "chiasm-default" if name is None else name
+    described = replace(described, model=shown_less(described.model, compress, budget))
+    title = " ".join(["chiasm-default" if name is None else name, *(f"({how})" for how in (compress, budget) if how)])
     if not isinstance(described.model, Causal | Seq2Seq):
         return Opened(title, described, None)
     planner = planner_of(described)
@@ -104,20 +101,28 @@ def planner_of(described: Described) -> Planner:
     return Planner(spec, tokenizer, template, hinter(home))
 
 
-def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto", compress: str | None = None) -> Assistant:
+def load(
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    compress: str | None = None,
+    budget: str | None = None,
+) -> Assistant:
     """A model that can be asked: none for the default model, a folder, or `owner/name` on a hub; a service's as `openai:MODEL`,
     `anthropic:MODEL` or `openai:MODEL@http://HOST:PORT/v1`; `transformers:FOLDER` for one that transformers computes.
 
-    `device`, `dtype` and `compress` as `load_local` has them. Raises a `UserError` for anything that cannot be loaded.
+    The options are those of `load_local`. Raises a `UserError` for anything that cannot be loaded.
     """
     elsewhere = parse_remote(name or "")
-    if elsewhere is not None and compress is not None:
-        raise UserError(
-            f"{elsewhere.name} computes its own visual tokens: compress = {compress!r} is for a model of this machine"
-        )
+    for asked, named in (("compress", compress), ("budget", budget)):
+        if elsewhere is not None and named is not None:
+            raise UserError(
+                f"{elsewhere.name} computes its own visual tokens: {asked} = {named!r} is for a model of this machine"
+            )
     match elsewhere:
         case None:
-            return load_local(name, device=device, dtype=dtype, compress=compress)
+            return load_local(name, device=device, dtype=dtype, compress=compress, budget=budget)
         case Endpoint() as endpoint:
             return RemoteAssistant(endpoint)
         case Library(folder=folder):
@@ -125,16 +130,23 @@ def load(name: str | None = None, *, device: str = "auto", dtype: str = "auto", 
 
 
 def load_local(
-    name: str | None = None, *, device: str = "auto", dtype: str = "auto", compress: str | None = None
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    compress: str | None = None,
+    budget: str | None = None,
 ) -> LocalAssistant:
     """A model on this machine: none for the default model, a folder, or `owner/name` on a hub.
 
     `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32.
-    `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py).
+    `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py), `budget`
+    fewer of them where there is less to see in a picture ("content"; see pixels/content.py).
     Raises a `UserError` with one sentence for anything that cannot be loaded; memory is compared with what is free first.
     """
     started = time.perf_counter()
-    opened = open_model(name, compress)
+    share = None if budget is None else policy(budget)
+    opened = open_model(name, compress, budget)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     numbers = _dtype(dtype, place)
     _fits(opened.described, numbers, place)
@@ -147,7 +159,8 @@ def load_local(
         generation = opened.described.base.folder / "generation_config.json"
     settings = read_json(generation) if generation.is_file() else ends(opened.described.config)
     tokenizer = None if opened.planner else Tokenizer.from_folder(opened.described.folder)
-    return LocalAssistant(opened.name, model, opened.planner, settings, time.perf_counter() - started, tokenizer=tokenizer)
+    took = time.perf_counter() - started
+    return LocalAssistant(opened.name, model, opened.planner, settings, took, tokenizer=tokenizer, budget=share)
 
 
 def ends(config: Mapping[str, Any]) -> dict[str, Any]:

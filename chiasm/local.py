@@ -43,6 +43,7 @@ from chiasm.model import (
 from chiasm.model import Sight as Seen
 from chiasm.outline import pointed, spoken
 from chiasm.pixels.clips import Clip, Film, open_clip
+from chiasm.pixels.content import Policy
 from chiasm.pixels.items import Felt, given, signal_of
 from chiasm.pixels.open import Header, Limits, Picture, Source, header, open_picture
 from chiasm.pixels.views import look, packed
@@ -97,7 +98,8 @@ class Voice:
 class LocalAssistant(Assistant):
     """Modules with the tokenizer and template of their folder. For one thread at a time.
 
-    `generation` are the fields of generation_config.json, `seconds` what loading took; `limits` bound what is opened.
+    `generation` are the fields of generation_config.json, `seconds` what loading took; `limits` bound what is opened. `budget`
+    says how much of what its family would give it a picture is given.
     """
 
     def __init__(
@@ -109,8 +111,9 @@ class LocalAssistant(Assistant):
         seconds: float = 0.0,
         limits: Limits | None = None,
         tokenizer: Tokenizer | None = None,
+        budget: Policy | None = None,
     ) -> None:
-        self.name, self.model, self.planner = name, model, planner
+        self.name, self.model, self.planner, self.budget = name, model, planner, budget
         self.tokenizer = planner.tokenizer if planner is not None else tokenizer
         self.sampling = Sampling.from_generation_config(generation or {})
         self.limits = limits or Limits()
@@ -141,7 +144,9 @@ class LocalAssistant(Assistant):
         planner, names = self._planner("plan"), list[str]()
         if sizes is None:
             pictures = _pictures(requests)
-            heads = [open_clip(one) if isinstance(one, Clip) else header(one, self.limits) for one in pictures]
+            heads = [
+                self._opened(one) if self.budget or isinstance(one, Clip) else header(one, self.limits) for one in pictures
+            ]
             return self._fitting(planner, requests, self._items(planner, heads), [head.name for head in heads])
         return self._fitting(planner, requests, [Size(*size) for size in sizes], names)
 
@@ -243,8 +248,7 @@ class LocalAssistant(Assistant):
         planner = self._planner("embed")
         opened = [] if isinstance(item, str) else [open_picture(cast(Source, item), self.limits)]
         message = Message("user", (Text(item) if isinstance(item, str) else Image(0),))
-        sizes, names = [Size(picture.width, picture.height) for picture in opened], [picture.name for picture in opened]
-        plan = planner.plan([[message]], sizes, names=names)
+        plan = planner.plan([[message]], self._items(planner, opened), names=[picture.name for picture in opened])
         return model.embed(plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device))[0]
 
     @torch.inference_mode()
@@ -344,7 +348,8 @@ class LocalAssistant(Assistant):
         """Pictures and clips as a plan knows them. Raises `Unsupported` where the model reads no clips."""
         items: list[Item] = []
         for one in shown:
-            size: Item | None = Size(one.width, one.height)
+            share = self.budget(one.pixels) if self.budget and isinstance(one, Picture) else 1.0
+            size: Item | None = Size(one.width, one.height, share=share)
             if isinstance(one, Film):
                 sight = planner.spec.sight
                 size = None if sight is None else filmed(sight, Size(one.width, one.height), one.times)
@@ -356,9 +361,9 @@ class LocalAssistant(Assistant):
     def _patches(self, sight: Sight | None, opened: Sequence[Picture | Film], items: Sequence[Item]) -> Tensor | None:
         if sight is None or not opened:
             return None
-        beside = [item.beside if isinstance(item, Size) else 0 for item in items]
+        told = [(item.beside, item.share) if isinstance(item, Size) else (0, 1.0) for item in items]
         shown = (
-            look(sight, pixels_HWC, n, beside[n])
+            look(sight, pixels_HWC, n, *told[n])
             for n, one in enumerate(opened)
             for pixels_HWC in (one.frames if isinstance(one, Film) else (one.pixels,))
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from chiasm.cli.fewer import BUDGET, COMPRESS
 from chiasm.cli.near import suggesting
 from chiasm.cli.show import as_json
 from chiasm.errors import BadPrompt
@@ -22,7 +23,9 @@ app = App(
     help_epilogue="""Example:
   chiasm ask sign.jpg "What does the sign say?"
   chiasm ask --clip dance.gif "What happens?" --model LanguageBind/Video-LLaVA-7B-hf
-  chiasm ask before.png after.png "What changed?" --json""",
+  chiasm ask before.png after.png "What changed?" --json
+  chiasm ask page.png "What is the total?" --compress merge-alike:4
+  chiasm ask diagram.png "What is shown?" --budget content""",
 )
 
 
@@ -32,6 +35,8 @@ def run(
     model: Annotated[str | None, Parameter(help="A folder, or owner/name on a hub; Chiasm's own if none.")] = None,
     clip: Annotated[Path | None, Parameter(help="A clip beside them: a folder of frames, an animated GIF or WebP.")] = None,
     max_tokens: Annotated[int, Parameter(help="At most so many tokens of answer.")] = 256,
+    compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
+    budget: Annotated[str | None, Parameter(help=BUDGET)] = None,
     stream: Annotated[bool, Parameter(help="Write the answer as it comes.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object; with --stream one a line.")] = False,
 ) -> int:
@@ -48,7 +53,7 @@ def run(
         open_clip(one)
 
     with suggesting(model):
-        assistant = load(model)
+        assistant = load(model, compress=compress, budget=budget)
     if not stream:
         answer = assistant.ask(question, *pictures, *clips, max_tokens=max_tokens)
         as_json(described(answer)) if json else print(answer.text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from chiasm.cli.fewer import BUDGET, COMPRESS
 from chiasm.cli.show import as_json, columns
 from chiasm.errors import UserError
 
@@ -23,7 +24,8 @@ app = App(
   chiasm eval default --data my.jsonl
   chiasm eval default openai:gpt-4o --data my.jsonl --judge openai:gpt-4o-mini
   chiasm eval default ./other --data photos/ --output runs/photos
-  chiasm eval ./model --tasks mmstar,pope --data benchmarks/ --limit 200""",
+  chiasm eval ./model --tasks mmstar,pope --data benchmarks/ --limit 200
+  chiasm eval default --data my.jsonl --compress merge-alike:4""",
 )
 
 
@@ -40,6 +42,8 @@ def run(
     seeds: Annotated[int, Parameter(help="So many seeds, with --temperature above 0.")] = 1,
     temperature: Annotated[float, Parameter(help="Of sampling; 0 is greedy.")] = 0.0,
     batch: Annotated[int, Parameter(help="Questions asked at once.")] = 8,
+    compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
+    budget: Annotated[str | None, Parameter(help=BUDGET)] = None,
     ablations: Annotated[bool, Parameter(negative="--no-ablations", help="Ask with other pictures, or none, too.")] = True,
     judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot, such as openai:gpt-4o.")] = None,
     grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
@@ -56,9 +60,12 @@ def run(
 
     names = [name.strip() for name in tasks.split(",")] if tasks else []
     asked = None if prompts is None else tuple(prompts.split(","))
-    wanted = Wanted(tuple(names), data, limit, split, asked, reference, tuple(range(seeds)), temperature, batch, ablations)
+    wanted = Wanted(
+        tuple(names), data, limit, split, asked, reference, tuple(range(seeds)), temperature, batch, ablations, compress, budget
+    )
     asked_to_judge = None if judge is None else judging(judge, grades)
-    outcomes = [one for model in models for one in evaluated(model, wanted, output / slug(model), asked_to_judge)]
+    called = {model: slug(" ".join([model, *(how for how in (compress, budget) if how)])) for model in models}
+    outcomes = [one for model in models for one in evaluated(model, wanted, output / called[model], asked_to_judge)]
     show(outcomes, json)
     return 0
 

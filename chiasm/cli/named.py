@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chiasm import registry
 from chiasm.cli.near import suggesting
+from chiasm.connect.compressed import shown_less
 from chiasm.errors import UserError
 from chiasm.spec import (
     Bind,
@@ -45,15 +46,17 @@ class Named:
     planner: Planner | None
 
 
-def named(model: str | None) -> Named:
-    """The model that a name means: `family`, `family:size`, a folder, a hub's repository; none: the default one."""
+def named(model: str | None, compress: str | None = None, budget: str | None = None) -> Named:
+    """The model that a name means: `family`, `family:size`, a folder, a hub's repository; none: the default one. `compress` and
+    `budget` leave it fewer visual tokens, as `chiasm.load` has them."""
     family, _, size = (model or "").partition(":")
     if family in registry.families():
-        return sized(family, size)
+        found = sized(family, size)
+        return replace(found, spec=writes(found.name, shown_less(found.spec, compress, budget)))
     from chiasm.loading import open_model
 
     with suggesting(model):
-        opened = open_model(model)
+        opened = open_model(model, compress, budget)
     return Named(opened.name, writes(opened.name, opened.described.model), opened.planner)
 
 

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from chiasm.budget import Budget, DType, Fit, Memory, Rounding, Rule, RuleCount, Tokens, Within, budget
 from chiasm.budget import fit as most
+from chiasm.cli.fewer import BUDGET, COMPRESS
 from chiasm.cli.named import Named, named, unbounded
 from chiasm.cli.planned import Shape, fitted, grids, table, to_json
 from chiasm.cli.show import as_json, columns
@@ -21,6 +22,8 @@ app = App(
     help_epilogue="""Example:
   chiasm plan photo.jpg --text "What is this?"
   chiasm plan --size 1344x1344 --model qwen2-vl:7b --fit memory=24
+  chiasm plan page.png diagram.png --model internvl-3:8b --budget content
+  chiasm plan photo.jpg --compress merge-alike:4
   chiasm plan --size 2016x2016 --patch 14 --tile 336 --grid 6x6 --merge 2""",
 )
 
@@ -33,6 +36,8 @@ def run(
     text: Annotated[str | None, Parameter(help="The question, counted by the model's tokenizer.")] = None,
     text_tokens: Annotated[int | None, Parameter(help="Tokens of text, for a bare family.")] = None,
     max_tokens: Annotated[int, Parameter(help="Room for the answer.")] = 256,
+    compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
+    by: Annotated[str | None, Parameter(name="--budget", help=f"{BUDGET} Pictures are read whole then.")] = None,
     fit: Annotated[str | None, Parameter(help="tokens=N or memory=GB: what is the most that fits?")] = None,
     dtype: Annotated[DType, Parameter(help="For --fit memory.")] = "bfloat16",
     patch: Annotated[int | None, Parameter(help="A plain rule, no model: a patch's side.")] = None,
@@ -47,15 +52,15 @@ def run(
     json: Annotated[bool, Parameter(help="One JSON object.")] = False,
 ) -> int:
     """Counts as a model does, or with --patch by the field's plain arithmetic."""
-    shapes = measured(pictures, size or [])
+    shapes = measured(pictures, size or [], by)
     if patch is not None:
-        if fit or model or text:
-            raise UserError("--patch counts by a plain rule, which knows no model, text or memory: leave those out.")
+        if fit or model or text or compress or by:
+            raise UserError("--patch counts by a plain rule, which knows no model, text, memory or content: leave those out.")
         rule = Rule(patch, tile, rows_columns(grid), merge, thumbnail, rounding, row_breaks, cls, queries)
         return by_rule(rule, shapes, json)
     if tile or grid or queries or thumbnail or row_breaks or cls or merge != 1:
         raise UserError("--tile, --grid, --merge and their like belong to a plain rule: give --patch too.")
-    chosen = named(model)
+    chosen = named(model, compress, by)
     costs = cost(chosen, shapes, text, text_tokens, max_tokens)
     found = None if fit is None else within(chosen, shapes, parse_fit(fit, dtype), costs)
     if json:
@@ -72,14 +77,20 @@ def run(
 # --- what was asked -------------------------------------------------------------------------------------------------
 
 
-def measured(pictures: tuple[str, ...], sizes: list[str]) -> list[Shape]:
-    """The upright sizes of pictures by their headers, then of those given as sizes."""
-    from chiasm.pixels.open import header
+def measured(pictures: tuple[str, ...], sizes: list[str], by: str | None = None) -> list[Shape]:
+    """The upright sizes of pictures by their headers, then of those given as sizes; with a budget, each picture's share too."""
+    from chiasm.pixels.content import policy
+    from chiasm.pixels.open import header, open_picture
 
-    shapes = []
-    for picture in pictures:
-        known = header(picture)
-        shapes.append(Shape(known.name, Size(known.width, known.height)))
+    if by is None:
+        heads = [header(picture) for picture in pictures]
+        shapes = [Shape(known.name, Size(known.width, known.height)) for known in heads]
+    else:
+        share = policy(by)
+        if sizes:
+            raise UserError(f"--budget {by} looks at what is in a picture, and --size {sizes[0]} has nothing: give pictures.")
+        opened = map(open_picture, pictures)
+        shapes = [Shape(one.name, Size(one.width, one.height, share=share(one.pixels))) for one in opened]
     return shapes + [Shape(text, Size(*edges(text, "--size"))) for text in sizes]
 
 

@@ -18,6 +18,11 @@ class Shape:
     name: str
     size: Size
 
+    @property
+    def said(self) -> str:
+        """Its name, with what it is given by its content where that is not all."""
+        return self.name if self.size.share == 1 else f"{self.name} ({self.size.share:.0%} by its content)"
+
 
 def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
     """The budget for people."""
@@ -27,7 +32,7 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
         rows: list[tuple[str, ...]] = [("picture", "pixels", "views, rows x columns of patches", "visual", "marks")]
         for shape, picture in zip(shapes, costs.pictures, strict=True):
             pixels = f"{shape.size.width} x {shape.size.height}"
-            rows.append((shape.name, pixels, grids(picture.views), f"{picture.visual:,}", f"{picture.marks:,}"))
+            rows.append((shape.said, pixels, grids(picture.views), f"{picture.visual:,}", f"{picture.marks:,}"))
         lines += ["", columns(rows, right=frozenset({3, 4}))]
     text = "text not counted" if chosen.planner is None and not costs.text else f"{costs.text:,} text"
     marks = f" + {costs.marks:,} marks" if costs.marks else ""
@@ -72,7 +77,7 @@ def to_json(chosen: Named, shapes: list[Shape], costs: Budget, found: Fit | None
     """The same for machines."""
     data = {"model": chosen.name, "text_counted": chosen.planner is not None or costs.text > 0, **costs.to_json()}
     for shape, picture in zip(shapes, data["pictures"], strict=True):
-        picture["name"] = shape.name
+        picture["name"], picture["share"] = shape.name, shape.size.share
     if found is not None:
         size = None if found.largest is None else found.largest.size
         data["fit"] = {

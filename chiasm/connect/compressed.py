@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
 from chiasm.errors import UserError
-from chiasm.spec import Causal, MergeAlike, MergeFrames, PoolSquares, Prune, RowColumn, RowEnds, Splice, Step
+from chiasm.geometry import narrows
+from chiasm.spec import Causal, MergeAlike, MergeFrames, Model, PoolSquares, Prune, RowColumn, RowEnds, Splice, Step
 
 COMPRESSIONS: dict[str, tuple[str, int, Callable[[int], Step]]] = {
     "pool": ("the mean of squares of N x N tokens", 2, PoolSquares),
@@ -24,21 +26,45 @@ def compressed(model: Causal, named: str) -> Causal:
     No weight changes and none is added. Raises `UserError` for an unknown word, a model that sees nothing or does not splice
     its pictures into the sequence, and one whose prompt marks each row or tile of cells, which there are none of any more.
     """
+    return _with(model, f"compress={named!r}", tuple(map(_named, named.split("+"))))
+
+
+def budgeted(model: Causal, named: str) -> Causal:
+    """A model that heeds how much a policy gives a picture: itself where its views do, else with alike tokens merged after its
+    connector's steps. Raises `UserError` as `compressed` does."""
+    if model.sight is not None and narrows(model.sight.views):
+        return model
+    return _with(model, f"budget={named!r}", (MergeAlike("told"),))
+
+
+def shown_less(model: Model, compress: str | None, budget: str | None) -> Model:
+    """A model with the steps that leave it fewer visual tokens, where some are asked for. Raises `UserError`."""
+    for asked, named, fewer in (("compress", compress, compressed), ("budget", budget, budgeted)):
+        if named is not None:
+            if not isinstance(model, Causal):
+                kind = type(model).__name__
+                raise UserError(f"{asked}={named!r} takes a model that writes after pictures, and this one is {kind}")
+            model = fewer(model, named)
+    return model
+
+
+def _with(model: Causal, asked: str, steps: tuple[Step, ...]) -> Causal:
     sight = model.sight
     if sight is None or not isinstance(sight.fusion, Splice):
         meets = "it sees nothing" if sight is None else f"its pictures meet the text by {type(sight.fusion).__name__}"
-        raise UserError(f"compress={named!r} takes a model whose visual tokens stand in the sequence, and of this one {meets}")
+        raise UserError(f"{asked} takes a model whose visual tokens stand in the sequence, and of this one {meets}")
     if isinstance(sight.marks, RowEnds | RowColumn):
         marks = type(sight.marks).__name__
-        raise UserError(f"compress={named!r}: this model's prompt marks rows or tiles of cells ({marks}); load it as it is")
-    return replace(model, sight=replace(sight, connector=(*sight.connector, *map(_named, named.split("+")))))
+        raise UserError(f"{asked}: this model's prompt marks rows or tiles of cells ({marks}); load it as it is")
+    return replace(model, sight=replace(sight, connector=(*sight.connector, *steps)))
 
 
 def _named(word: str) -> Step:
     kind = word.strip().rstrip("0123456789").rstrip(":")
     number = word.strip()[len(kind) :].lstrip(":")
     if kind not in COMPRESSIONS or (number and int(number) < 1):
-        known = ", ".join(f"{name}:N ({said})" for name, (said, _, _) in COMPRESSIONS.items())
-        raise UserError(f"no compression is called {word!r}; known are {known}, joined by +")
+        close = difflib.get_close_matches(kind, COMPRESSIONS, cutoff=0.6) if kind not in COMPRESSIONS else []
+        known = ", ".join(f"{name}:N ({COMPRESSIONS[name][0]})" for name in close or COMPRESSIONS)
+        raise UserError(f"no compression is called {word!r}; {'near it' if close else 'known'} are {known}, joined by +")
     _, usual, make = COMPRESSIONS[kind]
     return make(int(number) if number else usual)

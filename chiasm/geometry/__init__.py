@@ -7,6 +7,7 @@ Everything that must agree with a checkpoint's preprocessing about sizes is here
 from chiasm.geometry.cuts import LARGEST_SIDE
 from chiasm.geometry.fixed import corner_size
 from chiasm.geometry.kinds import views
+from chiasm.geometry.narrowed import narrowed, narrows
 from chiasm.geometry.own import budget_size, native_size
 from chiasm.geometry.sizes import Size, together
 from chiasm.geometry.strokes import Blank, Crop, Pad, Sample, Scale, Stroke, Turn, View
@@ -29,6 +30,8 @@ __all__ = [
     "budget_size",
     "corner_size",
     "covering",
+    "narrowed",
+    "narrows",
     "native_size",
     "nearest_grid",
     "tilings",

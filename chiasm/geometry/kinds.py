@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chiasm.geometry.cuts import slices, tile_grid
 from chiasm.geometry.fixed import corner_size, letterbox, low_high, resize, sheet
+from chiasm.geometry.narrowed import narrowed, narrows
 from chiasm.geometry.own import bounded, budget_size, fitted, longest_raised, native_size, parts_of, shortest
 from chiasm.geometry.sizes import Size
 from chiasm.geometry.strokes import Blank, Scale, View, view_of
@@ -35,7 +38,17 @@ from chiasm.spec import (
 
 def views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
     """The views of one picture in the order in which the family feeds them. Raises `BadPicture` for a size that the
-    reference refuses too."""
+    reference refuses too.
+
+    A picture that is given a share gets fewer tiles or pixels; where all are shown alike, its grids say how many tokens go on.
+    """
+    if size.share < 1 and narrows(spec):
+        return views(narrowed(spec, size), pixels, encoder, replace(size, share=1.0), item)
+    found = _views(spec, pixels, encoder, size, item)
+    return found if size.share == 1 else tuple(replace(one, grid=replace(one.grid, share=size.share)) for one in found)
+
+
+def _views(spec: Views, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
     match spec:
         case Resize():
             strokes = [resize(spec, pixels, size)]

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Size:
-    """An upright picture's size in pixels; `beside` is how many others its conversation shows."""
+    """An upright picture's size in pixels; `beside` is how many others its conversation shows. `share`: it is given at most so
+    much of the tiles, pixels or tokens that the family's own rule gives it, by a policy that looked at it."""
 
     width: int
     height: int
     beside: int = 0
+    share: float = 1.0
 
 
 def together(sizes: Sequence[Size]) -> list[Size]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from chiasm.errors import BadPicture
@@ -108,16 +108,35 @@ LEAST_SIDE = 10
 
 def covering(spec: CoverTiles, size: Size) -> tuple[Scale, Pad]:
     """The picture scaled, and the canvas of whole tiles that it lies on."""
+    found = covered(spec, size)
+    if found.thinnest < LEAST_SIDE:
+        raise BadPicture(too_thin(size))
+    columns, rows = found.tiles
+    return Scale(found.height, found.width), Pad(0, 0, rows * spec.tile, columns * spec.tile, (spec.colour,) * 3)
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A picture's size on a canvas of (columns, rows) tiles."""
+
+    height: int
+    width: int
+    tiles: tuple[int, int]
+
+    @property
+    def thinnest(self) -> int:
+        return min(self.height, self.width)
+
+
+def covered(spec: CoverTiles, size: Size) -> Covered:
+    """How large a picture becomes, however thin."""
     columns, rows = math.ceil(size.width / spec.tile), math.ceil(size.height / spec.tile)
     if columns * rows > spec.most:
         columns, rows = nearest_grid(DynamicTiles(spec.tile, spec.most), size)
     wide, high = columns * spec.tile, rows * spec.tile
     by_width, by_height = wide / size.width, high / size.height
     by_both = (int(size.height * by_width), wide) if by_width < by_height else (high, int(size.width * by_height))
-    scale = Scale(*by_both)
-    if min(scale.height, scale.width) < LEAST_SIDE:
-        raise BadPicture(too_thin(size))
-    return scale, Pad(0, 0, high, wide, (spec.colour,) * 3)
+    return Covered(*by_both, (columns, rows))
 
 
 def nearest_grid(spec: DynamicTiles, size: Size) -> tuple[int, int]:

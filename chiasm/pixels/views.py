@@ -17,13 +17,16 @@ LARGEST_CANVAS = 178_956_970
 """Pixels that one resized canvas may have: the customary cap of servers on a decoded picture."""
 
 
-def look(looks: Looks, pixels_HWC: NDArray[np.uint8], item: int, beside: int = 0) -> list[tuple[View, NDArray[np.float32]]]:
-    """Every view of one upright RGB picture that is shown with so many `beside` it, with its patches [P, K] in raster order.
+def look(
+    looks: Looks, pixels_HWC: NDArray[np.uint8], item: int, beside: int = 0, share: float = 1.0
+) -> list[tuple[View, NDArray[np.float32]]]:
+    """Every view of one upright RGB picture that is shown with so many `beside` it and given a `share` of what its family would
+    (see `Size`), with its patches [P, K] in raster order.
 
     Raises `BadPicture` for a size that the family refuses, or whose resized canvas would be too large to hold.
     """
     height, width = pixels_HWC.shape[:2]
-    planned = views(looks.views, looks.pixels, looks.encoder, Size(width, height, beside), item)
+    planned = views(looks.views, looks.pixels, looks.encoder, Size(width, height, beside, share), item)
     done: dict[tuple[Stroke, ...], NDArray[np.uint8]] = {(): pixels_HWC}
     return [(view, _patches(view, _sampled(view.strokes, view.pixels, done), looks.encoder.frames)) for view in planned]
 

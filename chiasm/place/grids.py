@@ -30,6 +30,8 @@ class Grid:
     seen: tuple[int, int] | None = None
     turn: Literal["upright", "clockwise"] = "upright"
     """How the view shows its box: rows as the picture has them, or columns from the left, each from its lower end."""
+    share: float = 1.0
+    """How much of its tokens is left by a policy that looked at the picture, where its views are the same for every one."""
 
     @property
     def cells(self) -> int:

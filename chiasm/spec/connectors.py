@@ -220,9 +220,12 @@ class Placed:
 @dataclass(frozen=True)
 class MergeAlike:
     """One token is left for every `ratio` of a view, rounded up: those most alike become their mean, in which each counts as
-    often as it holds tokens already (bipartite merging, arXiv:2210.09461, over a connector's tokens)."""
+    often as it holds tokens already (bipartite merging, arXiv:2210.09461, over a connector's tokens).
 
-    ratio: int = 4
+    "told": as many are left as the share that a policy which looked at the picture gives it, rounded up.
+    """
+
+    ratio: int | Literal["told"] = 4
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from chiasm.local import LocalAssistant
 DEFAULT = "default"
 
 
-def named(model: str) -> Assistant:
-    """A model by its name; `default` is Chiasm's own."""
-    return load(None if model == DEFAULT else model)
+def named(model: str, compress: str | None = None, budget: str | None = None) -> Assistant:
+    """A model by its name; `default` is Chiasm's own. It is shown less of pictures where `chiasm.load` is told so."""
+    return load(None if model == DEFAULT else model, compress=compress, budget=budget)
 
 
 def about(assistant: Assistant, model: str) -> Mapping[str, Any]:

@@ -35,6 +35,8 @@ class Wanted:
     temperature: float = 0.0
     batch: int = 8
     ablations: bool = True
+    compress: str | None = None
+    budget: str | None = None
 
     @property
     def setting(self) -> Setting:
@@ -45,8 +47,9 @@ class Wanted:
 def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None = None) -> Iterator[Outcome]:
     """Asks a model every task; questions are read before the model is, so that a mistake is told at once."""
     ready = [(task, *questions(task, wanted)) for task in tasks(wanted)]
-    assistant = named(model)
-    facts = about(assistant, model)
+    assistant = named(model, wanted.compress, wanted.budget)
+    fewer = {"compress": wanted.compress, "budget": wanted.budget}
+    facts = {**about(assistant, model), **{how: told for how, told in fewer.items() if told is not None}}
     for task, variants, bad in ready:
         store = Store(output / task.name)
         said = runner.manifest(assistant, task, variants, bad, wanted.setting, facts)
