@@ -34,6 +34,7 @@ from chiasm.spec import (
     ConvViT,
     Cross,
     Decoder,
+    Divided,
     Enclose,
     EncoderDecoder,
     EndFrames,
@@ -187,16 +188,29 @@ def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
     extra = 0 if encoder.cls == "none" else 1
     cells = sum(grid.cells for grid in grids)
     tokens = cells + extra * sum(grid.t for grid in grids)
-    frames = sum(grid.t * (grid.h * grid.w + extra) ** 2 for grid in grids)
-    whole = frames if encoder.sees == "frame" else sum((grid.cells + grid.t * extra) ** 2 for grid in grids)
+    match encoder.sees:
+        case "clip":
+            whole = sum((grid.cells + grid.t * extra) ** 2 for grid in grids)
+        case "frame" | Divided():
+            whole = sum(grid.t * (grid.h * grid.w + extra) ** 2 for grid in grids)
     run = max(tap % (encoder.depth + 1) for tap in encoder.taps)
     depth_of_patch = encoder.channels * encoder.frames * encoder.patch**2
     linear = 2 * cells * depth_of_patch * encoder.block.width + run * _linear(encoder.block, tokens)
+    if isinstance(encoder.sees, Divided):
+        more = _in_time(encoder.block, [grid for grid in grids if grid.t > 1])
+        return linear + run * more[0], run * (more[1] + _attention(encoder.block, whole))
     if encoder.windows is None:
         return linear, run * _attention(encoder.block, whole)
     full = sum(1 for index in encoder.windows.full if index < run)
     inside = sum(grid.t * _pairs(grid, encoder.windows) for grid in grids)
     return linear, full * _attention(encoder.block, whole) + (run - full) * _attention(encoder.block, inside)
+
+
+def _in_time(block: Block, clips: Sequence[Grid]) -> tuple[int, int]:
+    """Attention in time of one block: among the steps of each cell, with a projection more than others have."""
+    cells, heads = sum(grid.cells for grid in clips), block.heads * block.value_width
+    linear = _projections(block, cells) + 2 * cells * block.width * (heads + block.width)
+    return linear, _attention(block, sum(grid.cells * grid.t for grid in clips))
 
 
 def _tiled_vit(encoder: TiledViT, grids: Sequence[Grid]) -> tuple[int, int]:

@@ -19,6 +19,7 @@ app = App(
     help_epilogue="""Example:
   chiasm compose siglip:b16-224 shuffle:2+mlp2 smollm2:135m
   chiasm compose ./clip resampler:64 ./llama --out ./mine
+  chiasm compose ./clip temporal-qformer:32 ./llama --frames 8 --out ./mine
   chiasm compose ./clip mlp2 ./llama --taps -2 --out ./mine --llava""",
 )
 
@@ -31,6 +32,7 @@ def run(
     *,
     fusion: Annotated[Way, Parameter(help="Visual tokens in the sequence, beside it, or with own weights.")] = "splice",
     taps: Annotated[list[int] | None, Parameter(help="Hidden states of the encoder, as -2; repeatable.")] = None,
+    frames: Annotated[int | None, Parameter(help="Attention in time too, for clips of up to so many frames.")] = None,
     image_token: Annotated[str, Parameter(help="What stands for a picture in a conversation.")] = "<image>",
     out: Annotated[Path | None, Parameter(help="Write the model there; without it the table alone is shown.")] = None,
     llava: Annotated[bool, Parameter(help="With --out: in LLaVA's published layout.")] = False,
@@ -43,7 +45,9 @@ def run(
         raise UserError("--llava is a form of the folder that --out names: name one.")
     if out is not None and out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty: name a new folder.")
-    made = compose(encoder, connector, language, fusion=fusion, taps=tuple(taps) if taps else None, image_token=image_token)
+    made = compose(
+        encoder, connector, language, fusion=fusion, taps=tuple(taps) if taps else None, frames=frames, image_token=image_token
+    )
     if json:
         as_json({"parts": [asdict(part) for part in made.parts], "tokens_per_picture": made.tokens})
     else:

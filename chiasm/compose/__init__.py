@@ -33,6 +33,7 @@ def compose(
     *,
     fusion: Way | Fusion = "splice",
     taps: tuple[int, ...] | None = None,
+    frames: int | None = None,
     views: Views | None = None,
     image_token: str = "<image>",
     chat: str | None = None,
@@ -45,6 +46,7 @@ def compose(
         language: as `encoder`: a causal language model.
         fusion: how the two meet; as a word, or a value of `chiasm.spec`.
         taps: hidden states of the encoder to give, as the field counts them: (-2,) is LLaVA's.
+        frames: clips of up to so many frames pass attention in time beside that in space (TimeSformer); it begins as nothing.
         views: another way of showing pictures; a table of places is stretched to another resolution.
         image_token: the control token that stands for a picture in a conversation.
         chat: a chat template; none: the language model's own, or a plain one.
@@ -52,7 +54,7 @@ def compose(
     Raises:
         UserError: parts that do not fit, with both numbers. BadPicture: a grid that the connector cannot divide.
     """
-    seeing, writing = eye(encoder, taps), writer(language)
+    seeing, writing = eye(encoder, taps, frames), writer(language)
     seeing = replace(seeing, views=views or seeing.views)
     decoder = writing.decoder
     made = steps(connector, seeing.encoder.width, decoder.width)

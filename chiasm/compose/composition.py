@@ -18,7 +18,7 @@ from chiasm.layers.embed import head
 from chiasm.layers.visual_expert import ExpertBlock
 from chiasm.model import Causal, blank
 from chiasm.spec import Cross, Expert
-from chiasm.vision import encoder
+from chiasm.vision import VisionTransformer, encoder
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.read import Place, fill, located
 
@@ -58,7 +58,8 @@ class Composition:
         """The modules: parts that come from folders with their weights, the others freshly initialised from a seed.
 
         An expert without weights of its own begins as the language model's (CogVLM, arXiv:2311.03079), a gated block as
-        nothing at all: its gates are zero. Raises `BadCheckpoint` where a folder's tensors do not fit.
+        nothing at all: its gates are zero. Attention in time begins with its block's own weights, and is led nowhere by a
+        projection of zeros. Raises `BadCheckpoint` where a folder's tensors do not fit.
         """
         model = blank(self.spec)
         assert isinstance(model, Causal)
@@ -66,12 +67,15 @@ class Composition:
         wanted = dict(model.named_parameters())
         loaded = {name: place for name, place in loaded.items() if name in wanted}
         torch.manual_seed(seed)
-        made = {name: tensor for name, tensor in self._fresh(loaded) if name in wanted and name not in loaded}
+        lacking = {name.partition(".")[0] for name in wanted if name not in loaded}
+        made = {name: tensor for name, tensor in self._fresh(lacking) if name in wanted and name not in loaded}
         folder = self._folder()
         fill(model, loaded, folder, dtype, device, made)
         for block in model.language.blocks:
             if isinstance(block, ExpertBlock):
                 block.expert.load_state_dict({**block.expert.state_dict(), **_as_text(block)})
+        if isinstance(model.vision, VisionTransformer):
+            model.vision.begin_in_time()
         return model
 
     def save(self, folder: Path, model: Causal | None = None) -> Path:
@@ -99,20 +103,20 @@ class Composition:
         found = located(TensorFiles.open(origin.described.folder), origin.described.keys)
         return {name: place for name, place in found.items() if name.startswith(prefixes)}
 
-    def _fresh(self, loaded: dict[str, Place]) -> list[tuple[str, Tensor]]:
-        """Newly initialised numbers of every module that some part of has no weights yet."""
+    def _fresh(self, lacking: set[str]) -> list[tuple[str, Tensor]]:
+        """Newly initialised numbers of those parts that lack weights."""
         sight, decoder = self.spec.sight, self.spec.decoder
         assert sight is not None
         connector = Connector(sight.connector, sight.encoder.width)
         modules: dict[str, nn.Module] = {"connect": connector}
-        if self.eye.origin.described is None:
+        if "vision" in lacking:
             modules["vision"] = encoder(sight.encoder)
         if isinstance(sight.fusion, Cross):
             modules["gated"] = GatedBlocks(sight.fusion, connector.width)
-        bias = replace(decoder.block, qkv_bias=sight.fusion.qkv_bias) if isinstance(sight.fusion, Expert) else None
-        if self.language.origin.described is None or bias is not None:
+        if "language" in lacking:
+            bias = replace(decoder.block, qkv_bias=sight.fusion.qkv_bias) if isinstance(sight.fusion, Expert) else None
             modules["language"] = CausalDecoder(decoder, bias)
-        if not decoder.tied and self.language.origin.described is None:
+        if "head" in lacking:
             modules["head"] = head(decoder)
         return [(f"{at}.{name}", p.detach()) for at, module in modules.items() for name, p in module.named_parameters()]
 

@@ -93,7 +93,7 @@ def said_as_llava(made: Composition) -> tuple[dict[str, Any], Reading]:
     match sight:
         case Sight(
             views=Resize() as views,
-            encoder=ViT(position=Table() as table) as tower,
+            encoder=ViT(position=Table() as table, sees="frame") as tower,
             connector=(Mlp(depth=2, gated=False) as mlp,),
             fusion=Splice(image),
             marks=Bare(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chiasm import registry
 from chiasm.errors import UserError
-from chiasm.spec import Bind, Causal, Decoder, Encode, Encoder, Match, Model, Pixels, Segment, Seq2Seq, Views, ViT
+from chiasm.spec import Bind, Causal, Decoder, Divided, Encode, Encoder, Match, Model, Pixels, Segment, Seq2Seq, Views, ViT
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import Described, describe
 from chiasm.weights.sources import parse
@@ -42,11 +42,12 @@ class Language:
     origin: Origin
 
 
-def eye(name: str, taps: tuple[int, ...] | None = None) -> Eye:
+def eye(name: str, taps: tuple[int, ...] | None = None, frames: int | None = None) -> Eye:
     """The encoder of a family (`siglip:so400m-14-384`), or of a folder whose weights it keeps; a class token is dropped.
 
-    `taps` are the hidden states to give, as the field counts them; none: the encoder's own. Raises `UserError` for a model
-    without an eye, and for taps of one that has no such states.
+    `taps` are the hidden states to give, as the field counts them; none: the encoder's own. `frames`: clips of up to so many
+    are attended in time too. Raises `UserError` for a model without an eye, for taps of one that has no such states, and for
+    frames of one that does not see a picture at a time.
     """
     model, origin = found(name)
     match model:
@@ -60,7 +61,19 @@ def eye(name: str, taps: tuple[int, ...] | None = None) -> Eye:
         encoder = replace(encoder, cls="none" if encoder.cls == "none" else "drop", taps=taps or encoder.taps)
     elif taps is not None:
         raise UserError(f"{name} has a {type(encoder).__name__}, whose hidden states cannot be chosen: leave taps out")
-    return Eye(views, pixels, encoder, origin)
+    return Eye(views, pixels, encoder if frames is None else divided(name, encoder, frames), origin)
+
+
+def divided(name: str, encoder: Encoder, frames: int) -> ViT:
+    """An encoder of pictures with attention in time between its blocks. Raises `UserError`."""
+    if frames < 2:
+        raise UserError(f"frames is {frames}; a clip has 2 at least: leave frames out for pictures alone")
+    match encoder:
+        case ViT(frames=1, windows=None, sees="frame"):
+            return replace(encoder, sees=Divided(frames))
+        case _:
+            how = "sees several frames at once or in windows" if isinstance(encoder, ViT) else f"is a {type(encoder).__name__}"
+            raise UserError(f"frames={frames} takes a plain vision transformer of pictures, and that of {name} {how}")
 
 
 def language(name: str) -> Language:

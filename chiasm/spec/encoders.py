@@ -75,6 +75,14 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """In each block a patch of a clip first attends to the same patch of the other frames, then to its own frame (divided
+    space-time attention, TimeSformer, arXiv:2102.05095); up to `steps` frames are told apart by learned vectors."""
+
+    steps: int
+
+
+@dataclass(frozen=True)
 class ViT:
     """A vision transformer (arXiv:2010.11929). Patches are `patch` x `patch` pixels and `frames` frames deep.
 
@@ -100,8 +108,8 @@ class ViT:
     """Rotary positions beside those of a table; class token and registers do not turn."""
     mask_token: bool = False
     """A learned vector that stood for hidden patches in training; here it is carried and never used."""
-    sees: Literal["frame", "clip"] = "frame"
-    """What a patch of a clip attends to: its own step of time, or all of them."""
+    sees: Literal["frame", "clip"] | Divided = "frame"
+    """What a patch of a clip attends to: its own step of time, all of them at once, or both by turns."""
 
     @property
     def extra(self) -> int:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from chiasm.spec.connectors import Placed, QFormer, Step
 from chiasm.spec.detector import Detector, Phrases
-from chiasm.spec.encoders import Encoder, Swin, ViT
+from chiasm.spec.encoders import Divided, Encoder, Swin, ViT
 from chiasm.spec.fusions import Fusion
 from chiasm.spec.heads import Head, MultiVector
 from chiasm.spec.language import Bidirectional, Decoder, EncoderDecoder, TextTower
@@ -98,8 +98,9 @@ class Sight:
 
     @property
     def tells_frames(self) -> bool:
-        """Whether its connector knows the frames of a clip apart."""
-        return any(isinstance(step, Placed) and step.steps for step in self.connector)
+        """Whether its encoder or its connector knows the frames of a clip apart."""
+        divided = isinstance(self.encoder, ViT) and isinstance(self.encoder.sees, Divided)
+        return divided or any(isinstance(step, Placed) and step.steps for step in self.connector)
 
 
 @dataclass(frozen=True)

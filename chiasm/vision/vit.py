@@ -14,8 +14,9 @@ from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, axial_turn, still
 from chiasm.place import Grid, Laid, encoded, raster
-from chiasm.spec import Axial, Buckets, ClipSines, ClipTable, Table, ViT
+from chiasm.spec import Axial, Buckets, ClipSines, ClipTable, Divided, Table, ViT
 from chiasm.vision.clips import SinePlaces, TablePlaces
+from chiasm.vision.divided import TimeBlocks, moving
 from chiasm.vision.position import bucketed, resized
 
 
@@ -35,7 +36,7 @@ class VisionTransformer(nn.Module):
     """Packed patches of any number of grids to features of the same cells, grids never seeing one another.
 
     `forward(patches_PK, grids)` returns features_PE (taps joined by width) in the order that `place.encoded` gives.
-    The frames of a video (t > 1) attend within each step of t, or together where the spec says so.
+    The frames of a video (t > 1) attend within each step of t, together, or by turns in time and space, as the spec says.
     """
 
     def __init__(self, spec: ViT) -> None:
@@ -64,6 +65,8 @@ class VisionTransformer(nn.Module):
         if spec.pre_norm:
             self.pre_norm = norm(block.norm, width)
         self.blocks = nn.ModuleList(transformer_block(block) for _ in range(spec.depth))
+        if isinstance(spec.sees, Divided):
+            self.time = TimeBlocks(spec.sees, block, spec.depth)
         if spec.post_norm != "none":
             self.post_norm = norm(block.norm, width)
 
@@ -81,10 +84,13 @@ class VisionTransformer(nn.Module):
         order, spans, windows = self._arrange(grids)
         x_PE = self._embed(patches_PK, grids)[order] if order is not None else self._embed(patches_PK, grids)
         by = self._turn(grids, order, x_PE.dtype, x_PE.device)
+        in_time = moving(grids, spec.extra, x_PE.device) if isinstance(spec.sees, Divided) else None
         wanted = {tap % (spec.depth + 1): tap for tap in spec.taps}
         found, x_1PE = {}, x_PE[None]
         for index in range(max(wanted) + 1):
             if index:
+                if in_time is not None:
+                    x_1PE = self.time.blocks[index - 1](x_1PE, in_time)
                 here = windows if windows is not None and index - 1 not in spec.windows.full else spans  # type: ignore[union-attr]
                 x_1PE = self.blocks[index - 1](x_1PE, here, by)
             if index in wanted:
@@ -107,6 +113,8 @@ class VisionTransformer(nn.Module):
                 x_PE = x_PE + self.place(grids).to(x_PE.device, x_PE.dtype)
             case Axial():
                 pass
+        if isinstance(spec.sees, Divided):
+            x_PE = self.time.told(x_PE, grids)
         if spec.cls != "none":
             cls = self.cls + self.position.weight[0] if isinstance(spec.position, Table) else self.cls
             first_VE = torch.cat([cls[None], self.registers]) if spec.registers else cls[None]
@@ -117,8 +125,12 @@ class VisionTransformer(nn.Module):
     def _arrange(self, grids: Sequence[Grid]) -> tuple[Tensor | None, Spans, Spans | None]:
         """The order in which tokens are packed (none: as they come), the spans of whole views and of windows."""
         seen_T = torch.cat([_seen(g).repeat(g.t) for g in grids]) if any(g.seen for g in grids) else None
-        frames = tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t))
-        spans = Spans(frames if self.spec.sees == "frame" else tuple(g.cells + g.t * self.spec.extra for g in grids), seen_T)
+        match self.spec.sees:
+            case "clip":
+                lengths = tuple(g.cells + g.t * self.spec.extra for g in grids)
+            case "frame" | Divided():
+                lengths = tuple(g.h * g.w + self.spec.extra for g in grids for _ in range(g.t))
+        spans = Spans(lengths, seen_T)
         if self.spec.windows is None:
             return None, spans, None
         order, lengths = windowed(raster(grids), self.spec.windows.side)
@@ -139,6 +151,13 @@ class VisionTransformer(nn.Module):
     def _cells_alone(self, features_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
         extra = self.spec.extra
         return torch.cat([part[extra:] for part in features_PE.split([extra + g.h * g.w for g in grids for _ in range(g.t)])])
+
+    def begin_in_time(self) -> None:
+        """Attention in time, where there is any, begins as that in space of the same block; what it says begins as nothing."""
+        if isinstance(self.spec.sees, Divided):
+            for block, half in zip(self.blocks, self.time.blocks, strict=True):
+                half.attention.load_state_dict(block.attention.state_dict())
+                half.norm.load_state_dict(block.norm1.state_dict())
 
     def laid(self, grids: Sequence[Grid]) -> Laid:
         """The places of what `forward` returns."""
