@@ -49,8 +49,8 @@ INERT = frozenset({
 class Config:
     """One object of a config.json (or a preprocessor's), read field by field.
 
-    `path` locates it for messages; `parts` finds the layout of a nested model; `pixels` is the preprocessor's config; `fetch`
-    finds another folder's config by what the folder is called.
+    `path` locates it for messages; `parts` finds the layout of a nested model; `pixels` is the preprocessor's config, `clips`
+    that of clips, where the folder has another one; `fetch` finds another folder's config by what the folder is called.
     """
 
     def __init__(
@@ -60,9 +60,10 @@ class Config:
         parts: Callable[[str, str], Layout],
         pixels: Config | None = None,
         fetch: Callable[[str], Config] | None = None,
+        clips: Config | None = None,
     ) -> None:
         self.data, self.path, self._parts = data, path, parts
-        self._pixels, self._fetch = pixels, fetch
+        self._pixels, self._fetch, self._clips = pixels, fetch, clips
         self.honoured: set[str] = set()
         self.nested: list[Config] = []
 
@@ -72,6 +73,11 @@ class Config:
         if self._pixels is None:
             self._pixels = Config({}, "the preprocessor", self._parts)
         return self._pixels
+
+    @property
+    def clips(self) -> Config:
+        """The config of the preprocessor for clips; that of pictures where the folder has no other."""
+        return self.pixels if self._clips is None else self._clips
 
     def get(self, name: str, default: Any = REQUIRED) -> Any:
         """The value of a field, or the published class's default; raises `BadConfig` where a required one is absent."""
@@ -115,7 +121,8 @@ class Config:
         """A nested object as a config of its own."""
         self.honoured.add(name)
         data = self.data.get(name)
-        inner = Config(data if data is not None else default or {}, f"{self.path}: {name}", self._parts, self._pixels)
+        data = data if data is not None else default or {}
+        inner = Config(data, f"{self.path}: {name}", self._parts, self._pixels, self._fetch, self._clips)
         self.nested.append(inner)
         return inner
 

@@ -42,11 +42,12 @@ from chiasm.model import (
 )
 from chiasm.model import Sight as Seen
 from chiasm.outline import pointed, spoken
-from chiasm.pixels.clips import Clip, Film, open_clip
+from chiasm.pixels.clips import Clip, open_clip, shown
 from chiasm.pixels.content import Policy
 from chiasm.pixels.items import Felt, given, signal_of
 from chiasm.pixels.open import Header, Limits, Picture, Source, header, open_picture
-from chiasm.pixels.views import look, packed
+from chiasm.pixels.reel import Film, Shown
+from chiasm.pixels.views import look, look_clip, packed
 from chiasm.pixels.volume import VolumeSource, open_volume, seen
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
@@ -56,7 +57,7 @@ from chiasm.prompt.planner import Planner
 from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Looks, MultiVector, Pointing, Sight, TextTower
+from chiasm.spec import Frames, Looks, MultiVector, Pointing, Sight, TextTower
 
 
 class Clock:
@@ -144,9 +145,7 @@ class LocalAssistant(Assistant):
         planner, names = self._planner("plan"), list[str]()
         if sizes is None:
             pictures = _pictures(requests)
-            heads = [
-                self._opened(one) if self.budget or isinstance(one, Clip) else header(one, self.limits) for one in pictures
-            ]
+            heads = [self._headed(one) for one in pictures]
             return self._fitting(planner, requests, self._items(planner, heads), [head.name for head in heads])
         return self._fitting(planner, requests, [Size(*size) for size in sizes], names)
 
@@ -341,33 +340,48 @@ class LocalAssistant(Assistant):
         plan.fits(max(request.max_tokens for request in requests))
         return plan
 
-    def _opened(self, source: object) -> Picture | Film:
-        return open_clip(source) if isinstance(source, Clip) else open_picture(cast(Source, source), self.limits)
+    def _headed(self, source: object) -> Picture | Header | Shown:
+        """What a plan needs of a picture or a clip; its pixels only where these decide how much of it is shown."""
+        if isinstance(source, Clip):
+            return shown(source, self._frames().take)
+        return open_picture(cast(Source, source), self.limits) if self.budget else header(cast(Source, source), self.limits)
 
-    def _items(self, planner: Planner, shown: Sequence[Picture | Film | Header]) -> list[Item]:
-        """Pictures and clips as a plan knows them. Raises `Unsupported` where the model reads no clips."""
-        items: list[Item] = []
+    def _opened(self, source: object) -> Picture | Film:
+        if isinstance(source, Clip):
+            return open_clip(source, self._frames().take)
+        return open_picture(cast(Source, source), self.limits)
+
+    def _frames(self) -> Frames:
+        """How the model sees clips. Raises `Unsupported` where it does not."""
+        sight = None if self.planner is None else self.planner.spec.sight
+        if sight is None or sight.clips is None:
+            raise Unsupported("read clips", self.name)
+        return sight.clips
+
+    def _items(self, planner: Planner, shown: Sequence[Picture | Film | Header | Shown]) -> list[Item]:
+        """Pictures and clips as a plan knows them. Raises `BadPrompt` for a clip of more frames than the model looks at."""
+        sight, items = planner.spec.sight, list[Item]()
         for one in shown:
             share = self.budget(one.pixels) if self.budget and isinstance(one, Picture) else 1.0
-            size: Item | None = Size(one.width, one.height, share=share)
-            if isinstance(one, Film):
-                sight = planner.spec.sight
-                size = None if sight is None else filmed(sight, Size(one.width, one.height), one.times)
-            if size is None:
-                raise Unsupported("read clips", self.name)
-            items.append(size)
+            size = Size(one.width, one.height, share=share)
+            if isinstance(one, Film | Shown) and sight is not None:
+                items.append(filmed(sight, self._frames(), size, one.times, one.name))
+            else:
+                items.append(size)
         return items
 
     def _patches(self, sight: Sight | None, opened: Sequence[Picture | Film], items: Sequence[Item]) -> Tensor | None:
         if sight is None or not opened:
             return None
-        told = [(item.beside, item.share) if isinstance(item, Size) else (0, 1.0) for item in items]
-        shown = (
-            look(sight, pixels_HWC, n, *told[n])
-            for n, one in enumerate(opened)
-            for pixels_HWC in (one.frames if isinstance(one, Film) else (one.pixels,))
-        )
-        return torch.from_numpy(packed([view for views in shown for view in views]))
+        views = []
+        for number, (one, item) in enumerate(zip(opened, items, strict=True)):
+            match one:
+                case Film(frames, times):
+                    views.append(look_clip(self._frames(), sight.encoder, frames, times, number))
+                case Picture():
+                    told = (item.beside, item.share) if isinstance(item, Size) else (0, 1.0)
+                    views += look(sight, one.pixels, number, *told)
+        return torch.from_numpy(packed(views))
 
     def _sampling(self, planner: Planner, requests: Sequence[Request]) -> Sampling:
         """The first request's way of sampling or the folder's own, ended by the tokenizer's end of sequence as well."""

@@ -6,6 +6,7 @@ Data vocabulary like `spec` and `layout`: families import these three and nothin
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from chiasm.errors import BadConfig
@@ -15,17 +16,20 @@ from chiasm.spec import (
     Block,
     Decoder,
     DynamicNtk,
+    Even,
     Letterbox,
     LinearScaling,
     Llama3Scaling,
     LongRope,
     Norm,
+    PerSecond,
     Pixels,
     Plain,
     Resample,
     Resize,
     Rope,
     Scaling,
+    Take,
     Yarn,
 )
 
@@ -253,6 +257,23 @@ def crop_resize(c: Config, default: int) -> Resize:
         return Resize(height, width, "squash")
     fit = "pad" if c.get("do_pad", False) else "crop"
     return Resize(height, width, "pad" if fit == "pad" else "crop", None if edges(size)[0] == height else edges(size)[0])
+
+
+def frame_crop(c: Config, default: int) -> Resize:
+    """CLIP's preprocessing of a clip's frames, which are never padded."""
+    seen = crop_resize(c, default)
+    return replace(seen, fit="crop") if seen.fit == "pad" else seen
+
+
+def taken(c: Config, published: Take) -> Take:
+    """Which frames the preprocessor of clips takes; where it does not say, those that the model was made for."""
+    c.inert("video_processor_type", "do_sample_frames", "return_metadata", "video_metadata")
+    count, rate = c.get("num_frames", None), c.get("fps", None)
+    if count is not None:
+        return Even(count)
+    if rate is None:
+        return published
+    return replace(published, frames=rate) if isinstance(published, PerSecond) else PerSecond(rate)
 
 
 def squash(c: Config, default: int) -> Resize:

@@ -17,11 +17,13 @@ from chiasm import Clip, load
 from chiasm.assistant import Request
 from chiasm.errors import BadPicture, BadPrompt, Unsupported
 from chiasm.local import LocalAssistant
-from chiasm.pixels.clips import ClipLimits, Even, Every, open_clip
+from chiasm.pixels.clips import open_clip
 from chiasm.pixels.open import Limits
+from chiasm.pixels.reel import ClipLimits
 from chiasm.prompt.messages import question, read_messages
 from chiasm.reference.case import BOS, IMAGE, VIDEO
 from chiasm.reference.parts import clip_tower, decoder
+from chiasm.spec import Even, PerSecond
 from chiasm.weights.write import write_json, write_text
 
 COLOURS = [(20 * number, 255 - 20 * number, 90) for number in range(10)]
@@ -61,8 +63,19 @@ def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path: Path) -> None:
 
 def test_frames_are_taken_by_number_and_by_seconds(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "clip", frames())
-    assert open_clip(Clip(folder, Even(4), rate=2)).times == (0.0, 1.0, 2.5, 3.5)
-    assert open_clip(Clip(folder, Every(1.5), rate=2)).times == (0.0, 1.5, 3.0, 4.5)
+    drawn = [np.asarray(frame) for frame in frames()]
+    for take, times, numbers in (
+        (Even(4), (0.0, 1.25, 2.5, 3.75), (0, 2, 5, 7)),
+        (PerSecond(0.8), (0.0, 1.25, 2.5, 3.75), (0, 2, 5, 7)),
+        (PerSecond(1, group=2), (0.0, 1.25, 2.5, 3.75), (0, 2, 5, 7)),
+        (PerSecond(30), tuple(number / 2 for number in range(10)), range(10)),
+        (Even(5, "middles"), (0.5, 1.5, 2.0, 3.0, 4.0), (1, 3, 4, 6, 8)),
+        (Even(5, "halves"), (0.0, 1.0, 2.0, 2.5, 3.5), (0, 2, 4, 5, 7)),
+    ):
+        film = open_clip(Clip(folder, take, rate=2))
+        assert film.times == times, take
+        for got, number in zip(film.frames, numbers, strict=True):
+            np.testing.assert_array_equal(got, drawn[number], str(take))
     assert len(open_clip(Clip(folder, Even(64))).frames) == 10
 
 
@@ -93,12 +106,12 @@ def grown() -> bytes:
         (moving("GIF", frames())[:-9], ClipLimits(), "cut short|damaged"),
         (moving("WebP", frames())[:300], ClipLimits(), "cut short|damaged"),
         (b"\0\0\0\x20ftypisom" + b"\0" * 90, ClipLimits(), "a video"),
-        (moving("PNG", frames()), ClipLimits(), "folders of frames, GIF and WebP"),
+        (moving("PNG", frames()), ClipLimits(), "videos, folders of frames, GIF and WebP"),
     ],
 )
 def test_what_is_no_clip_is_refused(source: bytes, limits: ClipLimits, said: str) -> None:
     with pytest.raises(BadPicture, match=said) as caught:
-        open_clip(Clip(source), limits)
+        open_clip(Clip(source), limits=limits)
     assert "\n" not in str(caught.value)
 
 
@@ -115,9 +128,9 @@ def test_mistakes_with_folders(tmp_path: Path) -> None:
     with pytest.raises(BadPicture, match="one size"):
         open_clip(Clip(mixed))
     with pytest.raises(BadPicture, match="more than 2 frames"):
-        open_clip(Clip(mixed), ClipLimits(frames=2))
-    for take in (Even(0), Every(0.0), Every(1e-9)):
-        with pytest.raises(BadPicture, match="takes no frame or too many"):
+        open_clip(Clip(mixed), limits=ClipLimits(frames=2))
+    for take in (Even(0), PerSecond(0.0)):
+        with pytest.raises(BadPicture, match="takes no frame"):
             open_clip(Clip(mixed, take))
 
 

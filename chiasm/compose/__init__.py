@@ -17,7 +17,23 @@ from chiasm.errors import UserError
 from chiasm.geometry import Size
 from chiasm.model import parameters
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import Block, Cross, Expert, Fusion, Norm, Nothing, Sight, Splice, Step, Views, Way
+from chiasm.spec import (
+    Block,
+    Cross,
+    Even,
+    Expert,
+    Frames,
+    Fusion,
+    Native,
+    Norm,
+    Nothing,
+    Resize,
+    Sight,
+    Splice,
+    Step,
+    Views,
+    Way,
+)
 from chiasm.vision import encoder as modules_of
 
 __all__ = ["Composition", "Part", "compose"]
@@ -58,11 +74,19 @@ def compose(
     seeing = replace(seeing, views=views or seeing.views)
     decoder = writing.decoder
     made = steps(connector, seeing.encoder.width, decoder.width)
-    sight = Sight(seeing.views, seeing.pixels, seeing.encoder, made, met(fusion, writing, image_token))
+    sight = filming(Sight(seeing.views, seeing.pixels, seeing.encoder, made, met(fusion, writing, image_token)))
     spec = specs.Causal(decoder, sight)
     size = nominal(seeing.views)
     parts = _parts(spec, seeing, writing)
     return Composition(spec, seeing, writing, parts, size, picture_cost(sight, size).visual, image_token, chat or "")
+
+
+def filming(sight: Sight) -> Sight:
+    """The same with clips, where its parts know frames apart and each is seen as a picture is."""
+    most = sight.tells_frames
+    if most is None or not isinstance(sight.views, Resize | Native):
+        return sight
+    return replace(sight, clips=Frames(Even(min(8, most)), sight.views, sight.pixels, most))
 
 
 def met(way: Way | Fusion, writing: Language, image_token: str) -> Fusion:

@@ -3,21 +3,24 @@
 from dataclasses import replace
 
 from chiasm.layout import Config, Layout, Name, Reading, Rule
-from chiasm.readers import CLIP_MEAN, CLIP_STD
+from chiasm.readers import CLIP_MEAN, CLIP_STD, frame_crop, pixels, taken
 from chiasm.spec import (
     Causal,
     Decoder,
+    Even,
     Family,
+    Frames,
     JoinTiles,
     Mlp,
     Pinpoints,
     Pixels,
     PoolClips,
+    Resize,
     Sight,
     Splice,
 )
 from chiasm.towers.decoders import llama
-from chiasm.towers.llava import VICUNA, clip_large
+from chiasm.towers.llava import VICUNA_CLIPS, clip_large
 
 
 def read(c: Config) -> Reading:
@@ -28,7 +31,8 @@ def read(c: Config) -> Reading:
     c.data = {"image_token_index": 32001, **c.data}
     still = c.flat("llava_next")
     seen = still.spec.sight
-    sight = replace(seen, connector=(pool, *seen.connector), fusion=Splice(seen.fusion.image, video))
+    clips = Frames(taken(c.clips, EIGHT), frame_crop(c.clips, 224), pixels(c.clips, CLIP_MEAN, CLIP_STD))
+    sight = replace(seen, connector=(pool, *seen.connector), fusion=Splice(seen.fusion.image, video), clips=clips)
     return Reading(Causal(still.spec.decoder, sight), tuple(map(later, still.keys)))
 
 
@@ -42,6 +46,8 @@ def later(rule: Rule) -> Rule:
 
 STEPS = "connect.steps."
 
+EIGHT = Even(8)
+"""What the cards of the published folders show; more are seen as well, as far as the context goes."""
 
 LAYOUTS = (Layout("llava_next_video", read),)
 
@@ -50,9 +56,8 @@ POINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 
 def next_video(text: Decoder, image: int, video: int) -> Causal:
     steps = (PoolClips(2, "average"), Mlp(text.width, text.width), JoinTiles())
-    return Causal(
-        text, Sight(Pinpoints(336, POINTS), Pixels(CLIP_MEAN, CLIP_STD), clip_large(336), steps, Splice(image, video))
-    )
+    look, clips = Pixels(CLIP_MEAN, CLIP_STD), Frames(EIGHT, Resize(336, 336, "crop"), Pixels(CLIP_MEAN, CLIP_STD))
+    return Causal(text, Sight(Pinpoints(336, POINTS), look, clip_large(336), steps, Splice(image, video), clips=clips))
 
 
 YI_34B = next_video(llama(7168, 60, 56, 8, 20480, 64064, 5000000.0), 64001, 64000)
@@ -67,6 +72,6 @@ FAMILIES = (
         model=next_video(llama(4096, 32, 32, 32, 11008, 32064, 10000.0), 32001, 32000),
         sizes={"7b": {}, "34b": {"decoder": YI_34B.decoder, "sight": YI_34B.sight}},
         reference="LlavaNextVideoForConditionalGeneration",
-        chat=VICUNA,
+        chat=VICUNA_CLIPS,
     ),
 )

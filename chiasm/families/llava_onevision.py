@@ -4,21 +4,24 @@ from dataclasses import replace
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Layout, Name, Reading
-from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, edges, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, edges, pixels, squash, taken
 from chiasm.spec import (
     Causal,
     Decoder,
+    Even,
     Family,
+    Frames,
     JoinTiles,
     Mlp,
     Pinpoints,
     Pixels,
     PoolClips,
+    Resize,
     Sight,
     Splice,
 )
 from chiasm.towers.decoders import qwen2
-from chiasm.towers.llava import CHATML, SIGLIP, keys, mlp, tapped
+from chiasm.towers.llava import CHATML_CLIPS, SIGLIP, keys, mlp, tapped
 
 SIDES = tuple(384 * number for number in range(1, 7))
 POINTS = tuple((high, wide) for high in SIDES for wide in SIDES)
@@ -58,17 +61,23 @@ def read(c: Config) -> Reading:
         eye,
         (mlp(c, decoder.width), PoolClips(2, "bilinear"), JoinTiles(most=most_tiles(c), clips="closed")),
         Splice(image, video),
+        clips=Frames(taken(c.clips, MOST), squash(c.clips, 384), pixels(c.clips, CLIP_MEAN, CLIP_STD)),
     )
     newline = Name("image_newline", "connect.steps.2.newline")
     return Reading(Causal(decoder, sight), (newline, *keys(vision, text, decoder)))
 
+
+MOST = Even(32)
+"""The paper's frames of a clip (3.2), pooled to 196 tokens each."""
 
 LAYOUTS = (Layout("llava_onevision", read),)
 
 
 def onevision(text: Decoder) -> Causal:
     steps = (Mlp(text.width, text.width), PoolClips(2, "bilinear"), JoinTiles(most=9, clips="closed"))
-    return Causal(text, Sight(Pinpoints(384, POINTS), Pixels(HALF, HALF), SIGLIP, steps, Splice(151646, 151647)))
+    clips = Frames(MOST, Resize(384, 384, "squash"), Pixels(HALF, HALF))
+    look = Pixels(HALF, HALF)
+    return Causal(text, Sight(Pinpoints(384, POINTS), look, SIGLIP, steps, Splice(151646, 151647), clips=clips))
 
 
 SMALLEST, MIDDLE = onevision(qwen2(896, 24, 14, 2, 4864, 152000, True)), onevision(qwen2(3584, 28, 28, 4, 18944, 152128))
@@ -88,6 +97,6 @@ FAMILIES = (
             "72b": {"decoder": LARGEST.decoder, "sight": LARGEST.sight},
         },
         reference="LlavaOnevisionForConditionalGeneration",
-        chat=CHATML,
+        chat=CHATML_CLIPS,
     ),
 )

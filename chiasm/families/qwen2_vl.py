@@ -4,18 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 from chiasm.layout import Config, Fused, Layout, Name, Reading, Respelt, Rule, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, decoder, head_keys, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, decoder, head_keys, pixels, taken
 from chiasm.spec import (
     Axial,
     Block,
     Causal,
     Decoder,
     Family,
+    Frames,
     Merge,
     Mlp,
     Native,
     Norm,
     Normed,
+    PerSecond,
     Pixels,
     Rope,
     Sight,
@@ -98,7 +100,8 @@ def read(c: Config, vision_type: str, text_type: str, time: float | None) -> Rea
     steps = (Normed(norm), Merge(merge), Mlp(spec.width, width * merge * merge))
     fusion = Splice(c.get("image_token_id", 151655), c.get("video_token_id", 151656), time)
     views = Native(vision.spec.patch * merge, least, most)
-    sight = Sight(views, pixels(c.pixels, CLIP_MEAN, CLIP_STD), vision.spec, steps, fusion)
+    look, clips = pixels(c.pixels, CLIP_MEAN, CLIP_STD), frames(c.clips, vision.spec, merge)
+    sight = Sight(views, look, vision.spec, steps, fusion, clips=clips)
     keys = (
         Respelt("model.language_model.", "model."),
         Respelt("model.visual.", "visual."),
@@ -109,6 +112,25 @@ def read(c: Config, vision_type: str, text_type: str, time: float | None) -> Rea
     )
     return Reading(Causal(spec, sight), keys)
 
+
+def frames(c: Config, eye: ViT, merge: int) -> Frames:
+    """Clips as the published processor of videos has them; where a folder has settings of pictures alone, these hold."""
+    c.only("merge_size", merge)
+    c.only("patch_size", eye.patch)
+    c.only("temporal_patch_size", eye.frames)
+    size = c.get("size", None) or {}
+    least = c.first("min_pixels", default=size.get("shortest_edge", LEAST))
+    most = c.first("max_pixels", default=size.get("longest_edge", MOST))
+    published = PerSecond(2.0, c.get("min_frames", 4), c.get("max_frames", 768), eye.frames)
+    tokens = c.get("max_video_tokens", 128000)
+    side = eye.patch * merge
+    shared = int(tokens * side * side * 0.9) if c.get("cap_pixels_per_frame", None) else None
+    seen = Native(side, least, most)
+    return Frames(taken(c, published), seen, pixels(c, CLIP_MEAN, CLIP_STD), published.most, shared)
+
+
+LEAST, MOST = 128 * 28 * 28, 768 * 28 * 28
+"""Pixels of a frame by the published processor of videos: 128 to 768 tokens for two of them."""
 
 MERGER_KEYS: tuple[Rule, ...] = (
     Name("ln_q.*", "steps.0.*"),
@@ -173,8 +195,10 @@ def qwen_decoder(
 
 def qwen_sight(encoder: ViT, width: int, time: float | None) -> Sight:
     steps = (Normed(encoder.block.norm), Merge(2), Mlp(width, encoder.block.width * 4))
-    views = Native(28, 56 * 56, 12845056)
-    return Sight(views, Pixels(CLIP_MEAN, CLIP_STD), encoder, steps, Splice(151655, 151656, time))
+    views, look = Native(28, 56 * 56, 12845056), Pixels(CLIP_MEAN, CLIP_STD)
+    # The published folders have settings of pictures alone, so these hold for clips.
+    clips = Frames(PerSecond(2.0, 4, 768, 2), views, look, 768)
+    return Sight(views, look, encoder, steps, Splice(151655, 151656, time), clips=clips)
 
 
 EYE_2 = ViT(Block(1280, 16, 5120, 16, 80, Norm("layer", 1e-6), "quick_gelu"), 32, 14, Axial(), frames=2, stem_bias=False)

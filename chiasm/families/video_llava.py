@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, frame_crop, pixels, taken
 from chiasm.spec import (
     ByKind,
     Causal,
+    Even,
     Family,
+    Frames,
     Mlp,
     Pixels,
     Resize,
@@ -15,7 +17,7 @@ from chiasm.spec import (
     Splice,
 )
 from chiasm.towers.decoders import llama
-from chiasm.towers.llava import VICUNA, clip_large, mlp, tapped
+from chiasm.towers.llava import VICUNA_CLIPS, clip_large, mlp, tapped
 from chiasm.towers.llava import keys as llava_keys
 
 CLIP_L_224 = {
@@ -35,7 +37,10 @@ def read(c: Config) -> Reading:
     image = c.first("image_token_index", "image_token_id", default=32000)
     fusion = Splice(image, c.first("video_token_index", "video_token_id", default=32001))
     towers = ByKind(eye, replace(eye, cls="keep"))
-    sight = Sight(crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD), towers, (mlp(c, decoder.width),), fusion)
+    clips = Frames(taken(c.clips, EIGHT), frame_crop(c.clips, 224), pixels(c.clips, CLIP_MEAN, CLIP_STD))
+    sight = Sight(
+        crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD), towers, (mlp(c, decoder.width),), fusion, clips=clips
+    )
     keys = (
         Respelt("model.image_tower.", "image_tower."),
         Respelt("model.video_tower.", "video_tower."),
@@ -49,13 +54,13 @@ def read(c: Config) -> Reading:
     return Reading(Causal(decoder, sight), keys)
 
 
+EIGHT = Even(8)
+"""The paper's frames of a clip (4.1), whatever its length."""
+
 LAYOUTS = (Layout("video_llava", read),)
 
 EYE = clip_large(224)
-
-PICTURES = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-CHAT = VICUNA.replace(PICTURES, PICTURES + PICTURES.replace("image", "video"))
-"""Pictures, then clips, then words."""
+LOOK = (Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD))
 
 FAMILIES = (
     Family(
@@ -67,12 +72,12 @@ FAMILIES = (
         model=Causal(
             llama(4096, 32, 32, 32, 11008, 32064, 10000.0),
             Sight(
-                Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), ByKind(EYE, replace(EYE, cls="keep")),
-                (Mlp(4096, 4096),), Splice(32000, 32001),
+                *LOOK, ByKind(EYE, replace(EYE, cls="keep")), (Mlp(4096, 4096),), Splice(32000, 32001),
+                clips=Frames(EIGHT, *LOOK),
             ),
         ),
         sizes={"7b": {}},
         reference="VideoLlavaForConditionalGeneration",
-        chat=CHAT,
+        chat=VICUNA_CLIPS,
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ Everything that must agree with a checkpoint's preprocessing about sizes is here
 
 from chiasm.geometry.cuts import LARGEST_SIDE
 from chiasm.geometry.fixed import corner_size
+from chiasm.geometry.frames import clip_view, moments
 from chiasm.geometry.kinds import views
 from chiasm.geometry.narrowed import narrowed, narrows
 from chiasm.geometry.own import budget_size, native_size
@@ -28,8 +29,10 @@ __all__ = [
     "best_canvas",
     "best_pinpoint",
     "budget_size",
+    "clip_view",
     "corner_size",
     "covering",
+    "moments",
     "narrowed",
     "narrows",
     "native_size",

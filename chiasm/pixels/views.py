@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
-from chiasm.geometry import Blank, Crop, Pad, Sample, Scale, Size, Stroke, Turn, View, views
+from chiasm.geometry import Blank, Crop, Pad, Sample, Scale, Size, Stroke, Turn, View, clip_view, views
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.resize import Drawn, crop, normalise, pad, resize, sample, smooth
-from chiasm.spec import Looks, Pixels
+from chiasm.spec import Encoder, Frames, Looks, Pixels
 
 LARGEST_CANVAS = 178_956_970
 """Pixels that one resized canvas may have: the customary cap of servers on a decoded picture."""
@@ -71,15 +71,32 @@ def _stroke(pixels_HWC: NDArray[np.uint8], stroke: Stroke, spec: Pixels) -> NDAr
             return np.rot90(pixels_HWC, -1)
 
 
+def look_clip(
+    frames: Frames, encoder: Encoder, shown: Sequence[NDArray[np.uint8]], times: Sequence[float], item: int
+) -> tuple[View, NDArray[np.float32]]:
+    """The view of a clip's frames, [H, W, 3] each, that are shown at those seconds, with its patches [P, K] in raster order of
+    (time, row, column)."""
+    height, width = shown[0].shape[:2]
+    view = clip_view(frames, encoder, Size(width, height), times, item)
+    whole = [*shown, *[shown[-1]] * (-len(shown) % encoder.frames)]
+    numbers_TCHW = np.stack([_numbers(view, _sampled(view.strokes, view.pixels, {(): pixels_HWC})) for pixels_HWC in whole])
+    return view, patchify_frames(numbers_TCHW, view.patch, encoder.frames)
+
+
 def _patches(view: View, pixels_HWC: Drawn, frames: int) -> NDArray[np.float32]:
-    """Numbers and patches; pixels beyond the last whole patch are left out, as a strided convolution leaves them, and where
-    the grid is larger than what was drawn there are zeros."""
+    """Patches of a picture, which stands still for as many frames as the encoder reads at once."""
+    return patchify_frames(np.repeat(_numbers(view, pixels_HWC)[None], frames, 0), view.patch, frames)
+
+
+def _numbers(view: View, pixels_HWC: Drawn) -> NDArray[np.float32]:
+    """Numbers [C, H, W] of whole patches; pixels beyond the last one are left out, as a strided convolution leaves them, and
+    where the grid is larger than what was drawn there are zeros."""
     spec, height, width = view.pixels, view.grid.h * view.patch, view.grid.w * view.patch
     drawn = pixels_HWC[:height, :width]
     pixels_CHW = normalise(drawn, spec.scale, spec.mean, spec.std)
     if drawn.shape[:2] != (height, width):
         pixels_CHW = np.pad(pixels_CHW, ((0, 0), (0, height - drawn.shape[0]), (0, width - drawn.shape[1])))
-    return patchify_frames(np.repeat(pixels_CHW[None], frames, 0), view.patch, frames)
+    return pixels_CHW
 
 
 def packed(seen: Sequence[tuple[View, NDArray[np.float32]]]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from chiasm.errors import BadPrompt, Overflow
-from chiasm.geometry import Size, views
+from chiasm.geometry import Size, clip_view, views
 from chiasm.model import Batch
 from chiasm.model import Sight as Seen
 from chiasm.place import Grid, Ints, Laid, connect, encoded
@@ -27,7 +27,7 @@ from chiasm.prompt.row import NO_SLOT, Row, known, padded
 from chiasm.prompt.streams import heard_by, hint, targets_of
 from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
-from chiasm.spec import AddByBox, Alone, Causal, Cross, Expert, Fusion, Resize, Seq2Seq, Sight, Splice, Writer
+from chiasm.spec import AddByBox, Alone, Causal, Cross, Expert, Frames, Fusion, Seq2Seq, Sight, Splice, Writer
 
 
 @dataclass(frozen=True)
@@ -259,15 +259,12 @@ def grids_of(sight: Sight, item: Item, number: int) -> list[Grid]:
             return [Grid(number, grid.t, grid.h, grid.w, grid.box, grid.times)]
 
 
-def filmed(sight: Sight, size: Size, times: tuple[float, ...]) -> Clip | None:
-    """A clip of frames of one size whose model sees each frame as it sees a picture; none: this one sees clips otherwise, or
-    none at all."""
-    match sight.views, sight.fusion:
-        case Resize(), Splice(video=video) if sight.encoder.frames == 1 and (video is not None or sight.tells_frames):
-            (view,) = views(sight.views, sight.pixels, sight.encoder, size, 0)
-            return Clip(replace(view.grid, t=len(times), times=times))
-        case _:
-            return None
+def filmed(sight: Sight, frames: Frames, size: Size, times: Sequence[float], name: str) -> Clip:
+    """A clip of frames of one size, seen at those seconds. Raises `BadPrompt` for more frames than the model looks at."""
+    if frames.most is not None and len(times) > frames.most:
+        message = f"{name}: {len(times)} frames are taken, and this model looks at {frames.most} at most"
+        raise BadPrompt(f"{message}: take fewer (--frames {frames.most})")
+    return Clip(clip_view(frames, sight.encoder, size, times, 0).grid)
 
 
 def _filled(spec: Writer, rows: list[Ints], counts: list[int]) -> list[Ints]:

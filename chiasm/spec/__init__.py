@@ -8,6 +8,7 @@ decoder (`Causal`), or of two towers that meet (`Match`). Widths are in numbers,
 from __future__ import annotations
 
 from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
+from chiasm.spec.clips import Even, Frames, PerSecond, Take
 from chiasm.spec.codes import VQ
 from chiasm.spec.connectors import (
     Align,
@@ -213,6 +214,7 @@ __all__ = [
     "EncoderDecoder",
     "EndFrames",
     "EndRows",
+    "Even",
     "Everything",
     "Expert",
     "Experts",
@@ -221,6 +223,7 @@ __all__ = [
     "First",
     "Fitted",
     "Flat",
+    "Frames",
     "Fusion",
     "GridPool",
     "Head",
@@ -255,6 +258,7 @@ __all__ = [
     "Numbered",
     "PageBias",
     "PageSight",
+    "PerSecond",
     "Phrases",
     "Pinpoints",
     "Pixels",
@@ -302,6 +306,7 @@ __all__ = [
     "Strides",
     "Swin",
     "Table",
+    "Take",
     "Tanh",
     "TextTower",
     "TileGrid",

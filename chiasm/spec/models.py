@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from chiasm.spec.clips import Frames
 from chiasm.spec.connectors import Placed, QFormer, Step
 from chiasm.spec.detector import Detector, Phrases
 from chiasm.spec.encoders import Divided, Encoder, Swin, ViT
@@ -86,7 +87,8 @@ class Carried:
 
 @dataclass(frozen=True)
 class Sight:
-    """The seeing half: from pixels to visual tokens of the decoder's width, and where they go."""
+    """The seeing half: from pixels to visual tokens of the decoder's width, and where they go. `clips`: how it sees those;
+    none: not at all."""
 
     views: Views
     pixels: Pixels
@@ -95,12 +97,15 @@ class Sight:
     fusion: Fusion
     marks: Marks = NO_MARKS
     carried: Carried | None = None
+    clips: Frames | None = None
 
     @property
-    def tells_frames(self) -> bool:
-        """Whether its encoder or its connector knows the frames of a clip apart."""
-        divided = isinstance(self.encoder, ViT) and isinstance(self.encoder.sees, Divided)
-        return divided or any(isinstance(step, Placed) and step.steps for step in self.connector)
+    def tells_frames(self) -> int | None:
+        """Up to how many frames of a clip its encoder and its connector know apart; none: they know of none."""
+        told = [step.steps for step in self.connector if isinstance(step, Placed) and step.steps]
+        if isinstance(self.encoder, ViT) and isinstance(self.encoder.sees, Divided):
+            told.append(self.encoder.sees.steps)
+        return min(told, default=None)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def describe(folder: Path) -> Described:
     reading = whole(registry.layout(model_type, config.path).read(config))
     if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin | specs.VQ):
         raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
-    for name in config.unknown() + pixels.unknown():
+    apart = config.clips if config.clips is not pixels and config.clips.honoured else None
+    for name in config.unknown() + pixels.unknown() + ([] if apart is None else apart.unknown()):
         log.warning("unknown field, not honoured: %s", name)
     base = None
     if reading.beside is not None:
@@ -76,7 +77,13 @@ def config_of(folder: Path) -> Config:
         kind = "has no config.json, so it is not a model folder" if folder.is_dir() else "is not a folder"
         raise BadCheckpoint(f"{folder} {kind}: name a folder with config.json and *.safetensors in it")
     pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
-    return Config(read_json(file), str(file), registry.layout, pixels, lambda name: config_of(model_folder(parse(name))))
+    frames = clip_preprocessor(folder)
+    clips = None if frames is None else Config(frames, f"{folder}: the preprocessor of clips", registry.layout)
+
+    def fetch(name: str) -> Config:
+        return config_of(model_folder(parse(name)))
+
+    return Config(read_json(file), str(file), registry.layout, pixels, fetch, clips)
 
 
 def preprocessor(folder: Path) -> dict[str, Any]:
@@ -87,6 +94,18 @@ def preprocessor(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = read_json(folder / "processor_config.json").get("image_processor") or {}
         return found
     return {}
+
+
+def clip_preprocessor(folder: Path) -> dict[str, Any] | None:
+    """The settings of the preprocessor for clips, where they stand apart from those for pictures: in the part of the
+    processor's file that speaks of videos, or in a file of their own."""
+    if (folder / "processor_config.json").is_file():
+        found: dict[str, Any] | None = read_json(folder / "processor_config.json").get("video_processor")
+        if found is not None:
+            return found
+    if (folder / "video_preprocessor_config.json").is_file():
+        return read_json(folder / "video_preprocessor_config.json")
+    return None
 
 
 def whole(reading: Reading) -> Reading:

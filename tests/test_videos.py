@@ -1,0 +1,251 @@
+"""Clips through every family that reads them: frames, patches, ids, times and answers equal those of the reference's own
+processors of videos."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Reference
+from PIL import Image
+from reference_videos import Order, film
+from tokenizers import Tokenizer as Backend
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from chiasm import Clip, load
+from chiasm.assistant import Request
+from chiasm.errors import BadPrompt, Overflow
+from chiasm.geometry import Size, clip_view, moments
+from chiasm.local import LocalAssistant
+from chiasm.pixels.views import look_clip
+from chiasm.prompt.messages import question
+from chiasm.prompt.plan import filmed
+from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
+from chiasm.reference.given import cut, rastered
+from chiasm.reference.parts import library
+from chiasm.registry import families
+from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take
+from chiasm.weights.read import describe
+from chiasm.weights.write import write_json, write_text
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A reference case's video half: its processor of videos with fields for tiny frames, and what a clip's text holds."""
+
+    processor: str
+    fields: dict[str, Any]
+    take: Take
+
+
+CROPPED = {"size": {"shortest_edge": 36}, "crop_size": {"height": 36, "width": 36}}
+NATIVE = {
+    "size": {"shortest_edge": 14 * 14 * 4, "longest_edge": 14 * 14 * 14},
+    "patch_size": 7,
+    "min_frames": 4,
+    "max_frames": 8,
+}
+TINY = {
+    "llava_next_video": Tiny("LlavaNextVideoVideoProcessor", CROPPED, Even(4)),
+    "llava_onevision": Tiny("LlavaOnevisionVideoProcessor", {"size": {"height": 28, "width": 28}}, Even(5)),
+    "qwen2_vl": Tiny("Qwen2VLVideoProcessor", NATIVE, PerSecond(2.0)),
+    "qwen2_5_vl": Tiny("Qwen2VLVideoProcessor", NATIVE, PerSecond(3.0)),
+}
+SHAPES = ((9, 40, 66, 4.0), (16, 50, 37, 5.0))
+"""Frames, their height and width, and how many a second."""
+
+
+def order(one: Tiny, shape: tuple[int, int, int], rate: float) -> Order:
+    count, fps = (one.take.frames, None) if isinstance(one.take, Even) else (None, one.take.frames)
+    return one.processor, one.fields, shape, rate, count, fps
+
+
+TAKEN = [
+    (frames, rate, take)
+    for frames, rate in ((1, 1.0), (7, 10.0), (24, 24.0), (90, 30.0), (100, 29.97), (301, 25.0), (2000, 23.976))
+    for take in (Even(1), Even(4), Even(6), Even(32), PerSecond(0.5), PerSecond(2.0), PerSecond(7.3))
+]
+"""What the base of all processors takes of clips, in frames and frames a second."""
+GROUPED = [(frames, rate, PerSecond(fps, 4, 768, 2)) for frames, rate, take in TAKEN if frames > 3 for fps in (0.5, 2.0, 7.3)][
+    ::7
+]
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """What the reference makes of every order, by name."""
+    orders: dict[str, Order] = {}
+    for name, one in TINY.items():
+        for number, (*shape, rate) in enumerate(SHAPES):
+            orders[f"{name}.{number}"] = order(one, (shape[0], shape[1], shape[2]), rate)
+    for number, (frames, rate, take) in enumerate(TAKEN):
+        if not isinstance(take, Even) or take.frames <= frames:
+            one = Tiny("LlavaNextVideoVideoProcessor", {"size": {"shortest_edge": 2}, "do_center_crop": False}, take)
+            if not isinstance(take, PerSecond) or take.frames <= rate:
+                orders[f"taken.{number}"] = order(one, (frames, 2, 2), rate)
+    for number, (frames, rate, take) in enumerate(GROUPED):
+        one = Tiny("Qwen2VLVideoProcessor", {"size": {"shortest_edge": 64, "longest_edge": 64}, "patch_size": 2}, take)
+        orders[f"grouped.{number}"] = order(one, (frames, 4, 4), rate)
+    shared = {"size": {"shortest_edge": 256, "longest_edge": 8192}, "patch_size": 2, "cap_pixels_per_frame": True}
+    orders["shared"] = ("Qwen2VLVideoProcessor", {**shared, "max_video_tokens": 1000}, (8, 90, 60), 1.0, None, None)
+    folder = tmp_path_factory.mktemp("videos")
+    write_json(folder / "orders.json", list(orders.values()))
+    script = Path(__file__).parent / "reference_videos.py"
+    done = subprocess.run(
+        [sys.executable, script, folder / "orders.json", folder / "out.npz"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "out.npz") as found:
+        names = list(orders)
+        return {f"{names[int(key.split('.')[0])]}.{key.split('.')[1]}": found[key] for key in found.files}
+
+
+def test_the_frames_taken_are_those_of_the_reference(theirs: dict[str, np.ndarray]) -> None:
+    compared = 0
+    for kind, cases in (("taken", TAKEN), ("grouped", GROUPED)):
+        for number, (frames, rate, take) in enumerate(cases):
+            indices = theirs.get(f"{kind}.{number}.indices")
+            if indices is None:
+                continue
+            seconds = frames / Fraction(rate)
+            times = moments(take, frames, seconds)
+            assert [int(time * Fraction(rate)) for time in times] == indices.tolist(), (frames, rate, take)
+            assert float(times[1] if len(times) > 1 else seconds) == pytest.approx(1 / theirs[f"{kind}.{number}.rate"])
+            compared += 1
+    assert compared > 40
+
+
+def folder_of(name: str, reference: Reference, to: Path) -> Path:
+    """A reference's model with settings for clips, words for a tokenizer and its family's template."""
+    folder = to / name
+    shutil.copytree(reference(name, 1), folder)
+    write_json(folder / "video_preprocessor_config.json", TINY[name].fields | (
+        {"num_frames": TINY[name].take.frames} if isinstance(TINY[name].take, Even) else {"fps": TINY[name].take.frames}
+    ))  # fmt: skip
+    words = ("USER", "ASSISTANT", ":", "What", "happens", "here", "?", "user", "assistant", "system", "You", "are")
+    qwen = name.startswith("qwen")
+    marks = {"<|image_pad|>": IMAGE, "<|video_pad|>": VIDEO, "<|vision_start|>": BEFORE, "<|vision_end|>": AFTER}
+    taken = {"<s>": BOS, **(marks if qwen else {"<image>": IMAGE, "<video>": VIDEO})}
+    free = [number for number in range(99) if number not in taken.values()]
+    more = ("<|im_start|>", "<|im_end|>") if name != "llava_next_video" else ()
+    taken |= dict(zip(more, free, strict=False))
+    ids = {**taken, **dict(zip(("<unk>", *words), free[len(more) :], strict=False))}
+    backend = Backend(WordLevel(ids, unk_token="<unk>"))
+    backend.pre_tokenizer = Whitespace()
+    backend.add_special_tokens(list(taken))
+    write_text(folder / "tokenizer.json", backend.to_str())
+    write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "unk_token": "<unk>"})
+    return folder
+
+
+def frames_in(folder: Path, shape: tuple[int, int, int]) -> Path:
+    folder.mkdir()
+    for number, frame in enumerate(film(*shape)):
+        Image.fromarray(frame).save(folder / f"{number}.png")
+    return folder
+
+
+def sight_of(folder: Path) -> Sight:
+    model = describe(folder).model
+    assert isinstance(model, Causal) and model.sight is not None and model.sight.clips is not None
+    return model.sight
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_patches_are_those_of_the_reference(
+    name: str, reference: Reference, theirs: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    sight = sight_of(folder_of(name, reference, tmp_path))
+    assert sight.clips is not None
+    for number, (frames, height, width, rate) in enumerate(SHAPES):
+        drawn, seconds = film(frames, height, width), frames / Fraction(rate)
+        times = moments(sight.clips.take, frames, seconds)
+        chosen = [drawn[int(time * Fraction(rate))] for time in times]
+        view, patches = look_clip(sight.clips, sight.encoder, chosen, [float(time) for time in times], 0)
+        wanted = torch.from_numpy(theirs[f"{name}.{number}.pixel_values_videos"])
+        if any(isinstance(step, Merge) for step in sight.connector):
+            grid = theirs[f"{name}.{number}.video_grid_thw"].tolist()
+            assert [[view.grid.t, view.grid.h, view.grid.w]] == grid
+            wanted = rastered(sight.connector, wanted, grid)
+        else:
+            wanted = cut(sight, wanted[0])
+        np.testing.assert_allclose(patches, wanted.numpy(), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_clip_is_answered_as_the_reference_answers(
+    name: str, reference: Reference, theirs: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    folder = folder_of(name, reference, tmp_path)
+    assistant = load(str(folder), dtype="float32")
+    assert isinstance(assistant, LocalAssistant) and assistant.tokenizer is not None
+    family = json.loads((folder / "meta.json").read_text())["class"]
+    model = getattr(library(), family).from_pretrained(folder, attn_implementation="eager").eval()
+    for number, (frames, height, width, rate) in enumerate(SHAPES):
+        clip = Clip(frames_in(tmp_path / f"clip{number}", (frames, height, width)), rate=rate)
+        plan = assistant.plan([Request((question("What happens here ?", [clip]),), max_tokens=6)])
+        ids, seen = plan.rows[0].ids_T, torch.from_numpy(theirs[f"{name}.{number}.pixel_values_videos"])
+        given: dict[str, Any] = {"pixel_values_videos": seen}
+        if name.startswith("qwen"):
+            grid = theirs[f"{name}.{number}.video_grid_thw"]
+            given["video_grid_thw"] = torch.from_numpy(grid)
+            given["mm_token_type_ids"] = torch.from_numpy(2 * (ids == VIDEO).astype(np.int64))[None]
+            if name == "qwen2_5_vl":
+                given["second_per_grid_ts"] = torch.tensor([2 / theirs[f"{name}.{number}.rate"]])
+            expected = int(grid.prod()) // 4
+        elif name == "llava_next_video":
+            expected = seen.shape[1] * 9
+        else:
+            expected = seen.shape[1] * 4 + 1
+        assert (ids == VIDEO).sum() == expected
+        rows = torch.from_numpy(ids)[None]
+        with torch.inference_mode():
+            wanted = model(input_ids=rows, **given).logits
+            batch = plan.batch(assistant._patches(assistant.model.spec.sight, [assistant._opened(clip)], plan.items))
+            got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))
+        assert ((got - wanted).abs() / (1 + wanted.abs())).max() < 2e-5
+        greedy = {"max_new_tokens": 6, "do_sample": False, "suppress_tokens": [IMAGE, VIDEO], "attention_mask": rows**0}
+        new = model.generate(input_ids=rows, **given, **greedy)[0, len(ids) :].tolist()
+        answer = assistant.ask("What happens here ?", clip, max_tokens=6)
+        assert answer.usage.image_tokens == expected
+        assert answer.text.strip() == assistant.tokenizer.decode(new).strip()
+        where = plan.places(0)[ids == VIDEO]
+        assert where[:, 1].max() + 1 == len(plan.grids[0].times) and plan.grids[0].times[0] == 0
+
+
+def test_frames_share_what_there_is(theirs: dict[str, np.ndarray]) -> None:
+    """Qwen2-VL's cap for all frames together."""
+    sight = families()["qwen2-vl"].model.sight
+    assert sight is not None and sight.clips is not None
+    seen = Native(4, 256, 8192)
+    frames = replace(sight.clips, views=seen, shared=int(1000 * 4 * 4 * 0.9))
+    eye = replace(sight.encoder, patch=2)
+    view = clip_view(frames, eye, Size(60, 90), range(8), 0)
+    assert [[view.grid.t, view.grid.h, view.grid.w]] == theirs["shared.video_grid_thw"].tolist()
+    assert view.grid.h < clip_view(replace(frames, shared=None), eye, Size(60, 90), range(8), 0).grid.h
+
+
+def test_a_family_s_own_limit_is_said_before_anything_is_read() -> None:
+    for name, more in (("qwen2-vl", 769),):
+        sight = families()[name].model.sight
+        assert sight is not None and sight.clips is not None
+        times = [float(number) for number in range(more)]
+        with pytest.raises(BadPrompt, match=f"a.mp4: {more} frames are taken, and this model looks at {more - 1} at most"):
+            filmed(sight, sight.clips, Size(64, 48), times, "a.mp4")
+        assert filmed(sight, sight.clips, Size(64, 48), times[:-1], "a.mp4").grid.t == (more - 1) // sight.encoder.frames
+
+
+def test_a_clip_beyond_the_context_is_refused_by_the_plan(reference: Reference, tmp_path: Path) -> None:
+    folder = folder_of("llava_onevision", reference, tmp_path)
+    assistant = load(str(folder), dtype="float32")
+    clip = Clip(frames_in(tmp_path / "clip", (150, 8, 8)), Even(150))
+    with pytest.raises(Overflow, match="601 visual"):
+        assistant.ask("What happens here ?", clip, max_tokens=6)
