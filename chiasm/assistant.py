@@ -154,6 +154,10 @@ class Assistant:
         """How likely each given answer is."""
         raise Unsupported("score", self.name)
 
+    def score_each(self, requests: Sequence[Request], options: Sequence[Sequence[str]]) -> list[list[Score]]:
+        """Several requests with options of their own; a model of this machine computes them together."""
+        return [self.score(request, given) for request, given in zip(requests, options, strict=True)]
+
     def embed(self, items: Sequence[object]) -> Any:
         """One unit vector for each text (`str`) or picture (anything else that opens as one): [items, width]. A model of many
         vectors gives a list: [tokens, width] for each item. `Sound`, `Depth`, `Thermal` and `Motion` are for models of such."""

@@ -16,6 +16,7 @@ from chiasm.assistant import Assistant
 from chiasm.connect.compressed import shown_less
 from chiasm.errors import UnknownModel, UserError
 from chiasm.generate import one_row
+from chiasm.geometry.limits import is_limit
 from chiasm.local import LocalAssistant
 from chiasm.model import Causal as Writer
 from chiasm.model import prepare
@@ -141,11 +142,12 @@ def load_local(
 
     `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32.
     `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py), `budget`
-    fewer of them where there is less to see in a picture ("content"; see pixels/content.py).
+    fewer of them where there is less to see in a picture ("content"; see pixels/content.py), or of every picture no more than
+    "tiles:4", "pixels:200704", ... (see geometry/limits.py).
     Raises a `UserError` with one sentence for anything that cannot be loaded; memory is compared with what is free first.
     """
     started = time.perf_counter()
-    share = None if budget is None else policy(budget)
+    share = None if budget is None or is_limit(budget) else policy(budget)
     opened = open_model(name, compress, budget)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     numbers = _dtype(dtype, place)

@@ -54,7 +54,6 @@ from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.messages import Image, Message, Text, pictures_of
 from chiasm.prompt.plan import Item, Plan, filmed
 from chiasm.prompt.planner import Planner
-from chiasm.prompt.row import NO_SLOT
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Frames, Looks, MultiVector, Pointing, Sight, TextTower
@@ -184,7 +183,7 @@ class LocalAssistant(Assistant):
                 case engine.End(row, reason):
                     if rest := voice.ends():
                         yield Delta(row, rest)
-                    usage = replace(_usage(plan, row), generated_tokens=len(voice.ids))
+                    usage = Usage(*plan.spent(row), len(voice.ids))
                     finish: FinishReason = "stop" if voice.stops.hit else reason
                     boxes = self._boxes(voice.ids, [plan.items[number] for number in shows[row]])
                     yield Done(row, Answer(voice.text, usage, finish, self.name, dict(clock.seconds), boxes))
@@ -204,15 +203,22 @@ class LocalAssistant(Assistant):
         self._cancelled.add(request)
 
     def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+        (found,) = self.score_each([request], [options])
+        return found
+
+    def score_each(self, requests: Sequence[Request], options: Sequence[Sequence[str]]) -> list[list[Score]]:
         if isinstance(self.model, QueryMatch):
-            return self._judged(self.model, request, options)
+            return [self._judged(self.model, request, given) for request, given in zip(requests, options, strict=True)]
         planner, model = self._planner("score"), self._writer("score")
-        opened = [self._opened(picture) for picture in _pictures([request])]
-        plan = planner.plan([request.messages], self._items(planner, opened), names=[picture.name for picture in opened])
+        opened = [self._opened(picture) for picture in _pictures(requests)]
+        talks = [request.messages for request in requests]
+        plan = planner.plan(talks, self._items(planner, opened), names=[picture.name for picture in opened])
         batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
-        candidates = [planner.tokenizer.encode(option) for option in options]
-        found = score(model, batch, [candidates])[0]
-        return [Score(option, one.total, len(one.logprobs)) for option, one in zip(options, found, strict=True)]
+        found = score(model, batch, [[planner.tokenizer.encode(option) for option in given] for given in options])
+        return [
+            [Score(option, one.total, len(one.logprobs)) for option, one in zip(given, row, strict=True)]
+            for given, row in zip(options, found, strict=True)
+        ]
 
     @torch.inference_mode()
     def embed(self, items: Sequence[object]) -> Tensor | list[Tensor]:
@@ -393,9 +399,3 @@ class LocalAssistant(Assistant):
 
 def _pictures(requests: Sequence[Request]) -> list[Any]:
     return [picture for request in requests for picture in pictures_of(request.messages)]
-
-
-def _usage(plan: Plan, row: int) -> Usage:
-    spliced = int((plan.rows[row].slots_T != NO_SLOT).sum())
-    beside = [count for count, owner in zip(plan.visual_tokens(), plan.rows_I, strict=False) if owner == row]
-    return Usage(spliced + sum(beside), len(plan.rows[row]) - spliced, 0)

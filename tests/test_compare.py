@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -9,9 +11,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from chiasm.cli import main
 from chiasm.errors import UserError
@@ -153,18 +158,60 @@ def page(tmp_path: Path) -> Path:
     return file
 
 
+def embedded(page: Path) -> dict[str, Any]:
+    """What the gallery of a page shows."""
+    data = re.search(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    found: dict[str, Any] = json.loads(data.group(1))  # type: ignore[union-attr]
+    return found
+
+
 def test_the_page_is_whole_in_itself(page: Path) -> None:
     text = page.read_text()
     assert not re.search(r"(src|href|url|import|fetch)\s*[=(]\s*[\"']?\s*(https?:)?//", text) and "http" not in text.replace(
         "http-equiv", ""
     )
     assert "default-src 'none'" in text and text.count("</script>") == 2
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1))  # type: ignore[union-attr]
+    data = embedded(page)
     assert len(data["pictures"]) == 18 and all(uri.startswith("data:image/jpeg;base64,") for uri in data["pictures"])
     absent = [place for question in data["tasks"][0]["questions"] for place in question["pictures"] if isinstance(place, str)]
     assert len(absent) == 2 and "3.png" in absent[0] and "the page holds 18 pictures" in absent[1]
     # Those that both had right stand last in the line for a place.
     assert data["tasks"][0]["questions"][14]["pictures"] == [absent[1]]
+
+
+def test_pictures_inside_of_files_of_rows_are_shown(tmp_path: Path) -> None:
+    """Bytes in parquet, base 64 in a TSV: the page holds small copies, the questions that runs disagree on first."""
+    shown = []
+    for number in range(6):
+        held = io.BytesIO()
+        Image.new("RGB", (900, 300), (40 * number, 9, 9)).save(held, "PNG")
+        shown.append(held.getvalue())
+    rows = [
+        {"id": str(number), "question": "Which colour?", "answer": "red", "image": {"bytes": data, "path": None}}
+        for number, data in enumerate(shown)
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "mine.parquet")
+    lines = [f"{n}\tWhich colour?\tred\t{base64.b64encode(data).decode()}" for n, data in enumerate(shown)]
+    (tmp_path / "mine.tsv").write_text("\n".join(["id\tquestion\tanswer\timage", *lines]) + "\n")
+    for name in ("mine.parquet", "mine.tsv"):
+        said = {"data": str(tmp_path / name), "split": None}
+        a = written(tmp_path / name[5:] / "a", "one", [1, 1, 1, 1, 1, 1], **said)
+        b = written(tmp_path / name[5:] / "b", "two", [1, 1, 1, 0, 0, 0], **said)
+        file = tmp_path / "page.html"
+        write(compared([a, b]), file, 4)
+        data = embedded(file)
+        assert len(data["pictures"]) == 4
+        with Image.open(io.BytesIO(base64.b64decode(data["pictures"][0].partition(",")[2]))) as small:
+            assert max(small.size) == 448
+        places = [question["pictures"] for question in data["tasks"][0]["questions"]]
+        assert places[3:] == [[0], [1], [2]] and places[0] == [3]
+        assert "picture of 1 is left out: the page holds 4 pictures" in places[1]
+        assert "2 are left out" in file.read_text()
+        write(compared([a, b]), file, 300, 0.005)
+        assert 0 < len(embedded(file)["pictures"]) < 6
+    (tmp_path / "mine.tsv").unlink()
+    write(compared([a, b]), file, 4)
+    assert "there is no" in embedded(file)["tasks"][0]["questions"][0]["pictures"][0]
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no browser is installed")

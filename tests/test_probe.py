@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ from tiny_folder import tiny_folder
 from chiasm.assistant import Answer, Assistant, Done, Event, Request, Score, Usage, Verb
 from chiasm.cli import main
 from chiasm.errors import UserError
-from chiasm.probe import curves, judges
+from chiasm.evaluate.runs.store import Sample
+from chiasm.probe import curves, judges, remedies
 from chiasm.probe.page import page, rows
 from chiasm.probe.run import Probed, Way, items, probed
 from chiasm.probe.skill import Skill
@@ -165,11 +168,35 @@ def test_larger_pictures_ask_the_same(tmp_path: Path) -> None:
 
 def test_the_page_overlays_models_and_stands_alone(tmp_path: Path) -> None:
     one = probed(Counter(), skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run", {})
-    made = page([one, Probed("<b>other</b>", one.skill, one.samples)], "One picture a level.", "chiasm probe skills a b")
+    other = Probed("<b>other</b>", one.skill, one.samples, one.pictures)
+    made = page([one, other], "One picture a level.", "chiasm probe skills a b")
     assert made.count("<polyline") == 4 and "&lt;b&gt;other" in made and "<b>other" not in made
     assert not re.search(r"(?:src|href)=[\"'](?!data:|#)", made) and "http" not in made and "<script" not in made
     assert "data:image/png;base64," in made
     assert [line[:3] for line in rows([one])][1] == ("count", "counter", "33")
+
+
+def test_remedies_are_held_against_the_plain_question(tmp_path: Path) -> None:
+    def run(name: str, said: Sequence[str]) -> Probed:
+        golds = ["no", "no", "yes", "yes"]
+        samples = [
+            Sample(str(n), "picture", "as drawn", 0, "", {"answer": gold}, {}, parsed=one, score=float(one == gold))
+            for n, (one, gold) in enumerate(zip(said, golds, strict=True))
+        ]
+        return Probed("a", skill(name), tuple(samples), tmp_path)
+
+    plain, told = run("absent-words", ["yes", "yes", "yes", "yes"]), run("absent-told", ["no", "yes", "yes", "no"])
+    before, after = remedies.rows([plain, told, run("count", ["1", "1", "1", "1"])])
+    assert before == ("a", "plain", "50", "100", "100", "", "", "")
+    assert after[:6] == ("a", "a warning first", "50", "50", "50", "+0") and after[-1] == "1.000"
+
+
+def test_tokens_spent_are_a_curve(tmp_path: Path) -> None:
+    base = Sample("0", "picture", "as drawn", 0, "", {"answer": "3"}, {"level": "3"}, score=1.0)
+    shown = (base, replace(base, id="1", variant="pool:2", score=0.0))
+    run = Probed("a", skill("count"), shown, tmp_path, {"as drawn": 49, "pool:2": 16, "other": 4})
+    ((curve),) = curves.by_tokens([run])
+    assert [(point.level, point.at.value) for point in curve.points] == [("16", 0.0), ("49", 1.0)]
 
 
 def test_the_command_probes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +206,7 @@ def test_the_command_probes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
         "skills",
         str(folder),
         "--only",
-        "larger,absent",
+        "larger,absent,absent-words,absent-told,table",
         "--limit",
         "1",
         "--out",
@@ -188,8 +215,24 @@ def test_the_command_probes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
     ]
     assert main(words) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [line["skill"] for line in told] == ["larger", "absent"] and told[0]["chance"] == "50"
-    assert list((tmp_path / "out").rglob("page.html"))
+    assert [line["skill"] for line in told] == ["larger", "absent", "absent-words", "absent-told", "table"]
+    by_skill = {line["skill"]: line for line in told}
+    assert by_skill["larger"]["chance"] == "50" and by_skill["absent"]["yes"] and not by_skill["larger"]["yes"]
+    (made,) = (tmp_path / "out").rglob("page.html")
+    # Views of this model have a limit, so what tokens it spends is swept too.
+    assert "By visual tokens spent" in made.read_text() and "a warning first" in made.read_text()
+    (records,) = (tmp_path / "out").rglob("table/records.jsonl")
+    shown = [json.loads(line)["slices"]["shown"] for line in records.read_text().splitlines()]
+    assert shown.count("longest:28") == shown.count("as drawn") == 5
+    assert main(["score", str(tmp_path / "out"), "--json"]) == 0
+    again = {one["task"]: one["figures"] for one in json.loads(capsys.readouterr().out)}
+    assert [figure["name"] for figure in again["absent"]][:3] == ["accuracy", "yes was said", "level: adversarial"]
+    assert [figure["name"] for figure in again["larger"]][1:3] == ["level: 1.05", "level: 1.1"]
+    (run,) = [file.parent for file in (tmp_path / "out").rglob("larger/manifest.json")]
+    shutil.copytree(run, tmp_path / "again")
+    seen = tmp_path / "seen.html"
+    assert main(["compare", str(run), str(tmp_path / "again"), "--page", str(seen)]) == 0
+    assert seen.read_text().count("data:image/jpeg;base64,") == 5
     assert main(["probe", "skills", str(folder), "--only", "flying"]) == 2
     assert main(["probe", "skills", str(folder), "--limit", "0", "--out", str(tmp_path / "none")]) == 2
     assert main(["probe", "skills"]) == 2

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,64 @@ def test_a_run_goes_on_from_its_last_whole_line_and_asks_nothing_twice(table: Pa
     assert (cut / RECORDS).read_bytes() == (whole.folder / RECORDS).read_bytes()
 
 
+def test_seeds_are_never_mixed_and_prompts_are_averaged(table: Path, tmp_path: Path) -> None:
+    """Questions that are asked together share a way of sampling, so a batch is of one seed; answers to one question are no
+    new questions."""
+
+    class Seeded(Scripted):
+        def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
+            seeds = {request.sampling.seed for request in requests if request.sampling}
+            assert len(seeds) == 1
+            for event in super().generate(requests):
+                if isinstance(event, Done) and seeds == {1}:
+                    yield Done(event.request, replace(event.answer, text="unsure"))
+                else:
+                    yield event
+
+    store = asked(Seeded(), table, tmp_path / "run", seeds=(0, 1), temperature=1.0, batch=4)
+    made = outcome(own.task(), store)
+    assert made.spread == {"as it is, seed 0": pytest.approx(5 / 6), "as it is, seed 1": 0.0}
+    assert made.headline.value == pytest.approx(5 / 12) and made.headline.n == 6
+    assert any("83.3 apart" in note for note in notes([made]))
+
+
+def test_options_are_turned_and_each_turn_must_be_right(table: Path, tmp_path: Path) -> None:
+    class Liking(Scripted):
+        @staticmethod
+        def _sees(request: Request) -> str:
+            return "A"
+
+    wanted = Wanted((), table, ablations=False, circular=True)
+    variants, bad = questions(own.turned(), wanted)
+    assert not bad and len(variants[0].items) == 3 + 3 * 3
+    store = Store(tmp_path / "run")
+    runner.run(
+        Liking(),
+        own.turned(),
+        variants,
+        store,
+        runner.manifest(Liking(), own.turned(), variants, bad, wanted.setting, {}),
+        wanted.setting,
+    )
+    made = outcome(own.turned(), store)
+    # One who always says A is right in one turn of three, and of no question in all of them.
+    assert [figure.value for figure in made.figures] == [0.0, 0.25] and made.headline.n == 6
+
+
+def test_an_answer_that_was_not_given_is_not_unparsed(table: Path, tmp_path: Path) -> None:
+    (table / "2.png").write_bytes(b"no picture")
+
+    class Mute(Scripted):
+        @staticmethod
+        def _sees(request: Request) -> str:
+            if "2.png" in str(request.messages[0].pictures):
+                raise UserError("no picture")
+            return ""
+
+    made = outcome(own.task(), asked(Mute(), table, tmp_path / "run", ablations=False))
+    assert (made.unparsed, made.failed) == (5, 1)
+
+
 def test_two_runs_are_alike_to_the_byte_and_another_setting_is_another_run(table: Path, tmp_path: Path) -> None:
     first, second = (asked(Scripted(), table, tmp_path / name) for name in ("one", "two"))
     for name in (RECORDS, "manifest.json"):
@@ -138,15 +197,16 @@ def test_rows_that_cannot_be_asked_are_counted_and_named(table: Path, tmp_path: 
         {"image": "0.png", "answer": "red"},
         {"image": "0.png", "question": "Which colour?"},
         {"image": "0.png", "question": "Which?", "answer": "red", "choices": ["green", "blue"]},
+        {"image": "0.png", "question": "Which?", "answer": "red", "id": "1"},
     ]
     file.write_text(file.read_text() + "".join(json.dumps(row) + "\n" for row in more))
     store = asked(Scripted(), table, tmp_path / "run")
     said = store.manifest()
-    assert any("rows that make no question, 4; table.jsonl, row 6" in note for note in notes([outcome(own.task(), store)]))
+    assert any("rows that make no question, 5; table.jsonl, row 6" in note for note in notes([outcome(own.task(), store)]))
     assert said["samples"] == 6
     reasons = [why for _, why in said["unusable rows"]]
     assert "gone.png" in reasons[0] and "no question" in reasons[1] and "no answer" in reasons[2]
-    assert "'red' is none of the choices" in reasons[3]
+    assert "'red' is none of the choices" in reasons[3] and "the id '1' already" in reasons[4]
 
 
 def test_a_broken_picture_fails_alone(table: Path, tmp_path: Path) -> None:
@@ -165,7 +225,7 @@ def test_a_full_disk_loses_nothing(table: Path, tmp_path: Path, monkeypatch: pyt
     real = Path.open
 
     def full(self: Path, *args: object, **options: object) -> object:
-        if self.name == RECORDS and args and args[0] == "a":
+        if self.name == RECORDS and args and args[0] == "ab":
             raise OSError(28, "No space left on device")
         return real(self, *args, **options)  # type: ignore[arg-type]
 

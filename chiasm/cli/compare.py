@@ -16,7 +16,8 @@ app = App(
     usage="Usage: chiasm compare [OPTIONS] RUN...",
     help_epilogue="""Example:
   chiasm compare runs/eval/default runs/eval/other
-  chiasm compare runs/eval/default/pope runs/eval/other/pope --reference lmms-eval --page pope.html""",
+  chiasm compare runs/eval/default/pope runs/eval/other/pope --reference lmms-eval --page pope.html
+  chiasm compare runs/probe/default runs/probe/other""",
 )
 
 
@@ -27,6 +28,7 @@ def run(
     reference: Annotated[str | None, Parameter(help="Whose rules score all of them; without it their own.")] = None,
     strict: Annotated[bool, Parameter(help="Refuse runs that differ in more than the model.")] = False,
     pictures: Annotated[int, Parameter(help="So many pictures at most are put into the page.")] = 300,
+    megabytes: Annotated[float | None, Parameter(help="And so many megabytes of them; 12 by default.")] = None,
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
 ) -> int:
     """Shows the table and writes the page."""
@@ -34,10 +36,11 @@ def run(
         raise UserError("There is nothing to compare: name the folders of two runs.")
     from chiasm.evaluate.runs import differences
     from chiasm.evaluate.runs.compare import compared
-    from chiasm.evaluate.runs.page import write
+    from chiasm.evaluate.runs.page import MEGABYTES, write
+    from chiasm.probe.tasks import named
 
-    found = compared(folders, reference, strict)
-    write(found, page, pictures)
+    found = compared(folders, reference, strict, named)
+    write(found, page, pictures, MEGABYTES if megabytes is None else megabytes)
     if json:
         as_json([differences.as_json(one) for one in found])
         return 0

@@ -45,6 +45,7 @@ def run(
     compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
     budget: Annotated[str | None, Parameter(help=BUDGET)] = None,
     ablations: Annotated[bool, Parameter(negative="--no-ablations", help="Ask with other pictures, or none, too.")] = True,
+    circular: Annotated[bool, Parameter(negative="", help="Your own options in every turn, right only if all are.")] = False,
     judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot, such as openai:gpt-4o.")] = None,
     grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
@@ -56,12 +57,26 @@ def run(
         raise UserError("There is nothing to ask: name benchmarks with --tasks, or your own table with --data.")
     if seeds > 1 and not temperature:
         raise UserError("Greedy answers are the same for every seed: give --temperature too.")
+    if circular and tasks:
+        raise UserError("--circular turns the options of your own table; benchmarks are asked as they are published.")
     from chiasm.evaluate.runs.run import Wanted, evaluated, judging
 
     names = [name.strip() for name in tasks.split(",")] if tasks else []
     asked = None if prompts is None else tuple(prompts.split(","))
     wanted = Wanted(
-        tuple(names), data, limit, split, asked, reference, tuple(range(seeds)), temperature, batch, ablations, compress, budget
+        tuple(names),
+        data,
+        limit,
+        split,
+        asked,
+        reference,
+        tuple(range(seeds)),
+        temperature,
+        batch,
+        ablations,
+        compress,
+        budget,
+        circular,
     )
     asked_to_judge = None if judge is None else judging(judge, grades)
     called = {model: slug(" ".join([model, *(how for how in (compress, budget) if how)])) for model in models}

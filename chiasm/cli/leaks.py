@@ -69,7 +69,7 @@ def _asked(evaluation: Path, tasks: str | None, split: str | None, limit: int | 
 
     from chiasm.evaluate.benchmarks import registry
     from chiasm.evaluate.leaks import tables
-    from chiasm.evaluate.runs.run import folder_of
+    from chiasm.evaluate.runs.data import folder_of
 
     if tasks is None:
         yield from islice(tables.read([evaluation]), limit)

@@ -79,10 +79,11 @@ def run(
 
 def measured(pictures: tuple[str, ...], sizes: list[str], by: str | None = None) -> list[Shape]:
     """The upright sizes of pictures by their headers, then of those given as sizes; with a budget, each picture's share too."""
+    from chiasm.geometry.limits import is_limit
     from chiasm.pixels.content import policy
     from chiasm.pixels.open import header, open_picture
 
-    if by is None:
+    if by is None or is_limit(by):
         heads = [header(picture) for picture in pictures]
         shapes = [Shape(known.name, Size(known.width, known.height)) for known in heads]
     else:

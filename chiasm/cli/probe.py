@@ -41,10 +41,9 @@ def skills(
     """Asks every model, then writes a page for each, and one with all where there are several."""
     if not models:
         raise UserError("There is no model to probe: name one, such as default.")
-    from chiasm.evaluate.runs.models import DEFAULT, about
-    from chiasm.loading import load
-    from chiasm.probe.page import page, rows
-    from chiasm.probe.run import Probed, Way, probed
+    from chiasm.probe import remedies
+    from chiasm.probe.page import page, picture, rows
+    from chiasm.probe.run import Probed, Way, everything
     from chiasm.probe.skills import find
     from chiasm.render import assets
     from chiasm.weights.write import write_text
@@ -52,21 +51,23 @@ def skills(
     chosen, way = find(tuple(only.split(",")) if only else ()), Way(out / "pictures", limit, seed, assets("held-out"))
     told = f"{limit} pictures a level from seed {seed}; options by log-probability where a question has them, else in words."
     options = [*(["--only", only] if only else []), "--limit", str(limit), *(["--seed", str(seed)] if seed else [])]
-    everything: list[Probed] = []
+    found: list[Probed] = []
     for model in models:
-        assistant = load(None if model == DEFAULT else model)
-        facts = about(assistant, model)
-        runs = [probed(assistant, skill, way, out / slug(model), facts) for skill in chosen]
+        runs = everything(model, chosen, way, out / slug(model))
         command = shlex.join(["chiasm", "probe", "skills", model, *options])
         write_text(out / slug(model) / "page.html", page(runs, told, command))
-        everything += runs
+        write_text(out / slug(model) / "curves.svg", picture(runs))
+        found += runs
     if len(models) > 1:
         command = shlex.join(["chiasm", "probe", "skills", *models, *options])
-        write_text(out / "page.html", page(everything, told, command))
-    head, *lines = rows(everything)
+        write_text(out / "page.html", page(found, told, command))
+    head, *lines = rows(found)
     if json:
         as_json([dict(zip(head, line, strict=True)) for line in lines])
         return 0
-    print(columns([head, *lines], frozenset(range(2, 8))))
+    print(columns([head, *lines], frozenset(range(2, 9))))
+    if after := list(remedies.rows(found)):
+        print()
+        print(columns([remedies.HEAD, *after], frozenset(range(2, 8))))
     print(f"{out / 'page.html' if len(models) > 1 else out / slug(models[0]) / 'page.html'} is written.")
     return 0

@@ -18,7 +18,8 @@ app = App(
   chiasm score runs/eval
   chiasm score runs/eval/default/pope --reference lmms-eval
   chiasm score runs/eval --judge openai:gpt-4o
-  chiasm score runs/eval/default/own --judge ./model --human labels.csv""",
+  chiasm score runs/eval/default/own --judge ./model --human labels.csv
+  chiasm score runs/probe/default""",
 )
 
 
@@ -38,7 +39,8 @@ def run(
         raise UserError("--human is held against a judge: name one with --judge.")
     from chiasm.evaluate.runs.run import judging, scored
     from chiasm.evaluate.runs.store import runs_in
+    from chiasm.probe.tasks import named
 
     runs_in(folder)
-    show(scored(folder, reference, None if judge is None else judging(judge, grades, human)), json)
+    show(scored(folder, reference, None if judge is None else judging(judge, grades, human), named), json)
     return 0

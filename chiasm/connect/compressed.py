@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from chiasm.errors import UserError
 from chiasm.geometry import narrows
+from chiasm.geometry.limits import is_limit, limited
 from chiasm.spec import Causal, MergeAlike, MergeFrames, Model, PoolSquares, Prune, RowColumn, RowEnds, Splice, Step
 
 COMPRESSIONS: dict[str, tuple[str, int, Callable[[int], Step]]] = {
@@ -31,7 +32,9 @@ def compressed(model: Causal, named: str) -> Causal:
 
 def budgeted(model: Causal, named: str) -> Causal:
     """A model that heeds how much a policy gives a picture: itself where its views do, else with alike tokens merged after its
-    connector's steps. Raises `UserError` as `compressed` does."""
+    connector's steps; or one whose views a limit holds. Raises `UserError` as `compressed` and `limited` do."""
+    if is_limit(named):
+        return limited(model, named)
     if model.sight is not None and narrows(model.sight.views):
         return model
     return _with(model, f"budget={named!r}", (MergeAlike("told"),))

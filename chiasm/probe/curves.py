@@ -9,7 +9,11 @@ from statistics import fmean, stdev
 from chiasm.evaluate.benchmarks.figures import Z
 from chiasm.evaluate.intervals import Interval, wilson
 from chiasm.evaluate.runs.store import Sample
-from chiasm.probe.run import AS_DRAWN, Probed
+from chiasm.probe.run import Probed
+from chiasm.probe.tasks import AS_DRAWN
+
+RANGES = ((1, 5), (6, 10), (11, 15))
+"""Of how many things there were."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,35 @@ class Curve:
 
 
 def accuracy(runs: Sequence[Probed]) -> list[Curve]:
-    """The share of right answers, a curve for each model and each size of picture."""
+    """The share of right answers, a curve for each model and each way of showing the pictures."""
     return _shares(runs, lambda sample: sample.score == 1)
+
+
+def by_tokens(runs: Sequence[Probed]) -> list[Curve]:
+    """The share of right answers over all levels by the visual tokens that were spent, a curve for each model."""
+    made = []
+    for run in runs:
+        points = []
+        for variant, tokens in sorted(run.tokens.items(), key=lambda one: one[1]):
+            right = [sample.score == 1 for sample in run.samples if sample.variant == variant]
+            if right:
+                points.append(Point(str(tokens), wilson(sum(right), len(right)), len(right)))
+        made.append(Curve(run.model, tuple(points)))
+    return made
+
+
+def by_number(run: Probed) -> list[Curve]:
+    """The share of right answers as drawn, a curve for each range of how many there were."""
+    drawn = [sample for sample in run.samples if sample.variant == AS_DRAWN]
+    made = []
+    for low, high in RANGES:
+        found = [sample for sample in drawn if low <= int(sample.gold["answer"]) <= high]
+        by_level = (
+            (str(level), [s.score == 1 for s in found if s.slices["level"] == str(level)]) for level in run.skill.levels
+        )
+        points = (Point(level, wilson(sum(right), len(right)), len(right)) for level, right in by_level if right)
+        made.append(Curve(f"{low} to {high}", tuple(points)))
+    return made
 
 
 def errors(runs: Sequence[Probed]) -> list[Curve]:
@@ -67,19 +98,15 @@ def _mean(values: Sequence[float]) -> Interval:
 
 
 def _curves(runs: Sequence[Probed]) -> list[tuple[str, list[tuple[str, list[Sample]]]]]:
-    """Samples by model and variant, then by level, in order."""
+    """Samples by model and variant, then by level, in order; of several models only pictures as they were drawn."""
     made = []
     for run in runs:
-        for variant in dict.fromkeys(sample.variant for sample in run.samples):
+        variants = dict.fromkeys(sample.variant for sample in run.samples)
+        for variant in variants if len(runs) == 1 else (AS_DRAWN,):
             shown = [sample for sample in run.samples if sample.variant == variant]
-            tokens = fmean(sample.tokens["image"] for sample in shown if "image" in sample.tokens) if _counted(shown) else None
-            counted = "" if tokens is None or variant == AS_DRAWN else f" ({tokens:.0f} tokens)"
+            counted = f" ({run.tokens[variant]} tokens)" if variant in run.tokens else ""
             name = run.model if variant == AS_DRAWN else f"{run.model}, {variant}{counted}"
             levels = [str(level) for level in run.skill.levels]
             by_level = [(level, [s for s in shown if s.slices["level"] == level]) for level in levels]
             made.append((name, [(level, some) for level, some in by_level if some]))
     return made
-
-
-def _counted(samples: Sequence[Sample]) -> bool:
-    return any("image" in sample.tokens for sample in samples)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
+from chiasm.evaluate.benchmarks.figures import natural
 from chiasm.probe.curves import Curve
 
 WIDE, HIGH = 460, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 46
+STYLE = ".grid{stroke:#e4e4e4}.chance{stroke:#888;stroke-dasharray:4 3}"
 INKS = ("#2456a4", "#c4532b", "#3a8443", "#7d4fa0", "#a0822a", "#3f8f96", "#b0487e", "#666666")
 
 
 def svg(curves: Sequence[Curve], swept: str, shown: str, low: float, high: float, lines: Sequence[float] = ()) -> str:
     """Levels stand evenly apart; `lines` are drawn dashed all across, as for chance."""
     levels = list(dict.fromkeys(point.level for curve in curves for point in curve.points))
+    levels.sort(key=lambda level: natural(level)[0])
     step = (WIDE - LEFT - RIGHT) / max(1, len(levels))
     x = {level: LEFT + (n + 0.5) * step for n, level in enumerate(levels)}
 
@@ -31,6 +34,20 @@ def svg(curves: Sequence[Curve], swept: str, shown: str, low: float, high: float
     for number, curve in enumerate(curves):
         parts += _drawn(curve, INKS[number % len(INKS)], x, y, 4 * (number - (len(curves) - 1) / 2))
     return "".join((*parts, "</svg>"))
+
+
+def sheet(panels: Sequence[tuple[str, str]], columns: int = 4, wide: int = 300) -> str:
+    """Plots with a title each as one picture that stands by itself."""
+    high = round(wide * HIGH / WIDE)
+    rows = -(-len(panels) // columns)
+    size = f'width="{columns * wide}" height="{rows * (high + 24)}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12"><style>{STYLE}</style>']
+    parts.append('<rect width="100%" height="100%" fill="#fff"/>')
+    for number, (title, panel) in enumerate(panels):
+        left, top = number % columns * wide, number // columns * (high + 24)
+        parts.append(f'<text x="{left + 10}" y="{top + 16}">{escape(title)}</text>')
+        parts.append(panel.replace("<svg ", f'<svg x="{left}" y="{top + 22}" width="{wide}" height="{high}" ', 1))
+    return "".join((*parts, "</svg>\n"))
 
 
 def _drawn(curve: Curve, ink: str, x: dict[str, float], y: Callable[[float], float], aside: float) -> list[str]:

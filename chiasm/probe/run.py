@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image as Pillow
 
-from chiasm.assistant import Assistant, Request
+from chiasm.assistant import Assistant
 from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks.rows import Layout
 from chiasm.evaluate.benchmarks.task import Item, Task
 from chiasm.evaluate.runs import runner
+from chiasm.evaluate.runs.models import DEFAULT, about
+from chiasm.evaluate.runs.models import named as model_named
 from chiasm.evaluate.runs.report import outcome
 from chiasm.evaluate.runs.runner import Setting, Variant
 from chiasm.evaluate.runs.store import Sample, Store
+from chiasm.loading import load_local
+from chiasm.probe.budgets import Spent, spent, tokens_of
 from chiasm.probe.skill import SIDE, Drawn, Skill
-from chiasm.prompt.messages import Image, Text, question
+from chiasm.probe.tasks import AS_DRAWN, task
+from chiasm.prompt.messages import Image, Text
 from chiasm.render import Assets
 
-AS_DRAWN = "as drawn"
-TOKENS = 16
-"""Of an answer, at most."""
+BATCH = 16
+"""Questions asked at once: pictures are small and answers short."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What a model answered to the questions of one skill."""
+    """What a model answered to the questions of one skill, the folder of their pictures, and the visual tokens of each way in
+    which they were shown, where these are known."""
 
     model: str
     skill: Skill
     samples: tuple[Sample, ...]
+    pictures: Path
+    tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,33 +52,81 @@ class Way:
     material: Assets
 
 
-def task(skill: Skill) -> Task:
-    """A skill as what runs ask."""
-    return Task(
-        name=skill.name,
-        title=skill.title,
-        paper="",
-        layouts=(Layout(()),),
-        id=lambda row: row.where,
-        prompts={AS_DRAWN: lambda row: ()},
-        gold=lambda row: {},
-        judges={"probe": skill.judge},
-        max_tokens=TOKENS,
-        answers="chosen",
-    )
+@dataclass(frozen=True)
+class Laid:
+    """The questions of one skill, ready to be asked: as drawn and in other sizes, and for fewer tokens by the name of the
+    limit."""
+
+    skill: Skill
+    task: Task
+    store: Store
+    about: Mapping[str, Any]
+    setting: Setting
+    plain: tuple[Variant, ...]
+    held: Mapping[str, Variant]
+
+    def ask(self, assistant: Assistant, variants: Iterable[Variant]) -> None:
+        """Asks what is not answered yet."""
+        runner.run(assistant, self.task, tuple(variants), self.store, self.about, self.setting)
+
+    def waits(self, named: str) -> bool:
+        """Whether anything is to be asked within a limit."""
+        done = self.store.begin(self.about)
+        held = [self.held[named]] if named in self.held else []
+        return any(sample.key not in done for sample, _ in runner.asked(held, self.setting))
+
+    def told(self, model: str, way: Way) -> Probed:
+        """What was answered, summed up and written down."""
+        outcome(self.task, self.store)
+        return Probed(model, self.skill, tuple(self.store.samples()), way.folder, self.about["visual tokens"])
+
+
+def everything(model: str, skills: Sequence[Skill], way: Way, output: Path) -> list[Probed]:
+    """Puts a model by its name to several skills; it is loaded again for each limit of tokens, one at a time."""
+    assistant = model_named(model)
+    name, facts, limits = assistant.name, about(assistant, model), spent(assistant)
+    several = [laid(assistant, skill, way, output, facts, limits) for skill in skills]
+    for one in several:
+        one.ask(assistant, one.plain)
+    del assistant
+    for limit in limits:
+        waiting = [one for one in several if one.waits(limit.named)]
+        if waiting:
+            held = load_local(None if model == DEFAULT else model, **{limit.by: limit.named})
+            for one in waiting:
+                one.ask(held, [one.held[limit.named]])
+    return [one.told(name, way) for one in several]
 
 
 def probed(assistant: Assistant, skill: Skill, way: Way, output: Path, facts: Mapping[str, Any]) -> Probed:
-    """Asks what is not answered yet. Raises `UserError` for less than one picture a level."""
+    """Puts a model that is there to one skill, without other limits of tokens than its own."""
+    one = laid(assistant, skill, way, output, facts)
+    one.ask(assistant, one.plain)
+    return one.told(assistant.name, way)
+
+
+def laid(
+    assistant: Assistant, skill: Skill, way: Way, output: Path, facts: Mapping[str, Any], limits: Sequence[Spent] = ()
+) -> Laid:
+    """Draws the pictures of a skill. Raises `UserError` for less than one picture a level."""
     if way.limit < 1:
         raise UserError(f"--limit {way.limit}: it must be 1 or more pictures a level")
-    sizes = (1.0, *(size for size in skill.sizes if _differs(assistant, size)))
-    variants = [Variant(called(size), items(skill, way, size)) for size in sizes]
-    asked, store, setting = task(skill), Store(output / skill.name), Setting(ablations=("picture",), contrast=skill.contrast)
-    about = runner.manifest(assistant, asked, variants, (), setting, {**facts, "pictures from seed": way.seed})
-    runner.run(assistant, asked, variants, store, about, setting)
-    outcome(asked, store)
-    return Probed(assistant.name, skill, tuple(store.samples()))
+    counts = {size: tokens_of(assistant, size) for size in (1.0, *skill.sizes)}
+    sizes = [size for size, tokens in counts.items() if size == 1 or tokens != counts[1.0]]
+    limits = limits if skill.sizes else ()
+    drawn = {size: items(skill, way, size) for size in dict.fromkeys((*sizes, *(limit.size for limit in limits)))}
+    plain = tuple(Variant(called(size), drawn[size], way.folder) for size in sizes)
+    held = {limit.named: Variant(limit.named, _held(drawn[limit.size], limit.named), way.folder) for limit in limits}
+    tokens = {called(size): counts[size] for size in sizes} | {limit.named: limit.tokens for limit in limits}
+    said = {
+        "data": str(way.folder.resolve()),
+        "split": None,
+        "pictures from seed": way.seed,
+        "visual tokens": {name: count for name, count in tokens.items() if count is not None},
+    }
+    asked, setting = task(skill), Setting(ablations=("picture",), contrast=skill.contrast, batch=BATCH)
+    whole = runner.manifest(assistant, asked, (*plain, *held.values()), (), setting, {**facts, **said})
+    return Laid(skill, asked, Store(output / skill.name), whole, setting, plain, held)
 
 
 def called(size: float) -> str:
@@ -93,23 +146,20 @@ def items(skill: Skill, way: Way, size: float = 1.0) -> tuple[Item, ...]:
             file = folder / (f"{name}.png" if size == 1 else f"{name}-x{size:g}.png")
             _sized(drawn, size).save(file)
             gold = {"question": drawn.question, "answer": drawn.answer, "choices": list(drawn.choices)}
-            found.append(Item(name, (Image(str(file)), Text(drawn.asks)), gold, {"level": str(level)}))
+            groups = {"level": str(level), **({"shown": called(size)} if skill.sizes else {})}
+            found.append(Item(file.stem, (Image(str(file)), Text(drawn.asks)), gold, groups))
     return tuple(found)
+
+
+def _held(drawn: Sequence[Item], named: str) -> tuple[Item, ...]:
+    """The same pictures within a limit of tokens."""
+    return tuple(replace(item, id=f"{item.id} {named}", groups={**item.groups, "shown": named}) for item in drawn)
 
 
 def _sized(drawn: Drawn, size: float) -> Pillow.Image:
     image = Pillow.fromarray(drawn.picture)
     side = round(SIDE * size)
     return image if side == SIDE else image.resize((side, side), Pillow.Resampling.BICUBIC)
-
-
-def _differs(assistant: Assistant, size: float) -> bool:
-    """Whether a picture of another size is another number of tokens; unknown where a model does not plan."""
-    if "plan" not in assistant.capabilities:
-        return False
-    request = Request((question("-", [np.zeros((SIDE, SIDE, 3), np.uint8)]),), 1)
-    plans = [assistant.plan([request], sizes=[(side, side)]) for side in (SIDE, round(SIDE * size))]
-    return plans[0].visual_tokens() != plans[1].visual_tokens()
 
 
 def choices(samples: Sequence[Sample]) -> float | None:

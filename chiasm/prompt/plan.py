@@ -205,6 +205,12 @@ class Plan:
             place_T4[at + 1 : at + 1 + marks.closing] = (view, -1, -1, -1)
         return place_T4
 
+    def spent(self, row: int) -> tuple[int, int]:
+        """Tokens of pictures and of text that a row takes up, those of pictures beside the sequence too."""
+        spliced = int((self.rows[row].slots_T != NO_SLOT).sum())
+        beside = [count for count, owner in zip(self.visual_tokens(), self.rows_I, strict=False) if owner == row]
+        return spliced + sum(beside), len(self.rows[row]) - spliced
+
     def visual_tokens(self) -> list[int]:
         """How many visual tokens each item has."""
         return self.laid.counts(len(self.items))

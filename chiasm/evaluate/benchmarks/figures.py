@@ -82,13 +82,24 @@ def by(records: Sequence[Record], group: str) -> dict[str, list[Record]]:
     return found
 
 
+def natural(name: str) -> tuple[float, str]:
+    """An order of names: numbers by size, then words."""
+    try:
+        return float(name), ""
+    except ValueError:
+        return math.inf, name
+
+
 def scores(records: Sequence[Record]) -> list[float]:
     return [record.judged.score for record in records]
 
 
 def grouped(records: Sequence[Record], group: str) -> list[Figure]:
     """The mean score in each group, by name."""
-    return [mean(f"{group}: {name}", scores(several)) for name, several in sorted(by(records, group).items())]
+    return [
+        mean(f"{group}: {name}", scores(several))
+        for name, several in sorted(by(records, group).items(), key=lambda one: natural(one[0]))
+    ]
 
 
 def overall_and_groups(records: Sequence[Record]) -> tuple[Figure, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -10,10 +10,11 @@ from statistics import fmean
 from typing import Any
 
 from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks.figures import Figure
+from chiasm.evaluate.benchmarks.figures import Figure, natural
 from chiasm.evaluate.benchmarks.task import Task
 from chiasm.evaluate.intervals import Interval, bootstrapped, paired
 from chiasm.evaluate.runs import own, runner
+from chiasm.evaluate.runs.report import summed
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store, runs_in
 from chiasm.evaluate.runs.unequal import Unequal, unequal
 
@@ -37,6 +38,7 @@ class Side:
 
     label: str
     folder: Path
+    task: Task
     manifest: Mapping[str, Any]
     scorer: str
     answers: Mapping[str, tuple[Sample, ...]]
@@ -95,8 +97,14 @@ class Compared:
     pairs: tuple[Pair, ...]
 
 
-def compared(folders: Sequence[Path], reference: str | None = None, strict: bool = False) -> list[Compared]:
-    """The runs in several folders by task, in the order of the folders. `reference` judges all answers anew by one rule.
+def compared(
+    folders: Sequence[Path],
+    reference: str | None = None,
+    strict: bool = False,
+    named: Callable[[str], Task] = own.named,
+) -> list[Compared]:
+    """The runs in several folders by task, in the order of the folders; `named` knows their tasks. `reference` judges all
+    answers anew by one rule.
 
     Raises `UserError` for a task with a single run, runs that share no question, or whose questions or rules are not the
     same; with `strict`, for any unequal setting.
@@ -109,7 +117,7 @@ def compared(folders: Sequence[Path], reference: str | None = None, strict: bool
         runs = list(some)
         if len(runs) < 2:
             raise UserError(f"{runs[0]} is the only run of {name}: two runs of the same task are compared")
-        sides = [_side(run, label, reference) for run, label in zip(runs, labels(runs, said), strict=True)]
+        sides = [_side(run, named(name), label, reference) for run, label in zip(runs, labels(runs, said), strict=True)]
         pairs = tuple(_pair(sides[0], other) for other in sides[1:])
         for pair in pairs:
             if strict and pair.unequal:
@@ -126,10 +134,9 @@ def labels(runs: Sequence[Path], said: Mapping[Path, Mapping[str, Any]]) -> Iter
         yield name if names.count(name) == 1 else f"{name} ({run})"
 
 
-def _side(folder: Path, label: str, reference: str | None) -> Side:
+def _side(folder: Path, task: Task, label: str, reference: str | None) -> Side:
     store = Store(folder)
     said = store.manifest()
-    task = own.named(said["task"])
     samples = list(store.samples())
     if reference is not None:
         samples = runner.rescored(task, samples, reference)
@@ -141,7 +148,7 @@ def _side(folder: Path, label: str, reference: str | None) -> Side:
     for sample in shown:
         answers[sample.id] = (*answers.get(sample.id, ()), sample)
     return Side(
-        label, folder, said, scorer, answers, _figures(task, samples, scorer), _cost(store, len(samples), shown),
+        label, folder, task, said, scorer, answers, _figures(task, samples, scorer), _cost(store, shown),
         unparsed=sum(sample.error is None and sample.parsed is None for sample in shown),
         failed=sum(sample.error is not None for sample in shown),
     )  # fmt: skip
@@ -149,19 +156,18 @@ def _side(folder: Path, label: str, reference: str | None) -> Side:
 
 def _figures(task: Task, samples: Sequence[Sample], scorer: str) -> dict[Ablation, Figure]:
     return {
-        ablation: task.summary(found, scorer).figures[0]
+        ablation: summed(task, found, scorer)[0]
         for ablation in ABLATIONS
-        if (found := runner.records(samples, ablation))
+        if (found := [sample for sample in samples if sample.ablation == ablation])
     }
 
 
-def _cost(store: Store, asked: int, shown: Sequence[Sample]) -> Cost:
+def _cost(store: Store, shown: Sequence[Sample]) -> Cost:
     def mean(kind: str) -> float | None:
         known = [sample.tokens[kind] for sample in shown if kind in sample.tokens]
         return fmean(known) if known else None
 
-    seconds = store.seconds()
-    return Cost(seconds / asked if seconds else None, mean("image"), mean("text"), mean("generated"))
+    return Cost(store.seconds(), mean("image"), mean("text"), mean("generated"))
 
 
 def _pair(first: Side, second: Side) -> Pair:
@@ -193,7 +199,7 @@ def slices(side: Side, shared: Sequence[str]) -> dict[str, list[str]]:
         for kind, value in side.answers[name][0].slices.items():
             found.setdefault((kind, value), []).append(name)
     kinds = list(dict.fromkeys(kind for kind, _ in found))
-    ordered = sorted(found, key=lambda key: (kinds.index(key[0]), key[1]))
+    ordered = sorted(found, key=lambda key: (kinds.index(key[0]), natural(key[1])))
     return {f"{kind}: {value}": found[kind, value] for kind, value in ordered if len(found[kind, value]) < len(shared)}
 
 

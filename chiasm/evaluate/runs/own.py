@@ -7,20 +7,22 @@ Columns: `question`; `answer` or `answers`; and where wanted `image` (a file bes
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.asking import LETTER, SHORT, lettered, listed
+from chiasm.evaluate.benchmarks.figures import Figure, mean, scores
 from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, rows_of
 from chiasm.evaluate.benchmarks.sought import Grade, Pick, any_answer
-from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Task
+from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import mcq
 from chiasm.prompt.messages import Image, Text
 
-NAME = "own"
+NAME, TURNED = "own", "own-circular"
 KNOWN = frozenset(("question", "answer", "answers", "image", "images", "picture", "id", "choices", "box", "boxes"))
 TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 LONGEST_SLICE = 64
@@ -43,14 +45,19 @@ def table(path: Path) -> Path:
 
 def items(path: Path, limit: int | None = None) -> Iterator[Item | Bad]:
     """The questions of a table, and the rows that make none."""
-    file = table(path)
+    file, known = table(path), set[str]()
     for number, row in enumerate(_rows(file)):
         if limit is not None and number >= limit:
             return
         try:
-            yield _item(row, number)
+            item = _item(row, number)
+            if item.id in known:
+                raise Unusable(f"another row has the id {item.id!r} already")
         except Unusable as why:
             yield Bad(row.where, str(why))
+            continue
+        known.add(item.id)
+        yield item
 
 
 def task() -> Task:
@@ -71,9 +78,47 @@ def task() -> Task:
     )
 
 
+def turned() -> Task:
+    """Own questions asked once for every turn of their options, and right only if each turn is (CircularEval,
+    arXiv:2307.06281): a model that likes a letter gains nothing."""
+    return replace(task(), name=TURNED, title="your own questions, options turned", answers="written", sums=_circular)
+
+
+def turned_items(path: Path, limit: int | None = None) -> Iterator[Item | Bad]:
+    """The questions of a table once for every turn of their options; those without options once."""
+    for one in items(path, limit):
+        match one:
+            case Bad():
+                yield one
+            case Item():
+                yield from _turns(one)
+
+
+def _turns(item: Item) -> Iterator[Item]:
+    choices = item.gold["choices"]
+    for turn in range(max(1, len(choices))):
+        order = [*choices[turn:], *choices[:turn]]
+        words = (Text(_words(item.gold["question"], order)),)
+        parts = (*(part for part in item.parts if not isinstance(part, Text)), *words)
+        yield replace(item, id=f"{item.id} turn {turn}", parts=parts, gold={**item.gold, "choices": order, "of": item.id})
+
+
+def _circular(records: Sequence[Record]) -> tuple[Figure, ...]:
+    right: dict[str, float] = {}
+    for record in records:
+        right[record.gold["of"]] = min(right.get(record.gold["of"], 1.0), record.judged.score)
+    return (mean("circular accuracy", list(right.values())), mean("accuracy of single turns", scores(records)))
+
+
 def named(name: str) -> Task:
     """The task of a run by the name that it wrote down: own questions or a benchmark."""
-    return task() if name == NAME else registry.find(name)
+    match name:
+        case "own":
+            return task()
+        case "own-circular":
+            return turned()
+        case _:
+            return registry.find(name)
 
 
 def judge(gold: Mapping[str, Any], reply: str) -> Judged:
@@ -120,14 +165,17 @@ def _item(row: Row, number: int) -> Item:
     if choices and not set(answers) & set(choices):
         raise Unusable(f"the answer {answers[0]!r} is none of the choices")
     pictures = [_picture(row, name) for name in _several(row.get("images", "image", "picture"))]
-    words = row.text("question") + (f"\n{listed(lettered(choices))}{LETTER}" if choices else SHORT)
-    parts: tuple[Part, ...] = (*pictures, Text(words))
+    parts: tuple[Part, ...] = (*pictures, Text(_words(row.text("question"), choices)))
     slices = {
         name: value for name, value in row.values.items()
         if name not in KNOWN and isinstance(value, str) and 0 < len(value) <= LONGEST_SLICE
     }  # fmt: skip
     gold = {"answers": answers, "choices": choices, "question": row.text("question")}
     return Item(str(row.get("id") or number), parts, gold, slices)
+
+
+def _words(question: str, choices: Sequence[str]) -> str:
+    return question + (f"\n{listed(lettered(choices))}{LETTER}" if choices else SHORT)
 
 
 def _picture(row: Row, name: Any) -> Image:

@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from PIL import Image
 
 from chiasm.errors import UserError
 from chiasm.evaluate.intervals import Interval
 from chiasm.evaluate.runs import differences
+from chiasm.evaluate.runs.album import Album, Place, placed
 from chiasm.evaluate.runs.compare import Compared, Side
 from chiasm.evaluate.runs.report import SHOWN
 from chiasm.evaluate.runs.store import Sample
-from chiasm.pixels.open import open_picture
 from chiasm.weights.write import write_text
 
 HERE = Path(__file__).parent
-LONGEST_SIDE, QUALITY = 448, 80
-
-
-@dataclass
-class Album:
-    """Pictures as a page holds them: small, each once, no more than a limit."""
-
-    limit: int
-    uris: list[str] = field(default_factory=list)
-    places: dict[str, int | str] = field(default_factory=dict)
-
-    def place(self, name: str) -> int | str:
-        """The number of a picture, or why it is not here."""
-        if name not in self.places:
-            self.places[name] = self._added(name)
-        return self.places[name]
-
-    def _added(self, name: str) -> int | str:
-        if len(self.uris) >= self.limit:
-            return f"{name} is left out: the page holds {self.limit} pictures"
-        if not Path(name).is_file():
-            return f"{name} is not there any more"
-        try:
-            picture = Image.fromarray(open_picture(Path(name)).pixels)
-        except UserError as e:
-            return " ".join(str(e).split())
-        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-        encoded = io.BytesIO()
-        picture.save(encoded, "JPEG", quality=QUALITY)
-        self.uris.append(f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}")
-        return len(self.uris) - 1
+MEGABYTES = 12.0
+"""Of pictures in a page, as they stand there."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +35,10 @@ class Line:
     high: float
 
 
-def write(found: Sequence[Compared], file: Path, pictures: int) -> None:
+def write(found: Sequence[Compared], file: Path, pictures: int, megabytes: float = MEGABYTES) -> None:
     """Writes the page. Raises `UserError` where it cannot be written."""
+    album = Album(pictures, round(megabytes * 1e6))
+    gallery = content(found, album)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True,
         lstrip_blocks=True,
@@ -85,7 +55,10 @@ def write(found: Sequence[Compared], file: Path, pictures: int) -> None:
         row_names=differences.ROWS[3:10],
         style=Markup((HERE / "compare.css").read_text(encoding="utf-8")),
         script=Markup((HERE / "compare.js").read_text(encoding="utf-8")),
-        data=Markup(embedded(content(found, pictures))),
+        left_out=album.left_out,
+        full=album.full,
+        held=len(album.uris),
+        data=Markup(embedded(gallery)),
     )
     try:
         write_text(file, page)
@@ -98,14 +71,10 @@ def embedded(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def content(found: Sequence[Compared], pictures: int) -> dict[str, Any]:
+def content(found: Sequence[Compared], album: Album) -> dict[str, Any]:
     """What the gallery shows; where not all pictures fit, those of questions that runs disagree on come first."""
-    album = Album(pictures)
-    for one in found:
-        for name in sorted(_shared(one), key=lambda name: _alike(one, name)):
-            for picture in _asked(one, name).pictures:
-                album.place(picture)
-    return {"tasks": [_task(one, album) for one in found], "pictures": album.uris}
+    tasks = [_task(one, placed(album, one.sides[0], sorted(_shared(one), key=lambda name: _alike(one, name)))) for one in found]
+    return {"tasks": tasks, "pictures": album.uris}
 
 
 def _shared(one: Compared) -> list[str]:
@@ -121,7 +90,7 @@ def _asked(one: Compared, name: str) -> Sample:
     return one.sides[0].answers[name][0]
 
 
-def _task(one: Compared, album: Album) -> dict[str, Any]:
+def _task(one: Compared, pictures: Mapping[str, list[Place]]) -> dict[str, Any]:
     questions = []
     for name in _shared(one):
         asked = _asked(one, name)
@@ -132,7 +101,7 @@ def _task(one: Compared, album: Album) -> dict[str, Any]:
                 "choices": list(asked.choices),
                 "gold": _gold(asked.gold),
                 "slices": dict(asked.slices),
-                "pictures": [album.place(picture) for picture in asked.pictures],
+                "pictures": pictures[name],
                 "runs": [_run(side, name) if name in side.answers else None for side in one.sides],
             }
         )

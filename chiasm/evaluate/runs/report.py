@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 from chiasm.evaluate.benchmarks.figures import Figure
@@ -42,10 +43,14 @@ class Outcome:
         return self.figures[0]
 
     def falls(self, ablation: Ablation) -> bool:
-        """Whether the score without the picture is clearly below the score with it: by two standard errors of both."""
-        other = self.ablated[ablation]
-        noise = math.hypot(_known(self.headline.stderr), _known(other.stderr))
-        return other.value < self.headline.value - 2 * noise
+        """Whether the score without the picture is clearly below the score with it."""
+        return falls(self.headline, self.ablated[ablation])
+
+
+def falls(headline: Figure, other: Figure) -> bool:
+    """Whether a figure is below another by more than two standard errors of both."""
+    noise = math.hypot(_known(headline.stderr), _known(other.stderr))
+    return other.value < headline.value - 2 * noise
 
 
 def outcome(
@@ -60,25 +65,48 @@ def outcome(
     said = store.manifest()
     samples = list(store.samples()) if samples is None else samples
     scorer = reference or said["scorer"]
-    summary = task.summary(records(samples), scorer)
+    figures = summed(task, samples, scorer)
     ablations = [ablation for ablation in said["ablations"] if ablation != "picture"]
-    ablated = {a: task.summary(found, scorer).figures[0] for a in ablations if (found := records(samples, a))}
-    failed = sum(sample.error is not None for sample in samples)
+    ablated = {a: summed(task, found, scorer)[0] for a in ablations if (found := [s for s in samples if s.ablation == a])}
+    shown = [sample for sample in samples if sample.ablation == "picture"]
+    failed = sum(sample.error is not None for sample in shown)
+    unparsed = sum(sample.error is None and sample.parsed is None for sample in shown)
     left_out = tuple((where, why) for where, why in said["unusable rows"])
-    spread = _spread(task, samples)
-    made = Outcome(
-        said["model"], task.name, scorer, summary.figures, summary.unparsed, failed, ablated, spread, left_out, trial, agreement
-    )
+    spread = _spread(task, samples, scorer)
+    made = Outcome(said["model"], task.name, scorer, figures, unparsed, failed, ablated, spread, left_out, trial, agreement)
     write_json(store.folder / RESULT, as_json(made))
     return made
 
 
-def _spread(task: Task, samples: Sequence[Sample]) -> dict[str, float]:
-    ways = sorted({(sample.variant, sample.seed) for sample in samples})
-    if len(ways) < 2:
-        return {}
-    by_way = {way: [s for s in samples if (s.variant, s.seed) == way] for way in ways}
-    return {f"{variant}, seed {seed}": task.summary(records(some)).figures[0].value for (variant, seed), some in by_way.items()}
+def summed(task: Task, samples: Sequence[Sample], scorer: str) -> tuple[Figure, ...]:
+    """The figures of what was shown in one way, the real picture or another; of several prompts and seeds their means. Answers
+    to the same question are no new evidence: errors and intervals are means too, and questions count once."""
+    several = [task.summary(records(some, some[0].ablation), scorer).figures for some in _ways(samples).values()]
+    if len(several) == 1:
+        return several[0]
+    by_name = {figure.name: [f for figures in several for f in figures if f.name == figure.name] for figure in several[0]}
+    return tuple(_mean(name, found) for name, found in by_name.items())
+
+
+def _mean(name: str, figures: Sequence[Figure]) -> Figure:
+    value, stderr, low, high = (fmean(one) for one in zip(*((f.value, f.stderr, f.low, f.high) for f in figures), strict=True))
+    return Figure(name, value, stderr, low, high, figures[0].n)
+
+
+def _ways(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Samples by prompt and seed; all together where no question was asked twice."""
+    found: dict[str, list[Sample]] = {}
+    if len({sample.id for sample in samples}) == len(samples):
+        return {"once": list(samples)}
+    for sample in samples:
+        found.setdefault(f"{sample.variant}, seed {sample.seed}", []).append(sample)
+    return found
+
+
+def _spread(task: Task, samples: Sequence[Sample], scorer: str) -> dict[str, float]:
+    """The headline of each prompt and seed, where there are several."""
+    ways = _ways([sample for sample in samples if sample.ablation == "picture"])
+    return {way: summed(task, some, scorer)[0].value for way, some in ways.items()} if len(ways) > 1 else {}
 
 
 def plain(figure: Figure) -> dict[str, Any]:
@@ -111,6 +139,8 @@ def _judge(trial: Trial, agreement: Agreement | None) -> dict[str, Any]:
     }
 
 
+UNFALLEN = "does not fall"
+"""Beside a score without the picture that is not clearly below the score with it."""
 HEADINGS = ("model", "task", "figure", "value", "s.e.", "95 %", "n", "unparsed", "failed", "blank", "another", "none")
 
 
@@ -129,7 +159,7 @@ def _lines(
 ) -> Iterator[tuple[str, ...]]:
     for number, figure in enumerate(figures):
         first = number == 0
-        cells = [_ablated(ablated, name) if first else "" for name in ABLATIONS[1:]]
+        cells = [_ablated(figure, ablated, name) if first else "" for name in ABLATIONS[1:]]
         counts = (str(figure.n), unread if first else "", str(made.failed) if first else "")
         interval = f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
         error = "" if math.isnan(figure.stderr) else f"{100 * figure.stderr:.1f}"
@@ -150,7 +180,9 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             said += _of_judge(made, made.trial)
         if made.spread:
             listed = ", ".join(f"{way} {100 * value:.1f}" for way, value in made.spread.items())
-            said.append(f"{made.model} on {made.task}, by prompt and seed: {listed}")
+            low, high = min(made.spread.values()), max(made.spread.values())
+            apart = f"{100 * (high - low):.1f} apart, standard deviation {100 * stdev(made.spread.values()):.1f}"
+            said.append(f"{made.model} on {made.task}, by prompt and seed: {listed}; {apart}; the value is their mean")
     asked = {made.task for made in outcomes}
     for line in LINES:
         if line.task in asked:
@@ -180,8 +212,11 @@ def _of_judge(made: Outcome, trial: Trial) -> Iterator[str]:
         yield from made.agreement.lines()
 
 
-def _ablated(ablated: Mapping[Ablation, Figure], name: Ablation) -> str:
-    return f"{100 * ablated[name].value:.1f}" if name in ablated else ""
+def _ablated(headline: Figure, ablated: Mapping[Ablation, Figure], name: Ablation) -> str:
+    if name not in ablated:
+        return ""
+    told = f"{100 * ablated[name].value:.1f}"
+    return told if falls(headline, ablated[name]) else f"{told}, {UNFALLEN}"
 
 
 def _known(stderr: float) -> float:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks import registry, rows
+from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Task
 from chiasm.evaluate.judge.agreement import agreement
 from chiasm.evaluate.judge.forms import Grades
 from chiasm.evaluate.judge.judge import Judge
 from chiasm.evaluate.judge.trial import tried
-from chiasm.evaluate.runs import own, runner
+from chiasm.evaluate.runs import data, own, runner
 from chiasm.evaluate.runs.models import about, named
 from chiasm.evaluate.runs.report import Outcome, outcome
 from chiasm.evaluate.runs.runner import Setting, Variant
 from chiasm.evaluate.runs.store import ABLATIONS, Sample, Store, runs_in
+
+Tasks = Callable[[str], Task]
+"""The task of a run by the name that it wrote down."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Wanted:
     ablations: bool = True
     compress: str | None = None
     budget: str | None = None
+    circular: bool = False
 
     @property
     def setting(self) -> Setting:
@@ -52,40 +56,31 @@ def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None 
     facts = {**about(assistant, model), **{how: told for how, told in fewer.items() if told is not None}}
     for task, variants, bad in ready:
         store = Store(output / task.name)
-        said = runner.manifest(assistant, task, variants, bad, wanted.setting, facts)
+        where = {"data": str(data.folder_of(task, wanted.data, wanted.split).resolve()), "split": wanted.split}
+        said = runner.manifest(assistant, task, variants, bad, wanted.setting, {**facts, **where})
         runner.run(assistant, task, variants, store, said, wanted.setting)
         yield _outcome(task, store, list(store.samples()), wanted.reference, judging)
 
 
 def tasks(wanted: Wanted) -> list[Task]:
     """Benchmarks by name, or the person's own table."""
-    return [registry.find(name) for name in wanted.tasks] or [own.task()]
+    return [registry.find(name) for name in wanted.tasks] or [own.turned() if wanted.circular else own.task()]
 
 
 def questions(task: Task, wanted: Wanted) -> tuple[list[Variant], list[Bad]]:
     """The items of a task by each prompt, and the rows that make none. Raises `UserError` for data without a usable row."""
-    if task.name == own.NAME:
-        if wanted.data is None:
-            raise UserError("your own questions need a table: name it with --data")
-        found = {"as it is": list(own.items(wanted.data, wanted.limit))}
-    else:
-        folder = folder_of(task, wanted.data, wanted.split)
-        chosen = tuple(task.prompts) if wanted.prompts == ("all",) else wanted.prompts or (next(iter(task.prompts)),)
-        found = {name: list(rows.read(task, folder, wanted.split, name, wanted.limit)) for name in chosen}
-    variants = [Variant(name, tuple(one for one in some if isinstance(one, Item))) for name, some in found.items()]
+    if not wanted.tasks and wanted.data is None:
+        raise UserError("your own questions need a table: name it with --data")
+    place = data.folder_of(task, wanted.data, wanted.split)
+    chosen = tuple(task.prompts) if wanted.prompts == ("all",) else wanted.prompts or (next(iter(task.prompts)),)
+    found = {name: list(data.items(task, place, wanted.split, name, wanted.limit)) for name in chosen}
+    folder = place.parent if place.is_file() else place
+    variants = [Variant(name, tuple(one for one in some if isinstance(one, Item)), folder) for name, some in found.items()]
     bad = [one for one in next(iter(found.values())) if isinstance(one, Bad)]
     if not variants[0].items:
         first = f"; the first row: {bad[0].where}: {bad[0].why}" if bad else ""
         raise UserError(f"{wanted.data} holds no question of {task.name} that can be asked{first}")
     return variants, bad
-
-
-def folder_of(task: Task, data: Path | None, split: str | None) -> Path:
-    """A task's own folder: below the one that was named where that has one of its name, else that one, else the hub's copy."""
-    if data is None:
-        return rows.fetch(task, split)
-    inner = data / task.name
-    return inner if inner.is_dir() else data
 
 
 @dataclass(frozen=True)
@@ -105,15 +100,17 @@ def judging(model: str, grades: Grades = "right", human: Path | None = None) -> 
     return Judging(Judge(assistant, about(assistant, model)), grades, human)
 
 
-def scored(folder: Path, reference: str | None = None, judging: Judging | None = None) -> list[Outcome]:
-    """The runs in a folder, judged anew. Raises `UserError` where a judge is named and no run leaves it anything to judge, or
-    where people's labels could be meant for several runs."""
+def scored(
+    folder: Path, reference: str | None = None, judging: Judging | None = None, known: Tasks = own.named
+) -> list[Outcome]:
+    """The runs in a folder, judged anew; `known` finds their tasks. Raises `UserError` where a judge is named and no run leaves
+    it anything to judge, or where people's labels could be meant for several runs."""
     found, runs = [], runs_in(folder)
     if judging is not None and judging.human is not None and len(runs) > 1:
         raise UserError(f"{folder} holds {len(runs)} runs, and labels belong to one: name its folder, such as {runs[0]}")
     for run in runs:
         store = Store(run)
-        task = own.named(store.manifest()["task"])
+        task = known(store.manifest()["task"])
         found.append(_outcome(task, store, runner.rescored(task, list(store.samples()), reference), reference, judging))
     if judging is not None and all(one.trial is None for one in found):
         names = ", ".join(dict.fromkeys(one.task for one in found))

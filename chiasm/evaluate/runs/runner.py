@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from chiasm.assistant import Assistant, Done
+from chiasm.assistant import Assistant, Done, Request
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, repictured
@@ -26,12 +27,17 @@ GREY = np.full((224, 224, 3), 127, np.uint8)
 _UNJUDGED = Judged(None, 0.0)
 
 
+PICTURE = "<picture>"
+"""Where one stands in the words of a question."""
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One way of asking a task: a prompt by its name, and the items that it makes."""
+    """One way of asking a task: a prompt by its name, and the items that it makes; their pictures are named from `folder`."""
 
     name: str
     items: tuple[Item, ...]
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def manifest(
         "unusable rows": [[one.where, one.why] for one in bad],
         "scorer": setting.reference or next(iter(task.judges)),
         "decoding": {"temperature": setting.temperature, "seeds": list(setting.seeds), "max_tokens": task.max_tokens},
+        "batch": setting.batch,
         "ablations": list(setting.ablations),
         **({"contrast": asdict(setting.contrast)} if setting.contrast else {}),
         **facts,
@@ -82,33 +89,46 @@ def run(
 ) -> None:
     """Asks whatever is not answered yet. A run that was stopped at any point goes on from its last whole line."""
     done = store.begin(about)
-    waiting = [one for one in asked(variants, setting) if one[0].key not in done]
-    total = len(waiting) + len(done)
+    batches = [[one for one in batch if one[0].key not in done] for batch in batched(variants, setting)]
+    total = sum(map(len, batches)) + len(done)
     by_choice = "score" in assistant.capabilities and task.answers == "chosen"
     with tqdm(total=total, initial=len(done), desc=f"{assistant.name} {task.name}", unit="answer", disable=None) as bar:
-        for start in range(0, len(waiting), setting.batch):
-            batch = waiting[start : start + setting.batch]
+        for batch in filter(None, batches):
             begun = time.perf_counter()
             finished = chosen(assistant, task, batch, setting) if by_choice else written(assistant, task, batch, setting)
             store.add(finished, time.perf_counter() - begun)
             bar.update(len(finished))
 
 
+def batched(variants: Sequence[Variant], setting: Setting) -> Iterator[list[tuple[Sample, Item]]]:
+    """Questions that are asked together: of one way and one seed. They are the same wherever a run was stopped, so that
+    numbers, which depend on what stands beside them in the last bits, are the same too."""
+    for _, alike in groupby(asked(variants, setting), key=lambda one: (one[0].ablation, one[0].variant, one[0].seed)):
+        while batch := list(islice(alike, setting.batch)):
+            yield batch
+
+
 def asked(variants: Sequence[Variant], setting: Setting) -> Iterator[tuple[Sample, Item]]:
-    """Every question in every way, in an order that never changes: batches are then alike from run to run."""
+    """Every question in every way, in an order that never changes."""
     for ablation in setting.ablations:
         for variant in variants:
             for seed in setting.seeds:
                 for number, item in enumerate(variant.items):
                     shown = ablated(item, ablation, variant.items, number)
                     if shown is not None:
-                        yield _sample(item, shown, ablation, variant.name, seed), shown
+                        yield _sample(item, shown, ablation, variant, seed), shown
 
 
-def _sample(item: Item, shown: Item, ablation: Ablation, variant: str, seed: int) -> Sample:
+def _sample(item: Item, shown: Item, ablation: Ablation, variant: Variant, seed: int) -> Sample:
     choices = tuple(str(choice) for choice in item.gold.get("choices") or ())
-    names = tuple(str(picture) for picture in pictures_of(shown) if isinstance(picture, str | Path))
-    return Sample(item.id, ablation, variant, seed, said(item), dict(item.gold), dict(item.groups), choices, names)
+    files = [Path(picture) for picture in pictures_of(shown) if isinstance(picture, str | Path)]
+    names = tuple(str(_named(file, variant.folder)) for file in files)
+    return Sample(item.id, ablation, variant.name, seed, said(item), dict(item.gold), dict(item.groups), choices, names)
+
+
+def _named(file: Path, folder: Path | None) -> Path:
+    """A file from the folder of its data, so that a run reads alike wherever that lies."""
+    return file.relative_to(folder) if folder is not None and file.is_relative_to(folder) else file.resolve()
 
 
 def ablated(item: Item, ablation: Ablation, items: Sequence[Item], number: int) -> Item | None:
@@ -153,23 +173,43 @@ def written(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item
 
 
 def chosen(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
-    """Options by log-probability where a question has them, answers in words where it has none."""
+    """Options by log-probability where questions have them, answers in words where they have none."""
+    worded, weighed = ([one for one in batch if bool(one[0].choices) is options] for options in (False, True))
+    said = iter(written(assistant, task, worded, setting) if worded else ())
+    preferred = iter(_weighed(assistant, task, weighed, setting) if weighed else ())
+    return [next(preferred if sample.choices else said) for sample, _ in batch]
+
+
+def _weighed(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
+    requests = [task.request(_plainly(item)) for _, item in batch]
+    try:
+        found = assistant.score_each(requests, [sample.choices for sample, _ in batch])
+        spent = _spent(assistant, requests)
+    except UserError as e:
+        if len(batch) == 1:
+            return [replace(batch[0][0], error=" ".join(str(e).split()))]
+        return [sample for one in batch for sample in _weighed(assistant, task, [one], setting)]
     finished = []
-    for sample, item in batch:
-        if not sample.choices:
-            finished += written(assistant, task, [(sample, item)], setting)
-            continue
-        pictures = [part for part in item.parts if isinstance(part, Image)]
-        plainly = replace(item, parts=(*pictures, Text(str(item.gold["question"]))))
-        try:
-            scores = assistant.score(task.request(plainly), sample.choices)
-        except UserError as e:
-            finished.append(replace(sample, error=" ".join(str(e).split())))
-            continue
+    for (sample, item), scores, tokens in zip(batch, found, spent, strict=True):
         best = max(scores, key=lambda score: score.logprob).option
-        judged = task.judge(item, best)
-        finished.append(replace(sample, answer=best, parsed=plain(judged.parsed), score=judged.score, finish_reason="chosen"))
+        judged = task.judge(item, best, setting.reference)
+        told = replace(sample, answer=best, tokens=tokens, finish_reason="chosen")
+        finished.append(replace(told, parsed=plain(judged.parsed), score=judged.score))
     return finished
+
+
+def _plainly(item: Item) -> Item:
+    """A question without its options: they are weighed, not shown."""
+    pictures = [part for part in item.parts if isinstance(part, Image)]
+    return replace(item, parts=(*pictures, Text(str(item.gold["question"]))))
+
+
+def _spent(assistant: Assistant, requests: Sequence[Request]) -> list[Mapping[str, int]]:
+    """What reading each question took; nothing is said where a model does not plan."""
+    if "plan" not in assistant.capabilities:
+        return [{} for _ in requests]
+    plan = assistant.plan(requests)
+    return [dict(zip(("image", "text"), plan.spent(row), strict=True)) for row in range(len(requests))]
 
 
 def records(samples: Sequence[Sample], ablation: Ablation = "picture") -> list[Record]:
@@ -200,7 +240,7 @@ def plain(parsed: Any) -> Any:
 
 def said(item: Item) -> str:
     """The words of a question, a mark where a picture stands."""
-    return "".join(part.text if isinstance(part, Text) else "<picture>" for part in item.parts)
+    return "".join(part.text if isinstance(part, Text) else PICTURE for part in item.parts)
 
 
 def pictures_of(item: Item) -> list[Any]:

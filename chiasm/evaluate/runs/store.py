@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from chiasm.errors import UserError
@@ -16,6 +17,9 @@ Ablation = Literal["picture", "blank", "another", "none"]
 ABLATIONS: tuple[Ablation, ...] = ("picture", "blank", "another", "none")
 
 MANIFEST, RECORDS, TIMES, RESULT = "manifest.json", "records.jsonl", "times.jsonl", "result.json"
+
+LOCAL = frozenset(("data", "batch"))
+"""What a manifest says that may change while a run goes on: where the questions were read from, how many were asked at once."""
 
 Key = tuple[str, str, str, int]
 
@@ -62,10 +66,11 @@ class Store:
         said = json.loads(json.dumps(manifest))
         if kept.is_file():
             before = json.loads(kept.read_text(encoding="utf-8"))
-            unlike = sorted(name for name in before.keys() | said.keys() if before.get(name) != said.get(name))
+            names = (before.keys() | said.keys()) - LOCAL
+            unlike = sorted(name for name in names if before.get(name) != said.get(name))
             if unlike:
                 raise UserError(f"{self.folder} holds a run with another {', '.join(unlike)}: name another folder for --output")
-        else:
+        if not kept.is_file() or before != said:
             write_json(kept, said)
         self._mend(RECORDS)
         self._mend(TIMES)
@@ -88,18 +93,24 @@ class Store:
     def add(self, samples: list[Sample], seconds: float) -> None:
         """Appends finished samples. Raises `UserError` where the disk takes no more; what was written stays."""
         try:
-            with (self.folder / RECORDS).open("a", encoding="utf-8") as records:
-                records.writelines(json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples)
-            with (self.folder / TIMES).open("a", encoding="utf-8") as times:
-                times.writelines(json.dumps({"id": s.id, "seconds": round(seconds / len(samples), 4)}) + "\n" for s in samples)
+            self._append(RECORDS, [json.dumps(asdict(sample), ensure_ascii=False) for sample in samples])
+            self._append(TIMES, [json.dumps({"id": s.id, "seconds": round(seconds / len(samples), 4)}) for s in samples])
         except OSError as e:
             raise UserError(
                 f"{self.folder / RECORDS} cannot be written ({e.strerror}): make room and start the same run again"
             ) from e
 
-    def seconds(self) -> float:
-        """Of all samples together."""
-        return sum(float(json.loads(line)["seconds"]) for line in self._lines(TIMES))
+    def seconds(self) -> float | None:
+        """Of an answer, on average; none where none was timed."""
+        known = [float(json.loads(line)["seconds"]) for line in self._lines(TIMES)]
+        return fmean(known) if known else None
+
+    def _append(self, name: str, lines: list[str]) -> None:
+        """In one call of the system: a kill leaves all lines of a batch or, as good as always, none."""
+        with (self.folder / name).open("ab", buffering=0) as file:
+            rest = "".join(f"{line}\n" for line in lines).encode()
+            while rest:
+                rest = rest[file.write(rest) :]
 
     def _lines(self, name: str) -> list[str]:
         file = self.folder / name

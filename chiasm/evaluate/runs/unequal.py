@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chiasm.evaluate.runs.compare import Side
 
-COMPARED = frozenset(("model", "weights", "task", "scorer", "ablations", "samples", "unusable rows"))
+COMPARED = frozenset(("model", "weights", "task", "scorer", "ablations", "samples", "unusable rows", "data"))
 """What runs are compared for, what is held apart, and what changes no answer to a shared question."""
 LONGEST = 60
 

@@ -18,6 +18,7 @@ COMPANY = {SHAPES[n]: SHAPES[n ^ 1] for n in range(len(SHAPES))}
 """The shape that is drawn beside another more often than any else is."""
 WAYS = ("random", "popular", "adversarial")
 MANY = 4
+NEGATIVE = "Do not speak of anything that is not in the image. If something cannot be seen, say no."
 TOGETHER = 0.6
 
 
@@ -69,7 +70,17 @@ def written(level: Level, rng: random.Random, assets: Assets) -> Drawn:
     return replace(drawn, question=drawn.asks, choices=())
 
 
+def told(level: Level, rng: random.Random, assets: Assets) -> Drawn:
+    """The same, in words, after a negative instruction."""
+    drawn = written(level, rng, assets)
+    return replace(drawn, question=f"{NEGATIVE} {drawn.question}")
+
+
 SWEPT = "how the absent ones are chosen"
+BEFORE = "absent-words"
+"""What ways against naming things that are not there are measured against."""
+REMEDIES = {"absent-told": "a warning first", "absent-contrast": "against a distorted picture", "absent-box": "a box demanded"}
+
 SKILLS = (
     Skill("absent", "Things that are not there", SWEPT, WAYS, absent, judges.yes_or_no),
     Skill("absent-words", "Things that are not there, in words", SWEPT, WAYS, written, judges.yes_or_no, like="absent"),
@@ -78,4 +89,5 @@ SKILLS = (
         like="absent", contrast=Contrast(),
     ),
     Skill("absent-box", "Things that are not there, a box demanded", SWEPT, WAYS, boxed, judges.boxed, like="absent"),
+    Skill("absent-told", "Things that are not there, a warning first", SWEPT, WAYS, told, judges.yes_or_no, like="absent"),
 )  # fmt: skip

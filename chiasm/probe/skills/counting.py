@@ -10,7 +10,9 @@ from chiasm.probe.skills.sheet import PLAIN, STRONG, Sheet, pixels, sheet, stamp
 from chiasm.render import Assets
 from chiasm.render.shapes import place, plural
 
-FEW = range(2, 10)
+UP_TO = range(1, 16)
+TRIES = 20
+"""To lay things out before they are drawn smaller than asked for."""
 
 
 def _asked(on: Sheet, called: str, many: int) -> Drawn:
@@ -22,10 +24,20 @@ def _strewn(rng: random.Random, many: int, px: int, others: int = 0) -> Drawn:
     on, sides = sheet(), [px] * (many + others)
     shape, other = rng.sample(PLAIN, 2)
     colour, *rest = rng.sample(STRONG, len(STRONG))
-    for n, (x, y) in enumerate(place(rng, SIDE, sides)):
+    for n, (x, y) in enumerate(_laid(rng, sides)):
         mine = n < many
         stamp(on, shape if mine else other, colour if mine else rng.choice(rest), x, y, sides[n])
     return _asked(on, plural(shape), many)
+
+
+def _laid(rng: random.Random, sides: list[int]) -> list[tuple[int, int]]:
+    for _ in range(TRIES):
+        tried = list(sides)
+        spots = place(rng, SIDE, tried)
+        if tried == sides:
+            return spots
+    sides[:] = tried
+    return spots
 
 
 def by_number(level: Level, rng: random.Random, assets: Assets) -> Drawn:
@@ -33,23 +45,23 @@ def by_number(level: Level, rng: random.Random, assets: Assets) -> Drawn:
 
 
 def by_size(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    return _strewn(rng, rng.choice(FEW), int(level))
+    return _strewn(rng, rng.choice(UP_TO), int(level))
 
 
 def in_clutter(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    return _strewn(rng, rng.choice(FEW), 20, int(level))
+    return _strewn(rng, rng.choice(UP_TO), 20, int(level))
 
 
 def overlapping(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    """A row of rings, each over the one before by a share of its width."""
-    many, on = rng.choice(range(2, 7)), sheet()
-    px = 48
+    """Rows of up to five rings, each over the one before by a share of its width."""
+    many, on, px = rng.choice(UP_TO), sheet(), 40
     step = px * (1 - float(level))
-    wide = step * (many - 1) + px
-    px, step = (int(px * 200 / wide), step * 200 / wide) if wide > 200 else (px, step)
-    left = rng.uniform(6, SIDE - 6 - (step * (many - 1) + px))
-    for n in range(many):
-        stamp(on, "ring", rng.choice(STRONG), left + n * step, SIDE / 2 - px / 2 + rng.uniform(-20, 20), px)
+    rows = [min(5, many - first) for first in range(0, many, 5)]
+    for row, several in enumerate(rows):
+        left = rng.uniform(4, SIDE - 4 - (step * (several - 1) + px))
+        top = (row + 0.5) * SIDE / len(rows) - px / 2
+        for n in range(several):
+            stamp(on, "ring", rng.choice(STRONG), left + n * step, top + rng.uniform(-8, 8), px)
     return _asked(on, "rings", many)
 
 

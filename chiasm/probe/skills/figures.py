@@ -51,7 +51,7 @@ def axis(level: Level, rng: random.Random, assets: Assets) -> Drawn:
 
 
 def table(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    """One cell of a square table."""
+    """One cell of a square table; the options are what stands in its row and its column."""
     many, on = int(level), sheet()
     draw, step = ImageDraw.Draw(on), 216 / (int(level) + 1)
     font = face(rng, assets, min(18, int(step * 0.6)))
@@ -62,7 +62,7 @@ def table(level: Level, rng: random.Random, assets: Assets) -> Drawn:
             draw.text((4 + (j + 0.5) * step, 4 + (i + 0.5) * step), cell, fill=INK, font=font, anchor="mm")
         draw.line((4, 4 + i * step, 220, 4 + i * step), fill=(180, 180, 180))
     i, j = rng.randrange(many), rng.randrange(many)
-    choices = tuple(sorted({v for row in values for v in row}))
+    choices = tuple(sorted({*values[i], *(row[j] for row in values)}))
     return Drawn(pixels(on), f"What is the number in row {rows[i]}, column {columns[j]}?", values[i][j], choices)
 
 

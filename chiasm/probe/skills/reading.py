@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -52,9 +53,10 @@ def turned(level: Level, rng: random.Random, assets: Assets) -> Drawn:
 
 
 def unsteady(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    """Each letter by itself, turned by up to so many degrees, and off the line and another size accordingly, as by hand."""
+    """In a hand's face, each letter by itself, turned by up to so many degrees, and off the line and another size
+    accordingly."""
     on, word = sheet(), _word(rng)
-    font, degrees = fits(rng, assets, word, PX), float(level)
+    font, degrees = fits(rng, _hands(assets), word, PX), float(level)
     x, box = (SIDE - font.getlength(word)) / 2, 2 * PX
     for char in word:
         own = font.font_variant(size=font.size * (1 + rng.uniform(-1, 1) * degrees / 150))
@@ -66,6 +68,11 @@ def unsteady(level: Level, rng: random.Random, assets: Assets) -> Drawn:
         on.paste(INK, (round(x + wide / 2 - box / 2), round(top)), letter)
         x += wide
     return _asked(on, word)
+
+
+def _hands(assets: Assets) -> Assets:
+    """The faces that look written, where any was fetched; else all."""
+    return replace(assets, fonts=tuple(path for path in assets.fonts if "hand" in path.name) or assets.fonts)
 
 
 def _below(bounds: tuple[float, float, float, float]) -> float:

@@ -1,0 +1,45 @@
+"""Where a run's questions are read from, and how they are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chiasm.evaluate.benchmarks import rows
+from chiasm.evaluate.benchmarks.rows import Bad
+from chiasm.evaluate.benchmarks.task import Item, Task
+from chiasm.evaluate.runs import own
+
+
+def folder_of(task: Task, data: Path | None, split: str | None) -> Path:
+    """A task's own folder: below the one that was named where that has one of its name, else that one, else the hub's copy."""
+    if data is None:
+        return rows.fetch(task, split)
+    inner = data / task.name
+    return inner if inner.is_dir() and task.name not in (own.NAME, own.TURNED) else data
+
+
+def items(
+    task: Task, data: Path, split: str | None = None, prompt: str | None = None, limit: int | None = None
+) -> Iterator[Item | Bad]:
+    """The questions of a task, or of a person's own table, in their order, and the rows that make none."""
+    match task.name:
+        case own.NAME:
+            return own.items(data, limit)
+        case own.TURNED:
+            return own.turned_items(data, limit)
+        case _:
+            return rows.read(task, data, split, prompt, limit)
+
+
+def again(task: Task, manifest: Mapping[str, Any]) -> Iterator[Item]:
+    """The questions of a run, read from where they were. Raises `UserError` where they are not there any more."""
+    found = items(task, Path(manifest["data"]), manifest["split"], manifest["prompts"][0])
+    return (item for item in found if isinstance(item, Item))
+
+
+def base(manifest: Mapping[str, Any]) -> Path:
+    """The folder that a run's pictures are named from."""
+    data = Path(manifest.get("data", ""))
+    return data.parent if data.is_file() else data
