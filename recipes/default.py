@@ -15,12 +15,12 @@ from chiasm.train.recipe import Recipe
 from chiasm.train.talk import Stage
 
 SEEN = {
-    "number": 0.12, "word": 0.05, "line": 0.05, "page": 0.08, "one shape": 0.04, "mixed shapes": 0.16,
-    "many shapes": 0.12, "bars": 0.12, "table": 0.04, "receipt": 0.04, "named": 0.08, "crowd": 0.10,
+    "number": 0.12, "word": 0.04, "line": 0.04, "page": 0.07, "one shape": 0.04, "mixed shapes": 0.16,
+    "many shapes": 0.24, "bars": 0.10, "table": 0.02, "receipt": 0.03, "named": 0.06, "crowd": 0.08,
 }  # fmt: skip
 ASKED = {
-    "number": 0.18, "word": 0.06, "line": 0.04, "one shape": 0.08, "mixed shapes": 0.18, "many shapes": 0.14,
-    "bars": 0.12, "curve": 0.02, "table": 0.03, "receipt": 0.03, "named": 0.12,
+    "number": 0.26, "word": 0.04, "line": 0.02, "one shape": 0.05, "mixed shapes": 0.22, "many shapes": 0.18,
+    "bars": 0.08, "curve": 0.01, "table": 0.02, "receipt": 0.02, "named": 0.10,
 }  # fmt: skip
 
 CHAT = (
@@ -45,11 +45,11 @@ RECIPE = Recipe(
     alpha=28.0,
     naming=(
         Naming("name", minutes=3, rates={"connect": 2e-3}, mix=SEEN, batch=16),
-        Naming("see", minutes=7, rates={"connect": 1e-3, "vision": 2e-4}, mix=SEEN, batch=12),
+        Naming("see", minutes=12, rates={"connect": 1e-3, "vision": 2e-4}, mix=SEEN, batch=12),
     ),
     stages=(
         Stage(
-            "answer", minutes=60, rates={"connect": 1e-3, "lora": 1e-3, "vision": 1e-4},
+            "answer", minutes=55, rates={"connect": 1e-3, "lora": 1e-3, "vision": 1e-4},
             diet=Diet(ASKED, batch=6, branches=4, captions=0.02, room=220),
         ),
     ),

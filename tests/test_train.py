@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,8 +149,8 @@ def test_squares_say_what_they_show_in_order_and_where_they_lie() -> None:
 
 def test_a_token_that_is_what_its_square_says_is_right_and_costs_least() -> None:
     exact = said_by_squares(SQUARES, CORNERS, KNOWN) @ KNOWN.embed_KD
-    right = told_names(exact, SQUARES, CORNERS, KNOWN, 1, 0.1)
-    wrong = told_names(exact.flip(0), SQUARES, CORNERS, KNOWN, 1, 0.1)
+    right = told_names(exact, SQUARES, CORNERS, KNOWN, 1, 1.0)
+    wrong = told_names(exact.flip(0), SQUARES, CORNERS, KNOWN, 1, 1.0)
     assert (right.right, right.count) == (2, 2) and wrong.right == 0
     assert right.loss < wrong.loss
 
@@ -174,6 +178,34 @@ def test_two_processes_are_one_with_both_batches(tmp_path: Path) -> None:
     masters.step(RATES, 1e9)
     for name, master in masters.masters.items():
         torch.testing.assert_close(first[name], master, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").is_file(), reason="looks for processes in /proc")
+def test_processes_end_with_the_one_that_began_them(tmp_path: Path) -> None:
+    code = f"from test_train import _sleeper; from chiasm.train.ranks import spread; spread(_sleeper, ({str(tmp_path)!r},), 2)"
+    begun = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    began = time.monotonic()
+    while len(list(tmp_path.iterdir())) < 2:
+        assert begun.poll() is None and time.monotonic() - began < 300
+        time.sleep(0.2)
+    processes = [int(file.name) for file in tmp_path.iterdir()]
+    begun.kill()
+    begun.wait()
+    while any(map(_command, processes)):
+        assert time.monotonic() - began < 360
+        time.sleep(0.2)
+
+
+def _sleeper(ranks: Ranks, folder: str) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def _command(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def test_adapters_have_the_gradients_of_their_sum() -> None:

@@ -60,6 +60,7 @@ from chiasm.spec import (
     Sight,
     Step,
     Swin,
+    Tally,
     TiledViT,
     Times,
     TwoMeans,
@@ -298,6 +299,8 @@ def _step(step: Step, tokens: int, views: int, width: int) -> int:
             | MergeFrames()
         ):
             return 0
+        case Tally(more, slots, hidden):
+            return 2 * tokens * hidden * (width + more * slots)
         case MergeAlike():
             # Half of each view's tokens are compared with the other half, in rounds that come to about twice the first.
             return width * tokens**2 // max(views, 1)

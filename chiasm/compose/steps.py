@@ -8,7 +8,7 @@ from itertools import accumulate
 from chiasm.connect.compressed import COMPRESSIONS
 from chiasm.errors import UserError
 from chiasm.place import leaves
-from chiasm.spec import Block, Merge, Mlp, Norm, Normed, Placed, QFormer, Resampler, Step
+from chiasm.spec import Block, Merge, Mlp, Norm, Normed, Placed, QFormer, Resampler, Step, Tally
 
 Made = tuple[Step, ...]
 
@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, int, Callable[[int, int, int], Made]]] = {
         32,
         lambda w, o, n: (Placed(steps=FRAMES), QFormer(_QUERIES, 12, n)),
     ),
+    "tally": ("N more tokens, which tell how many there are of each of N sorts", 12, _alone(lambda n: Tally(n, 1, 96))),
     "frame-index": ("a learned vector for each of up to N frames of a clip", FRAMES, _alone(lambda n: Placed(steps=n))),
     **{name: (said, usual, _alone(make)) for name, (said, usual, make) in COMPRESSIONS.items()},
 }

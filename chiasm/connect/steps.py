@@ -16,6 +16,7 @@ from chiasm.connect.qformer import Hint, QueryTransformer
 from chiasm.connect.reader import ReaderStep
 from chiasm.connect.resampler import ResamplerStep
 from chiasm.connect.single import AlignStep, BendStep, MLPStep, RecutStep, TimesStep, UnitStep
+from chiasm.connect.tally import TallyStep
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import norm
 from chiasm.place import Laid, leaves, route
@@ -44,6 +45,7 @@ from chiasm.spec import (
     Resampler,
     RowsOfTiles,
     Step,
+    Tally,
     Times,
     TwoMeans,
     Unit,
@@ -108,6 +110,8 @@ class Connector(nn.Module):
                     modules.append(CompressStep(step))
                 case Placed():
                     modules.append(PlacedStep(step, width))
+                case Tally():
+                    modules.append(TallyStep(step, width))
                 case Unit():
                     modules.append(UnitStep())
                 case Times():
@@ -145,6 +149,8 @@ class Connector(nn.Module):
                 x, laid = module(x, index_VM, weight_VM, told), path.laid
             elif isinstance(module, PlacedStep):
                 x = module(x, path.laid)
+            elif isinstance(module, TallyStep):
+                x, laid = module(x, path, laid), path.laid
             elif isinstance(module, CompressStep):
                 x, laid = module(x, path, laid)
             elif isinstance(step, Reader):

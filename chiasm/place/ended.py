@@ -54,6 +54,18 @@ def enclose(laid: Laid) -> Route:
     return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), laid.grids))
 
 
+def tally(tokens: int, laid: Laid) -> Route:
+    """Every view's tokens, then so many that stand for the whole of it."""
+    indices: list[Ints] = []
+    places: list[Ints] = []
+    for number, cells in enumerate(cells_of(laid)):
+        indices += [cells, np.full(tokens, CLOSING)]
+        places += [laid.place_V4[cells], np.tile(np.array([number, WHOLE, WHOLE, WHOLE], np.int64), (tokens, 1))]
+    if not places:
+        return Route(np.zeros((0, 1), np.int64), laid)
+    return Route(np.concatenate(indices)[:, None], Laid(np.concatenate(places), laid.grids))
+
+
 def with_ends(grid: Grid, number: int) -> Ints:
     """The places of a grid's cells, each row of them followed by its own end."""
     y, x = np.indices((grid.h, grid.w + 1), np.int64).reshape(2, -1)

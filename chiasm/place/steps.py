@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from chiasm.errors import BadPicture
-from chiasm.place.ended import enclose, end_frames, end_rows
+from chiasm.place.ended import enclose, end_frames, end_rows, tally
 from chiasm.place.joined import join, rows_of_tiles
 from chiasm.place.laid import Laid
 from chiasm.place.pooled import each, merge, merge_frames, pool_clips, pool_squares, pool_time, query, two_means
@@ -35,6 +35,7 @@ from chiasm.spec import (
     Resampler,
     RowsOfTiles,
     Step,
+    Tally,
     Times,
     TwoMeans,
     Unit,
@@ -79,6 +80,8 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return end_rows(laid)
         case EndFrames():
             return end_frames(laid)
+        case Tally(tokens):
+            return tally(tokens, laid)
 
 
 def leaves(step: Step, width: int) -> int:
@@ -103,6 +106,7 @@ def leaves(step: Step, width: int) -> int:
             | Unit()
             | Times()
             | Placed()
+            | Tally()
             | MergeAlike()
             | Prune()
             | MergeFrames()

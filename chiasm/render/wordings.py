@@ -69,11 +69,20 @@ WORDINGS: dict[str, dict[Use, tuple[str, ...]]] = {
         "held-out": ("What is the number of {a} in this image?",),
     },
     "sides": {
-        "train": ("Is the {a} left or right of the {b}?", "Is the {a} to the left or to the right of the {b}?"),
+        "train": (
+            "Is the {a} left or right of the {b}?",
+            "Is the {a} to the left or to the right of the {b}?",
+            "Seen from the {b}, is the {a} left or right?",
+            "Compared with the {b}, does the {a} lie to the left or to the right?",
+        ),
         "held-out": ("On which side of the {b} is the {a}, left or right?",),
     },
     "levels": {
-        "train": ("Is the {a} above or below the {b}?", "Is the {a} higher or lower than the {b}, above or below?"),
+        "train": (
+            "Is the {a} above or below the {b}?",
+            "Is the {a} higher or lower than the {b}, above or below?",
+            "Seen from the {b}, is the {a} above or below?",
+        ),
         "held-out": ("Where is the {a} compared with the {b}, above or below?",),
     },
     "tallest": {

@@ -218,6 +218,18 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """`tokens` more after each view's own, which say how much of what the view shows. Of `slots` sorts of things a token, each
+    of the view's tokens says how many it adds (a layer of `hidden`), and the sums (deep sets, arXiv:1703.06114) are handed on
+    as numbers up to `most`: a learned vector for the sort, and one between those of the two nearest whole numbers."""
+
+    tokens: int
+    slots: int
+    hidden: int
+    most: int = 9
+
+
+@dataclass(frozen=True)
 class MergeAlike:
     """One token is left for every `ratio` of a view, rounded up: those most alike become their mean, in which each counts as
     often as it holds tokens already (bipartite merging, arXiv:2210.09461, over a connector's tokens).
@@ -267,6 +279,7 @@ Step = (
     | Times
     | Asker
     | Placed
+    | Tally
     | MergeAlike
     | Prune
     | MergeFrames

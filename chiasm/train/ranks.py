@@ -3,10 +3,13 @@ inside each product."""
 
 from __future__ import annotations
 
+import os
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -52,9 +55,17 @@ def spread(work: Callable[..., None], arguments: tuple[Any, ...], count: int) ->
 
 
 def _join(rank: int, work: Callable[..., None], arguments: tuple[Any, ...], count: int, meeting: str) -> None:
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
     try:
         work(Ranks(rank, count), *arguments)
     finally:
         dist.destroy_process_group()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process with the one that began it: killed, that one could tell nobody."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

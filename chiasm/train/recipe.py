@@ -19,7 +19,7 @@ from chiasm.prompt.planner import Planner, seeing
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.render import fetch
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import Decoder, Mlp, Pixels, Placed, Resize, Sight, Splice
+from chiasm.spec import Decoder, Mlp, Pixels, Placed, Resize, Sight, Splice, Tally
 from chiasm.spec_json import to_json
 from chiasm.train import lora
 from chiasm.train.eye import Schooling, school
@@ -27,6 +27,7 @@ from chiasm.train.names import LEVELS, SIDES
 from chiasm.train.naming import Naming, train_names
 from chiasm.train.ranks import Ranks, spread
 from chiasm.train.talk import Stage, train
+from chiasm.train.tallies import TALLY, tally_by_words
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import ADAPTERS, Described, describe, fill, located
@@ -60,12 +61,15 @@ class Recipe:
     seed: int = 0
     onto: str | None = None
     """A finished run's model, by whose trained parts this run begins; its eye is not schooled again."""
+    loud: float = 1.0
+    """How long the vectors of places and tallies begin, in lengths of the words that they are made of: one that is much shorter
+    than a token is not heard."""
 
 
 def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
     """The composed model. The image's id is the first one beyond the vocabulary: no row of the embedding, never sampled."""
     encoder = replace(recipe.schooling.eye, gives=recipe.gives)
-    connector = (Mlp(decoder.width, recipe.hidden), Placed(encoder.side, encoder.side))
+    connector = (Mlp(decoder.width, recipe.hidden), Placed(encoder.side, encoder.side), TALLY)
     sight = Sight(recipe.views, recipe.pixels, encoder, connector, Splice(decoder.vocab))
     return CausalSpec(decoder, sight)
 
@@ -88,35 +92,47 @@ def compose(recipe: Recipe, base: Described, trained: Path) -> Causal:
     assert isinstance(model, Causal)
     torch.manual_seed(recipe.seed)
     found = located(TensorFiles.open(base.folder), base.keys)
+    made = connected(recipe, base, spec)
     if trained.is_dir():
         parts = located(TensorFiles.open(trained), (Name("**", "**"),))
-        made = {name: tensor for name, tensor in placed_by_words(base, spec).items() if name not in parts}
+        made = {name: tensor for name, tensor in made.items() if name not in parts}
         fill(model, found | parts, trained, torch.bfloat16, "cpu", made)
         lora.adapt(model.language, recipe.rank, recipe.alpha)
         kept = {name.removeprefix(ADAPTERS + "language."): p.read() for name, p in parts.items() if name.startswith(ADAPTERS)}
         lora.restore(model.language, kept)
         return model.to(torch.bfloat16)
-    model.connect = Connector(spec.sight.connector, spec.sight.encoder.width)
     seen = located(TensorFiles([trained]), (Name("**", "vision.**"),))
-    made = {f"connect.{name}": tensor for name, tensor in model.connect.state_dict().items()} | placed_by_words(base, spec)
     fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
     lora.adapt(model.language, recipe.rank, recipe.alpha)
     return model.to(torch.bfloat16)
 
 
-def placed_by_words(base: Described, spec: CausalSpec) -> dict[str, Tensor]:
-    """Where rows and columns begin: from the language model's "above" to its "below", from its "left" to its "right"."""
+def connected(recipe: Recipe, base: Described, spec: CausalSpec) -> dict[str, Tensor]:
+    """A fresh connector, by the names of its tensors in the model; places and tallies begin as words."""
     assert spec.sight is not None
     tokenizer = Tokenizer.from_folder(base.folder)
     embed = located(TensorFiles.open(base.folder), base.keys)["language.embed.weight"].read().float()
-    found = {}
+    made = Connector(spec.sight.connector, spec.sight.encoder.width).state_dict()
     for at, step in enumerate(spec.sight.connector):
-        if isinstance(step, Placed):
-            for axis, count, words in (("rows", step.rows, LEVELS), ("columns", step.columns, SIDES)):
-                first, last = (embed[tokenizer.encode(word)[0]] for word in words)
-                share = torch.linspace(-1, 1, count)[:, None]
-                found[f"connect.steps.{at}.tables.{axis}"] = share * (last - first)
-    return found
+        match step:
+            case Placed():
+                begun = placed_by_words(step, tokenizer, embed, recipe.loud)
+            case Tally():
+                begun = tally_by_words(tokenizer, embed, recipe.loud)
+            case _:
+                begun = {}
+        made |= {f"steps.{at}.{name}": tensor for name, tensor in begun.items()}
+    return {f"connect.{name}": tensor for name, tensor in made.items()}
+
+
+def placed_by_words(step: Placed, tokenizer: Tokenizer, embed: Tensor, loud: float) -> dict[str, Tensor]:
+    """Where rows and columns begin: from the language model's "above" to its "below", from its "left" to its "right", `loud`
+    times as long."""
+    tables = {}
+    for axis, count, words in (("rows", step.rows, LEVELS), ("columns", step.columns, SIDES)):
+        first, last = (embed[tokenizer.encode(word)[0]] for word in words)
+        tables[f"tables.{axis}"] = loud * torch.linspace(-1, 1, count)[:, None] * (last - first)
+    return tables
 
 
 def run(recipe: Recipe, out: Path, processes: int | None = None) -> Path:
