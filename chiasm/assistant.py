@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from chiasm.errors import BadPrompt, Unsupported
-from chiasm.prompt.messages import Message, question, read_messages
+from chiasm.prompt.messages import Message, numbered, question, read_messages
+from chiasm.spec import PLAIN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,9 +188,12 @@ class Assistant:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
+        number: bool = False,
     ) -> Answer:
-        """One question about any number of pictures (paths, bytes, PIL pictures, arrays), answered."""
-        return self._last([Request((question(text, pictures),), max_tokens, sampling, tuple(stop))])
+        """One question about any number of pictures (paths, bytes, PIL pictures, arrays), answered. With `number` each picture
+        has its own beside it in the text ("Image 1:"), in the form that the model knows."""
+        asked = (question(text, pictures),)
+        return self._last([Request(self.numbered(asked) if number else asked, max_tokens, sampling, tuple(stop))])
 
     def stream(
         self,
@@ -198,9 +202,11 @@ class Assistant:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
+        number: bool = False,
     ) -> Stream:
         """As `ask`, the text as it comes; the whole answer is in `.answer` at the end."""
-        return Stream(self.generate([Request((question(text, pictures),), max_tokens, sampling, tuple(stop))]))
+        asked = (question(text, pictures),)
+        return Stream(self.generate([Request(self.numbered(asked) if number else asked, max_tokens, sampling, tuple(stop))]))
 
     def chat(
         self,
@@ -209,9 +215,15 @@ class Assistant:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
+        number: bool = False,
     ) -> Answer:
-        """Goes on with a conversation in OpenAI's or transformers' spelling."""
-        return self._last([Request(read_messages(messages), max_tokens, sampling, tuple(stop))])
+        """Goes on with a conversation in OpenAI's or transformers' spelling; `number` as in `ask`."""
+        read = read_messages(messages)
+        return self._last([Request(self.numbered(read) if number else read, max_tokens, sampling, tuple(stop))])
+
+    def numbered(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """A conversation with a number beside each of its pictures."""
+        return numbered(messages, PLAIN)
 
     def _last(self, requests: Sequence[Request]) -> Answer:
         for event in self.generate(requests):

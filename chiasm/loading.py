@@ -28,7 +28,7 @@ from chiasm.remote.assistant import RemoteAssistant
 from chiasm.remote.in_process import LibraryAssistant
 from chiasm.remote.names import Endpoint, Library
 from chiasm.remote.names import parse as parse_remote
-from chiasm.spec import Causal, Seq2Seq, Splice
+from chiasm.spec import PLAIN, Causal, Seq2Seq, Splice
 from chiasm.weights.files import TensorFiles, read_json
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import Described, describe, load_model
@@ -91,15 +91,17 @@ def planner_of(described: Described) -> Planner:
     if "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
         tokenizer = seeing(tokenizer, described.config["image_token"], sight.fusion.image)
     spec, tokenizer = settled(described.model, tokenizer)
+    alike = [f for f in registry.families().values() if f.layout == described.model_type]
+    same = [family for family in alike if isinstance(described.model, type(family.model))]
+    numbers = next((family.numbers for family in same), PLAIN)
     if described.chat is not None:
-        return Planner(spec, tokenizer, ChatTemplate(described.chat, "the layout's own", tokenizer.special), hinter(home))
-    alike = (f for f in registry.families().values() if f.layout == described.model_type)
-    chats = (family.chat for family in alike if isinstance(described.model, type(family.model)))
-    template = ChatTemplate.from_folder(described.folder, next((chat for chat in chats if chat), None))
+        template = ChatTemplate(described.chat, "the layout's own", tokenizer.special)
+        return Planner(spec, tokenizer, template, hinter(home), numbers)
+    template = ChatTemplate.from_folder(described.folder, next((family.chat for family in same if family.chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
     template = replace(template, special=tokenizer.special, added=tuple(tokenizer.added))
-    return Planner(spec, tokenizer, template, hinter(home))
+    return Planner(spec, tokenizer, template, hinter(home), numbers)
 
 
 def load(

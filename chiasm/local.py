@@ -202,6 +202,9 @@ class LocalAssistant(Assistant):
     def cancel(self, request: int) -> None:
         self._cancelled.add(request)
 
+    def numbered(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        return self._planner("generate").numbered(messages)
+
     def score(self, request: Request, options: Sequence[str]) -> list[Score]:
         (found,) = self.score_each([request], [options])
         return found

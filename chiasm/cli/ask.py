@@ -25,7 +25,8 @@ app = App(
   chiasm ask --clip dance.gif "What happens?" --model LanguageBind/Video-LLaVA-7B-hf
   chiasm ask before.png after.png "What changed?" --json
   chiasm ask page.png "What is the total?" --compress merge-alike:4
-  chiasm ask diagram.png "What is shown?" --budget content""",
+  chiasm ask diagram.png "What is shown?" --budget content
+  chiasm ask a.png b.png "Is picture 2 brighter than picture 1?" --number""",
 )
 
 
@@ -37,6 +38,7 @@ def run(
     max_tokens: Annotated[int, Parameter(help="At most so many tokens of answer.")] = 256,
     compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
     budget: Annotated[str | None, Parameter(help=BUDGET)] = None,
+    number: Annotated[bool, Parameter(help='Number the pictures in the text ("Image 1:"), as the model knows it.')] = False,
     stream: Annotated[bool, Parameter(help="Write the answer as it comes.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object; with --stream one a line.")] = False,
 ) -> int:
@@ -55,10 +57,10 @@ def run(
     with suggesting(model):
         assistant = load(model, compress=compress, budget=budget)
     if not stream:
-        answer = assistant.ask(question, *pictures, *clips, max_tokens=max_tokens)
+        answer = assistant.ask(question, *pictures, *clips, max_tokens=max_tokens, number=number)
         as_json(described(answer)) if json else print(answer.text)
         return 0
-    pieces = assistant.stream(question, *pictures, *clips, max_tokens=max_tokens)
+    pieces = assistant.stream(question, *pictures, *clips, max_tokens=max_tokens, number=number)
     for delta in pieces:
         as_json({"delta": delta}) if json else print(delta, end="", flush=True)
     as_json(described(pieces.answer)) if json else print()

@@ -35,6 +35,7 @@ def run(
     model: Annotated[str | None, Parameter(help="family[:size], or as for ask; Chiasm's own if none.")] = None,
     text: Annotated[str | None, Parameter(help="The question, counted by the model's tokenizer.")] = None,
     text_tokens: Annotated[int | None, Parameter(help="Tokens of text, for a bare family.")] = None,
+    number: Annotated[bool, Parameter(help="Pictures have numbers beside them in the text, as with ask --number.")] = False,
     max_tokens: Annotated[int, Parameter(help="Room for the answer.")] = 256,
     compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
     by: Annotated[str | None, Parameter(name="--budget", help=f"{BUDGET} Pictures are read whole then.")] = None,
@@ -61,7 +62,7 @@ def run(
     if tile or grid or queries or thumbnail or row_breaks or cls or merge != 1:
         raise UserError("--tile, --grid, --merge and their like belong to a plain rule: give --patch too.")
     chosen = named(model, compress, by)
-    costs = cost(chosen, shapes, text, text_tokens, max_tokens)
+    costs = cost(chosen, shapes, text, text_tokens, max_tokens, number)
     found = None if fit is None else within(chosen, shapes, parse_fit(fit, dtype), costs)
     if json:
         as_json(to_json(chosen, shapes, costs, found))
@@ -121,12 +122,14 @@ def parse_fit(text: str, dtype: DType) -> Within:
     raise UserError(f"--fit {text} is neither tokens=N nor memory=GB, such as tokens=4096 or memory=24.")
 
 
-def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int | None, room: int) -> Budget:
+def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int | None, room: int, number: bool) -> Budget:
     """The budget of the question as `ask` would put it."""
     sizes = [shape.size for shape in shapes]
     if text is not None and text_tokens is not None:
         raise UserError("--text and --text-tokens both say how long the text is: keep one.")
     if chosen.planner is None:
+        if number:
+            raise UserError(f"{chosen.name} is a family, which has no tokenizer to count numbers with: name a model folder.")
         if text is not None:
             raise UserError(
                 f"{chosen.name} is a family, which has no tokenizer to count --text with: give --text-tokens N, or "
@@ -140,7 +143,9 @@ def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int 
     parts: list[Part] = [*(Image(shape.name) for shape in shapes), *([Text(text)] if text else [])]
     if not parts:
         return budget(chosen.spec, (), 0, room)
-    plan = unbounded(chosen.planner).plan([[Message("user", tuple(parts))]], sizes)
+    planner = unbounded(chosen.planner)
+    asked = (Message("user", tuple(parts)),)
+    plan = planner.plan([planner.numbered(asked) if number else asked], sizes)
     bare = budget(chosen.spec, sizes)
     return budget(chosen.spec, sizes, len(plan.rows[0]) - bare.places - bare.marks, room)
 

@@ -22,6 +22,7 @@ from chiasm.spec import (
     Splice,
     Table,
     ViT,
+    Written,
 )
 from chiasm.towers.deepseek import timm_keys
 
@@ -136,5 +137,6 @@ FAMILIES = (
         reference="deepseek_vl2-0",
         proof="recorded",
         chat=CHAT,
+        numbers=Written("This is image_{number}: ", source="the example of several pictures in the original README"),
     ),
 )

@@ -14,6 +14,7 @@ from chiasm.towers.internvl import (
     LARGE,
     MARKS,
     MEAN,
+    NUMBERS,
     SMALL,
     STD,
     sight,
@@ -118,6 +119,7 @@ FAMILIES = (
         },
         reference="InternVLForConditionalGeneration",
         chat=CHAT,
+        numbers=NUMBERS,
     ),
     Family(
         name="internvl-3",
@@ -132,5 +134,6 @@ FAMILIES = (
         },
         reference="InternVLForConditionalGeneration",
         chat=CHAT,
+        numbers=NUMBERS,
     ),
 )  # fmt: skip

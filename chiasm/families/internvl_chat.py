@@ -4,7 +4,7 @@ from chiasm.layouts.internvl_chat import TEMPLATES
 from chiasm.readers import longrope_louder
 from chiasm.spec import Causal, Decoder, Family, LongRope, Rope
 from chiasm.towers.decoders import llama_like, qwen2
-from chiasm.towers.internvl import INTERNLM_2B, INTERNLM_7B, INTERNLM_20B, LARGE, SMALL, sight, sized
+from chiasm.towers.internvl import INTERNLM_2B, INTERNLM_7B, INTERNLM_20B, LARGE, NUMBERS, SMALL, sight, sized
 
 LONG = (
     1.0299999713897705, 1.0499999523162842, 1.0499999523162842, 1.0799999237060547, 1.2299998998641968, 1.2299998998641968,
@@ -51,5 +51,6 @@ FAMILIES = (
         reference="InternVLForConditionalGeneration",
         proof="reduction",
         chat=TEMPLATES["Hermes-2"],
+        numbers=NUMBERS,
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, under
 from chiasm.readers import HALF, VIT_KEYS, head_keys, pixels, vit_block
-from chiasm.spec import Buckets, Causal, Connect, Family, Norm, Numbered, Pixels, Reader, Sight, Slices, Splice, ViT
+from chiasm.spec import Always, Buckets, Causal, Connect, Family, Norm, Numbered, Pixels, Reader, Sight, Slices, Splice, ViT
 from chiasm.towers.decoders import qwen2
 from chiasm.towers.placed import after, reader_keys
 from chiasm.towers.plain import tower
@@ -109,5 +109,6 @@ FAMILIES = (
         reference="minicpmv26-0",
         proof="recorded",
         chat=CHAT,
+        numbers=Always("<image_id> before each picture, from 0, by the processor"),
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ Their configs have one `model_type`; one that sees has an object `visual`.
 
 from chiasm.layout import Config, Fused, Layout, Name, Reading, Rule, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, head_keys, pixels
-from chiasm.spec import Around, Block, Causal, Decoder, Family, Norm, Pixels, Reader, Resize, Sight, Splice, Table, ViT
+from chiasm.spec import Always, Around, Block, Causal, Decoder, Family, Norm, Pixels, Reader, Resize, Sight, Splice, Table, ViT
 from chiasm.towers.placed import after, reader_keys
 from chiasm.towers.qwen import KEYS, block, larger, qwen, read_decoder, rope
 
@@ -101,5 +101,6 @@ FAMILIES = (
         reference="qwen_vl-0",
         proof="recorded",
         chat=CHAT,
+        numbers=Always("'Picture 1: ', by the original tokenizer's from_list_format"),
     ),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from chiasm.spec import (
     Splice,
     ViT,
     Windows,
+    Written,
 )
 
 ATTENTION_KEYS: tuple[Rule, ...] = (
@@ -213,6 +214,8 @@ def sized(eye: ViT, text: Decoder, time: float | None = None) -> dict[str, Any]:
     return {"decoder": text, "sight": qwen_sight(eye, text.width, time)}
 
 
+NUMBERS = Written("Picture {number}: ", source="the published template, told add_vision_id")
+
 FAMILIES = (
     Family(
         name="qwen2-vl",
@@ -228,6 +231,7 @@ FAMILIES = (
         },
         reference="Qwen2VLForConditionalGeneration",
         chat=CHAT,
+        numbers=NUMBERS,
     ),
     Family(
         name="qwen2.5-vl",
@@ -243,5 +247,6 @@ FAMILIES = (
         },
         reference="Qwen2_5_VLForConditionalGeneration",
         chat=CHAT,
+        numbers=NUMBERS,
     ),
 )

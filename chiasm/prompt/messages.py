@@ -11,6 +11,7 @@ from typing import Literal
 
 from chiasm.errors import BadPrompt
 from chiasm.pixels.clips import Clip
+from chiasm.spec import Written
 
 ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 INERT = frozenset({"role", "content", "name", "id"})
@@ -26,6 +27,13 @@ class Text:
 
     text: str
     literal: bool = True
+
+
+@dataclass(frozen=True)
+class Number(Text):
+    """Words that tell a picture apart from others; the program wrote them."""
+
+    literal: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,12 @@ class Message:
     content: tuple[Part, ...]
 
     @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(part for part in self.content if isinstance(part, Image))
+
+    @property
     def pictures(self) -> tuple[object, ...]:
-        return tuple(part.picture for part in self.content if isinstance(part, Image))
+        return tuple(image.picture for image in self.images)
 
 
 def question(text: str, pictures: Sequence[object] = (), *, literal: bool = True) -> Message:
@@ -66,6 +78,20 @@ def question(text: str, pictures: Sequence[object] = (), *, literal: bool = True
     if not isinstance(text, str) or not text.strip():
         raise BadPrompt("The question is empty: write what you want to know about the picture.")
     return Message("user", (*(Image(picture) for picture in pictures), Text(text, literal)))
+
+
+def numbered(messages: Sequence[Message], form: Written) -> tuple[Message, ...]:
+    """The same with a number beside each picture, counted through the conversation; order is kept."""
+    counts = {"image": itertools.count(1), "video": itertools.count(1)}
+
+    def told(part: Part) -> tuple[Part, ...]:
+        if not isinstance(part, Image):
+            return (part,)
+        words = form.before if part.kind == "image" else form.clip
+        before = Number(words.format(number=next(counts[part.kind])))
+        return (before, part, Text(form.after, literal=False)) if form.after else (before, part)
+
+    return tuple(Message(m.role, tuple(one for part in m.content for one in told(part))) for m in messages)
 
 
 def pictures_of(messages: Sequence[Message]) -> tuple[object, ...]:

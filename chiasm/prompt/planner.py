@@ -16,12 +16,27 @@ from chiasm.prompt.chat import ChatTemplate, Rendered
 from chiasm.prompt.draft import Draft, led, parted, unseen
 from chiasm.prompt.encode import Encoded, Frame, encode, supervised
 from chiasm.prompt.marks import expanded, written
-from chiasm.prompt.messages import Image, Message
+from chiasm.prompt.messages import Image, Message, Number, numbered
 from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Item, Plan, in_text, lay
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
-from chiasm.spec import AddByBox, Ahead, Alone, BoxPlaces, Causal, Cross, Pointing, Seq2Seq, Splice, Writer
+from chiasm.spec import (
+    PLAIN,
+    AddByBox,
+    Ahead,
+    Alone,
+    Always,
+    BoxPlaces,
+    Causal,
+    Cross,
+    Numbers,
+    Pointing,
+    Seq2Seq,
+    Splice,
+    Writer,
+    Written,
+)
 
 HINTER = "qformer_tokenizer"
 """Where a model folder keeps the tokenizer of what its connector reads."""
@@ -36,6 +51,8 @@ class Planner:
     template: ChatTemplate
     hinter: Tokenizer | None = None
     """Of the text that a connector reads."""
+    numbers: Numbers = PLAIN
+    """How the model was shown several pictures."""
 
     @classmethod
     def from_folder(cls, spec: Writer, folder: Path, chat: str | None = None) -> Planner:
@@ -122,6 +139,35 @@ class Planner:
         target = () if said is None else tuple(self.tokenizer.encode(said, framed=True))
         watched = [False, *(True for _ in target)]
         return Draft(source.ids, watched, (start, *target), self._hint(source.rendered, counts))
+
+    def numbered(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """A conversation whose pictures are told apart by numbers, as this model's authors write them.
+
+        Raises `BadPrompt` where the template keeps no place beside each picture.
+        """
+        match self.numbers:
+            case Always():
+                return tuple(messages)
+            case Written() as form:
+                told = numbered(messages, form)
+                if told != tuple(messages) and not self._apart(told):
+                    raise BadPrompt(
+                        "this model's template puts pictures elsewhere than where the conversation shows them, so no number "
+                        "can stand beside each: ask without numbers"
+                    )
+                return told
+
+    def _apart(self, told: Sequence[Message]) -> bool:
+        """Whether each picture has its place in the text between its own number and the next one."""
+        sight = self.spec.sight
+        if sight is None or isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone | AddByBox):
+            return False
+        rendered = self.template.render(told)
+        numbers = [span for span in rendered.spans if isinstance(told[span.message].content[span.part], Number)]
+        signs = {self.placeholder(kind) for kind in dict.fromkeys(image.kind for m in told for image in m.images)}
+        starts = [span.end for span in numbers]
+        between = zip(starts, [*(span.start for span in numbers[1:]), len(rendered.text)], strict=True)
+        return all(sum(rendered.text[start:end].count(sign) for sign in signs) == 1 for start, end in between)
 
     def encode(self, messages: Sequence[Message], texts: Sequence[tuple[str, str]] = (), *, answer: bool = True) -> Encoded:
         """One conversation as ids; `texts` are what its pictures' placeholders become."""

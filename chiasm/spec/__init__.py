@@ -127,6 +127,7 @@ from chiasm.spec.models import (
     Sight,
     Writer,
 )
+from chiasm.spec.numbers import PLAIN, Always, Numbers, Written
 from chiasm.spec.pages import BoxTables, EncodePage, Labels, PageBias, PageSight
 from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridPool, MeanProject, Pool, Tanh
 from chiasm.spec.signals import Disparity, Heat, Mel, Reads, Signal, Strides
@@ -157,6 +158,7 @@ from chiasm.spec.volumes import EncodeVolume, ResNet3d, Window
 from chiasm.spec.windowed import Coarsened, WindowedViT
 
 __all__ = [
+    "PLAIN",
     "VQ",
     "Activation",
     "AddByBox",
@@ -164,6 +166,7 @@ __all__ = [
     "Ahead",
     "Align",
     "Alone",
+    "Always",
     "Around",
     "Asker",
     "AttentionPool",
@@ -257,6 +260,7 @@ __all__ = [
     "Normed",
     "Nothing",
     "Numbered",
+    "Numbers",
     "PageBias",
     "PageSight",
     "PerSecond",
@@ -324,6 +328,7 @@ __all__ = [
     "Windows",
     "Words",
     "Writer",
+    "Written",
     "Yarn",
     "breaks",
     "override",

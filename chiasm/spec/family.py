@@ -25,6 +25,7 @@ from chiasm.spec.models import (
     Seq2Seq,
     Sight,
 )
+from chiasm.spec.numbers import PLAIN, Numbers
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.volumes import EncodeVolume
 
@@ -37,7 +38,8 @@ class Family:
 
     `paper` is its number at arXiv, or the address of what was published in its stead.
     `layout` names the reader of its folders, `proof` how parity is shown, `reference` the class that it was proved against,
-    `ran` whether it ever ran on real weights here, `tiny` the reference cases that prove it.
+    `ran` whether it ever ran on real weights here, `tiny` the reference cases that prove it, `numbers` how several pictures of
+    one conversation are told apart.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Family:
     proof: Proof = "exact"
     ran: bool = False
     chat: str | None = None
+    numbers: Numbers = PLAIN
     published: dict[str, int] = field(default_factory=dict)
     """Parameter counts of published sizes, facts with their source beside the fixture."""
 

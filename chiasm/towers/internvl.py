@@ -19,6 +19,7 @@ from chiasm.spec import (
     Splice,
     Table,
     ViT,
+    Written,
 )
 from chiasm.towers.decoders import llama_like
 
@@ -84,3 +85,5 @@ def internlm2(width: int, heads: int, mlp_width: int, depth: int) -> Decoder:
 
 INTERNLM_2B, INTERNLM_7B = internlm2(2048, 16, 8192, 24), internlm2(4096, 32, 14336, 32)
 INTERNLM_20B = internlm2(6144, 48, 16384, 48)
+
+NUMBERS = Written("Image-{number}: ", source="the examples of the published model cards; the template ends the line")
