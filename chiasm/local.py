@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -236,8 +235,7 @@ class LocalAssistant(Assistant):
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(self.model, item) for item in items])
             case EncodeVolume() as model:
-                scans = [seen(open_volume(cast(VolumeSource, item)), model.spec.window) for item in items]
-                return model.embed_volumes(torch.from_numpy(np.stack(scans)).to(self.device))
+                return torch.stack([self._scanned(model, item) for item in items])
             case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | See() | MaskDecoder() | Find():
                 raise Unsupported("embed", self.name)
 
@@ -304,6 +302,20 @@ class LocalAssistant(Assistant):
             ids = torch.tensor([self._filled(model.spec.text, self.tokenizer, item)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
         return model.embed_pictures(self._seen(model.spec, item))[0]
+
+    def _scanned(self, model: EncodeVolume, item: object) -> Tensor:
+        """The unit vector of a scan; where the model reads reports, a string is one."""
+        if not isinstance(item, str) or model.spec.text is None:
+            scan_HWT = seen(open_volume(cast(VolumeSource, item)), model.spec.window)
+            return model.embed_volumes(torch.from_numpy(scan_HWT[None]).to(self.device))[0]
+        if self.tokenizer is None:
+            raise Unsupported("embed text", self.name)
+        ids = self.tokenizer.encode(item.lower().replace("\n", " "), framed=True)
+        if len(ids) > model.spec.words:
+            end = list(self.tokenizer.frame[1])
+            ids = ids[: model.spec.words - len(end)] + end
+        ids_1T = torch.tensor([ids], device=self.device)
+        return model.embed_texts(ids_1T, torch.ones_like(ids_1T, dtype=torch.bool))[0]
 
     def _seen(self, looks: Looks, item: object) -> Seen:
         """One picture as a model's encoder is given it."""

@@ -18,7 +18,11 @@ from chiasm.reference.make import record
 from chiasm.registry import families
 
 PAGING = ("layoutlm", "layoutlmv3")
-COMPARING, ENCODING, READING = ("clip", "siglip", "siglip2", "blip2_itm"), ("vit", "dinov2"), ("text_bert", "text_nomic")
+COMPARING, ENCODING, READING = (
+    ("clip", "siglip", "siglip2", "blip2_itm"),
+    ("vit", "dinov2"),
+    ("text_bert", "text_nomic", "text_longformer"),
+)
 OUTLINING = ("sam",)
 VECTORS = ("colpali",)
 FINDING = ("grounding_dino",)

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_tokenizers import byte_level
 from torch.nn import functional as F
 
 from chiasm.check import check
 from chiasm.errors import BadPicture
 from chiasm.loading import load
-from chiasm.model import parameters
+from chiasm.local import LocalAssistant
+from chiasm.model import EncodeVolume, parameters
 from chiasm.pixels.volume import VolumeLimits, open_volume, seen
 from chiasm.reference.cases import RECORDED
+from chiasm.reference.parts import library
 from chiasm.registry import families
 from chiasm.spec import Window
 from chiasm.vision.volume import VolumeNetwork
@@ -127,3 +130,32 @@ def test_the_published_size_is_a_resnet_152_of_three_axes() -> None:
     wider = 3 * 64 * 49 + 9 * sum(blocks * width**2 for blocks, width in ((3, 64), (8, 128), (36, 256), (3, 512)))
     assert parameters(spec) == 58_143_808 + 2 * wider + 2049 * (512 + 1692)
     assert len(VolumeNetwork(spec.encoder).stages[2]) == 36  # type: ignore[union-attr]
+
+
+def test_reports_stand_in_the_space_of_scans(tmp_path: Path) -> None:
+    """The text's half is transformers' class, joined by hand as the original joins it."""
+    recorded, tokenizer = RECORDED / "merlin-0", byte_level()
+    told = library().LongformerConfig(
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=82, type_vocab_size=1, attention_window=[8, 8], pad_token_id=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    reads, linear = library().LongformerModel(told).eval(), torch.nn.Linear(32, 12)
+    tensors = load_file(recorded / "model.safetensors") | {
+        **{f"encode_text.text_encoder.{name}": tensor for name, tensor in reads.state_dict().items()},
+        **{f"encode_text.linear_layer.{name}": tensor for name, tensor in linear.state_dict().items()},
+        "logit_scale": torch.tensor(2.6),
+    }
+    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, tmp_path / "model.safetensors")
+    config = json.loads((recorded / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"text_config": told.to_dict()}))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    model = load(str(tmp_path), dtype="float32")
+    assert isinstance(model, LocalAssistant) and isinstance(model.model, EncodeVolume)
+    assert float(model.model.scale.detach()) == pytest.approx(2.6)
+    for report in ("Fatty LIVER.", "No acute finding.\nThe rest of the report is longer than one window."):
+        ids = torch.tensor([tokenizer.encode(report.lower().replace("\n", " ")).ids])
+        with torch.no_grad():
+            state = linear(reads(ids).last_hidden_state[:, 0])
+        torch.testing.assert_close(model.embed([report])[0], F.normalize(state, dim=-1)[0], atol=2e-5, rtol=0)
+    assert model.embed([report, SCAN]).shape == (2, 12)

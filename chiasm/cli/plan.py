@@ -158,10 +158,12 @@ def within(chosen: Named, shapes: list[Shape], limit: Within, costs: Budget) -> 
 
 def too_long(costs: Budget) -> str:
     assert costs.context is not None
+    room = costs.context - costs.generate
+    fits = f" (--fit tokens={room} says what is the most that fits)" if room > 0 and costs.pictures else ""
     return (
         f"This needs {costs.positions:,} tokens ({costs.places:,} visual, {costs.marks + costs.text:,} of text and "
         f"marks, {costs.generate:,} to generate), {costs.over:,} more than the context of {costs.context:,}: lower the "
-        "resolution or the number of pictures, the text or --max-tokens."
+        f"resolution or the number of pictures{fits}, the text or --max-tokens."
     )
 
 

@@ -40,11 +40,13 @@ class BidirectionalEncoder(nn.Module):
             message = f"{length} tokens of text, {self.spec.context} at most: shorten it by {length - self.spec.context}"
             raise Overflow(message)
         kinds_BT = torch.zeros_like(ids_BT) if kinds_BT is None else kinds_BT
-        where_BT = torch.arange(length, device=ids_BT.device).expand_as(ids_BT) if where_BT is None else where_BT
+        where_BT = self._counted(valid_BT) if where_BT is None else where_BT
         hidden_BTD, by = self._placed(self.embed(ids_BT) + self.kind(kinds_BT), where_BT)
         hidden_BTD = self.embed_norm(hidden_BTD)
         padded = not bool(valid_BT.all())
         seen_BTT = valid_BT if valid_BT.ndim == 3 else valid_BT[:, None].expand(-1, length, -1)
+        if self.spec.reach is not None and self.spec.reach < length - 1:
+            seen_BTT, padded = seen_BTT & self._near(length, ids_BT.device), True
         mask: Mask = seen_BTT[:, None] if padded else "full"
         for block in self.blocks:
             hidden_BTD = block(hidden_BTD, mask, by)
@@ -53,6 +55,17 @@ class BidirectionalEncoder(nn.Module):
     def pooled(self, states_BTD: Tensor) -> Tensor:
         """One vector a row, [B, D]: tanh of the first token's state through a linear layer."""
         return torch.tanh(self.pool(states_BTD[:, 0]))
+
+    def _counted(self, valid_BT: Tensor) -> Tensor:
+        """The place of each token in its row."""
+        if self.spec.counts == "places":
+            return torch.arange(valid_BT.shape[1], device=valid_BT.device).expand(valid_BT.shape[:2])
+        return (valid_BT.long().cumsum(1) - 1).clamp(min=0)
+
+    def _near(self, length: int, device: torch.device) -> Tensor:
+        """Which token each token has within its reach, [T, T]."""
+        at_T = torch.arange(length, device=device)
+        return (at_T[:, None] - at_T).abs() <= (self.spec.reach or 0)
 
     def _placed(self, hidden_BTD: Tensor, where_BT: Tensor) -> tuple[Tensor, Turn | None]:
         match self.spec.place:

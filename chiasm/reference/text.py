@@ -113,6 +113,14 @@ def bert_(variant: int, draw: Draw) -> Case:
     return replace(_text("BertModel", bert("BertConfig", [4, 2][variant]), draw), writes=False)
 
 
+def longformer(variant: int, draw: Draw) -> Case:
+    """0: a reach shorter than the rows, and pads; 1: one that is longer, so that every token sees every other."""
+    sizes = {**bert("BertConfig", 4).to_dict(), "type_vocab_size": 1, "max_position_embeddings": 40}
+    sizes = {name: value for name, value in sizes.items() if name in library().LongformerConfig().to_dict()}
+    config = library().LongformerConfig(**sizes | {"model_type": "longformer", "attention_window": [4, 32][variant]})
+    return replace(_text("LongformerModel", config, draw), writes=False)
+
+
 def nomic(variant: int, draw: Draw) -> Case:
     """Heads turned by their places, a gated MLP; 1: half as many heads."""
     return replace(_text("NomicBertModel", bert("NomicBertConfig", [4, 2][variant]), draw), writes=False)

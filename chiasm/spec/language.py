@@ -213,7 +213,8 @@ class Bidirectional:
     """A text encoder whose tokens see the whole row (BERT, arXiv:1810.04805).
 
     Embeddings of ids, of `kinds` of segments and, where `place` is learned, of places are added and normed. `pool`: nothing,
-    or tanh of the first token through a linear layer.
+    or tanh of the first token through a linear layer. `reach` is how far to either side a token sees, where not the whole row
+    (Longformer, arXiv:2004.05150); places are counted from a row's first position on, or by its tokens, pads left out.
     """
 
     block: Block
@@ -223,6 +224,8 @@ class Bidirectional:
     kinds: int
     context: int
     pool: Literal["none", "tanh"] = "none"
+    reach: int | None = None
+    counts: Literal["places", "tokens"] = "places"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chiasm.spec.language import Bidirectional
+
 
 @dataclass(frozen=True)
 class Window:
@@ -36,9 +38,13 @@ class ResNet3d:
 @dataclass(frozen=True)
 class EncodeVolume:
     """A volume to one vector, of `project` numbers where it is compared with texts, and to scores of `classes` findings
-    (Merlin, arXiv:2406.06512)."""
+    (Merlin, arXiv:2406.06512). `text` is what reads the reports that it is compared with, in lower case, where a folder holds
+    it: the state of a text's first token, projected, speaks for all of it; of longer texts the first `words` tokens are
+    read."""
 
     window: Window
     encoder: ResNet3d
     project: int
     classes: int
+    text: Bidirectional | None = None
+    words: int = 512

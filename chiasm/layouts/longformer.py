@@ -1,0 +1,42 @@
+"""Folders of Longformer, or with it as a part: BERT whose tokens see a window around them (arXiv:2004.05150).
+
+No token is global here: the layers that global tokens would use are left out, as the pooling head is.
+"""
+
+from chiasm.errors import BadConfig
+from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, Rule
+from chiasm.spec import Bidirectional, Block, Learned, Norm
+from chiasm.towers.bert import BERT_KEYS
+
+KEYS: tuple[Rule, ...] = (
+    Respelt("longformer.", ""),
+    Ignored("lm_head.**"),
+    Ignored("pooler.**"),
+    *(Ignored(f"encoder.layer.*.attention.self.{part}_global.*") for part in ("query", "key", "value")),
+    *BERT_KEYS,
+)
+
+
+def read(c: Config) -> Reading:
+    c.only("is_decoder", False)
+    c.inert("sep_token_id", "onnx_export", "ignore_attention_mask", "attention_mode", "tie_word_embeddings")
+    windows = c.get("attention_window", 512)
+    each = {windows} if isinstance(windows, int) else set(windows)
+    if len(each) != 1 or min(each) % 2:
+        raise BadConfig(f"{c.path}: attention_window = {windows} is not supported; one even number for all layers is")
+    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
+    block = Block(
+        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", 1e-12)),
+        c.act("hidden_act", "gelu"), norms="after",
+    )  # fmt: skip
+    # Places follow the pad's id, and pads have none.
+    before = c.get("pad_token_id", 1) + 1
+    places = c.get("max_position_embeddings", 512) - before
+    spec = Bidirectional(
+        block, c.get("num_hidden_layers", 12), c.get("vocab_size", 30522), Learned(places, before), c.get("type_vocab_size", 2),
+        places, reach=each.pop() // 2, counts="tokens",
+    )  # fmt: skip
+    return Reading(spec, KEYS)
+
+
+LAYOUTS = (Layout("longformer", read),)
