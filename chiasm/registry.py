@@ -12,11 +12,12 @@ import importlib.util
 import json
 import os
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from chiasm.errors import BadConfig, UnknownModel, UserError
 from chiasm.layout import Layout
@@ -41,12 +42,28 @@ def family(name: str) -> Family:
     return known[name]
 
 
-def layout(model_type: str, where: str) -> Layout:
-    """The reader of a `model_type`; raises `BadConfig` with the nearest ones that are known."""
+def layout(model_type: str, where: str, config: Mapping[str, Any] | None = None) -> Layout:
+    """The reader of a `model_type`; raises `BadConfig` with the nearest ones that are known, and with what of `config` is read
+    and what is missing."""
     known = layouts()
     if model_type not in known:
-        raise BadConfig(f"{where}: model_type {model_type!r} is not one that Chiasm reads; {nearest(model_type, known)}")
+        said = f"{where}: model_type {model_type!r} is not one that Chiasm reads; {nearest(model_type, known)}"
+        raise BadConfig(f"{said}; {_missing(config)}" if config is not None else said)
     return known[model_type]
+
+
+def _missing(config: Mapping[str, Any]) -> str:
+    """What there is of a model that nothing reads whole, and what would have to be written."""
+    classes = config.get("architectures") or ()
+    same = [family.name for family in families().values() if family.reference in classes]
+    found = [f"its class is that of {', '.join(same)}"] if same else []
+    parts = {name: part.get("model_type") for name, part in config.items() if isinstance(part, Mapping)}
+    told = {name: kind for name, kind in parts.items() if isinstance(kind, str)}
+    for does, read in (("is read", True), ("is not", False)):
+        found += [f"its {name} ({kind}) {does}" for name, kind in told.items() if (kind in layouts()) == read]
+    return "; ".join(
+        [*found, "missing is a layout for it: Python files in the folder that CHIASM_FAMILIES names may bring one"]
+    )
 
 
 def signed(fields: Iterable[str]) -> str | None:

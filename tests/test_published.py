@@ -258,6 +258,14 @@ def test_a_missing_field_and_an_unknown_type_say_so(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"'lava'.*nearest are llava"):
         read(tmp_path, {"model_type": "lava"}, {})
     config, preprocessor = facts("llava-1.5-7b")
+    unknown = config | {"model_type": "lavva_max", "text_config": config["text_config"] | {"model_type": "mamba9"}}
+    with pytest.raises(BadConfig) as refusal:
+        read(tmp_path, unknown, preprocessor)
+    for said in (
+        "the nearest are llava", "its class is that of llava-1.5", "its vision_config (clip_vision_model) is read",
+        "its text_config (mamba9) is not", "missing is a layout", "CHIASM_FAMILIES", str(tmp_path),
+    ):  # fmt: skip
+        assert said in str(refusal.value)
     config["text_config"]["model_type"] = "lama"
     with pytest.raises(BadConfig, match=r"text_config.*'lama'.*llama"):
         read(tmp_path, config, preprocessor)

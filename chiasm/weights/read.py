@@ -55,7 +55,7 @@ def describe(folder: Path) -> Described:
     model_type = registry.signed(data) or data.get("model_type")
     if not isinstance(model_type, str):
         raise BadCheckpoint(f"{file} has no model_type: it does not say which architecture it is")
-    reading = whole(registry.layout(model_type, config.path).read(config))
+    reading = whole(registry.layout(model_type, config.path, data).read(config))
     if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin | specs.VQ):
         raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
     apart = config.clips if config.clips is not pixels and config.clips.honoured else None
