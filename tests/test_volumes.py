@@ -20,6 +20,7 @@ from chiasm.pixels.volume import VolumeLimits, open_volume, seen
 from chiasm.reference.cases import RECORDED
 from chiasm.reference.parts import library
 from chiasm.registry import families
+from chiasm.spec import EncodeVolume as EncodeVolumeSpec
 from chiasm.spec import Window
 from chiasm.vision.volume import VolumeNetwork
 from chiasm.weights.inflate import inflated
@@ -129,7 +130,9 @@ def test_the_published_size_is_a_resnet_152_of_three_axes() -> None:
     # The flat network's 58,143,808 without its head, two more slices of every 7 x 7 and 3 x 3 filter, two heads.
     wider = 3 * 64 * 49 + 9 * sum(blocks * width**2 for blocks, width in ((3, 64), (8, 128), (36, 256), (3, 512)))
     assert parameters(spec) == 58_143_808 + 2 * wider + 2049 * (512 + 1692)
-    assert len(VolumeNetwork(spec.encoder).stages[2]) == 36  # type: ignore[union-attr]
+    assert isinstance(spec, EncodeVolumeSpec)
+    middle = VolumeNetwork(spec.encoder).stages[2]
+    assert isinstance(middle, torch.nn.Sequential | torch.nn.ModuleList) and len(middle) == 36
 
 
 def test_reports_stand_in_the_space_of_scans(tmp_path: Path) -> None:
@@ -158,4 +161,5 @@ def test_reports_stand_in_the_space_of_scans(tmp_path: Path) -> None:
         with torch.no_grad():
             state = linear(reads(ids).last_hidden_state[:, 0])
         torch.testing.assert_close(model.embed([report])[0], F.normalize(state, dim=-1)[0], atol=2e-5, rtol=0)
-    assert model.embed([report, SCAN]).shape == (2, 12)
+    both = model.embed([report, SCAN])
+    assert isinstance(both, torch.Tensor) and both.shape == (2, 12)
