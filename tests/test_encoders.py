@@ -18,8 +18,8 @@ from chiasm.layout import Form, Reshaped, alone, rows, transposed
 from chiasm.model import Bind, Encode, Match, Sight, assemble, blank, prepare
 from chiasm.place import WHOLE, Box, Grid, encoded
 from chiasm.reference.cases import RECORDED
-from chiasm.reference.given import cut
 from chiasm.reference.make import redraw
+from chiasm.reference.pictures import cut
 from chiasm.registry import families
 from chiasm.spec import Bind as BindSpec
 from chiasm.spec import Budget, ViT

@@ -29,8 +29,8 @@ from chiasm.pixels.views import look_clip
 from chiasm.prompt.messages import question
 from chiasm.prompt.plan import filmed
 from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
-from chiasm.reference.given import cut, rastered
 from chiasm.reference.parts import library
+from chiasm.reference.pictures import cut, rastered
 from chiasm.registry import families
 from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take
 from chiasm.weights.read import describe

@@ -18,6 +18,7 @@ from chiasm.model import Batch, Causal, prepare
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan, lay
 from chiasm.reference.given import Given
+from chiasm.reference.pictures import shown_of
 from chiasm.reference.spliced import Frame, spliced, taken
 from chiasm.spec import ByKind, Cross, DynamicTiles, Enclose, Expert, Reader, Resize, Splice, override
 from chiasm.spec import Causal as Spec
@@ -72,7 +73,7 @@ def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict
         rows = given.rows
     else:
         given = taken(given, sight.fusion.image)
-        shown = given.shown(sight, sight.connector)
+        shown = shown_of(given, sight, sight.connector)
         counts = [] if shown is None else lay(model.spec, shown.items)[2]
         rows = spliced(given.rows, sight.fusion.image, counts)
     plan, patches = planned(model, given, rows)
@@ -83,7 +84,7 @@ def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict
 
 def planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
     sight = model.spec.sight
-    shown = None if sight is None else given.shown(sight, sight.connector)
+    shown = None if sight is None else shown_of(given, sight, sight.connector)
     prompts = given.prompts
     if sight is None or shown is None:
         return Plan.from_ids(model.spec, rows, prompts=prompts), None

@@ -13,7 +13,8 @@ from chiasm.errors import BadCheckpoint
 from chiasm.geometry import Size
 from chiasm.place import Ints, canvases
 from chiasm.prompt.plan import Plan
-from chiasm.reference.given import Given, Shown, blank
+from chiasm.reference.given import Given
+from chiasm.reference.pictures import Shown, blank
 from chiasm.spec import Causal, Cross, Sight, override
 
 MASK = "image_attention_mask"

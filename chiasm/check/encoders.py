@@ -11,12 +11,13 @@ from chiasm.geometry import Size, views
 from chiasm.heads.contrastive import unit
 from chiasm.model import Bind, Encode, EncodeText, Match, QueryMatch
 from chiasm.model import Sight as Seen
-from chiasm.reference.given import Given, cut
+from chiasm.reference.given import Given
+from chiasm.reference.pictures import cut, shown_of
 from chiasm.spec import ClsProject, Looks, Resize
 
 
 def match(model: Match, given: Given) -> dict[str, Tensor]:
-    shown = given.shown(model.spec)
+    shown = shown_of(given, model.spec)
     got = {"text_embeds": model.embed_texts(given["input_ids"], given.valid_BT)}
     if shown is not None:
         got["image_embeds"] = model.embed_pictures(Seen(shown.patches_PK, shown.grids, shown.sizes))
@@ -28,7 +29,7 @@ def match(model: Match, given: Given) -> dict[str, Tensor]:
 
 def query_match(model: QueryMatch, given: Given, meta: dict[str, Any], config: dict[str, Any]) -> dict[str, Tensor]:
     """In the reference's own frame: where the config names a placeholder, each row begins with one for every query."""
-    shown = given.shown(model.spec)
+    shown = shown_of(given, model.spec)
     count = model.spec.queries.queries if config.get("image_token_index") is not None else 0
     ids_BT, valid_BT = given["input_ids"][:, count:], given.valid_BT[:, count:]
     seen = None if shown is None else Seen(shown.patches_PK, shown.grids, shown.sizes)
@@ -44,7 +45,7 @@ def query_match(model: QueryMatch, given: Given, meta: dict[str, Any], config: d
 
 
 def encode(model: Encode, given: Given) -> dict[str, Tensor]:
-    shown = given.shown(model.spec)
+    shown = shown_of(given, model.spec)
     if shown is None:
         return {}
     features_PE, pooler_output = model(Seen(shown.patches_PK, shown.grids, shown.sizes))

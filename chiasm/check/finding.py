@@ -14,6 +14,7 @@ from chiasm.model import Sight as Seen
 from chiasm.pixels.patches import patchify
 from chiasm.place import Box, Grid
 from chiasm.reference.given import Given
+from chiasm.reference.pictures import shown_of
 
 
 def find(model: Find, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
@@ -35,7 +36,7 @@ def find(model: Find, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
 def _seen(model: Find, given: Given) -> Seen:
     """Raw pictures, or tensors whose mask says where at the corner of its canvas each picture is."""
     if given.raw:
-        shown = given.shown(model.spec)
+        shown = shown_of(given, model.spec)
         assert shown is not None
         return Seen(shown.patches_PK, shown.grids, shown.sizes)
     pixels, patch = given["pixel_values"], model.spec.encoder.patch

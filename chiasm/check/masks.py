@@ -11,12 +11,13 @@ from chiasm.heads.prompts import Prompts
 from chiasm.model import Segment
 from chiasm.model import Sight as Seen
 from chiasm.reference.given import Given
+from chiasm.reference.pictures import shown_of
 
 
 def segment(model: Segment, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
     """What is pointed at stands in the square that the model sees; several masks of each, unless the reference was asked for
     one."""
-    shown = given.shown(model.spec)
+    shown = shown_of(given, model.spec)
     if shown is None:
         raise BadCheckpoint(f"{given.path} has no pictures, which this proof begins with")
     points, labels, boxes, mask = (given.tensors.get(f"input_{name}") for name in ("points", "labels", "boxes", "masks"))

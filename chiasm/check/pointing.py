@@ -15,7 +15,8 @@ from chiasm.heads.regions import enlarged
 from chiasm.model import Causal
 from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import lay
-from chiasm.reference.given import Given, cut
+from chiasm.reference.given import Given
+from chiasm.reference.pictures import cut, shown_of
 from chiasm.reference.spliced import spliced
 from chiasm.spec import Pointing, Resize, Segment, Splice
 from chiasm.train.outlines import Weights, loss, outline_losses
@@ -27,7 +28,7 @@ def pointing(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, T
     assert isinstance(head, Pointing) and sight is not None and isinstance(sight.fusion, Splice)
     about_B = [number for number, (first, end) in enumerate(pairwise(given["offset"].tolist())) for _ in range(first, end)]
     given = Given(given.path, {**given.tensors, "pixel_values": given["pixel_values"][about_B]})
-    shown = given.shown(sight, sight.connector)
+    shown = shown_of(given, sight, sight.connector)
     counts = [] if shown is None else lay(model.spec, shown.items)[2]
     rows = spliced(given.rows, sight.fusion.image, counts)
     plan, patches = planned(model, given, rows)

@@ -9,7 +9,8 @@ from chiasm.model import See
 from chiasm.model import Sight as Seen
 from chiasm.place import Box, Grid
 from chiasm.prompt.streams import reads
-from chiasm.reference.given import Given, cut
+from chiasm.reference.given import Given
+from chiasm.reference.pictures import cut
 
 
 def see(model: See, given: Given) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.row import Row, padded
 from chiasm.reference.given import Given
+from chiasm.reference.pictures import shown_of
 from chiasm.spec import Alone
 
 
@@ -45,7 +46,7 @@ def _paged(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Tens
     """In the reference's own frame: its pads have boxes too, which take up patches."""
     ids_BT, targets = given["input_ids"], [Row.of_text(row) for row in given["decoder_input_ids"].tolist()]
     assert model.spec.sight is not None
-    shown = given.shown(model.spec.sight, model.spec.sight.connector)
+    shown = shown_of(given, model.spec.sight, model.spec.sight.connector)
     words = padded([Row.of_text(row) for row in ids_BT.tolist()], 1)
     batch = replace(
         words,
@@ -70,7 +71,7 @@ def _planned(model: Seq2Seq, given: Given, targets: Sequence[Sequence[int]]) -> 
     sight = model.spec.sight
     if sight is None:
         return Plan.from_ids(model.spec, given.rows, targets=targets), None
-    shown = given.shown(sight, sight.connector)
+    shown = shown_of(given, sight, sight.connector)
     if shown is None:
         return Plan.from_ids(model.spec, given.rows, targets=targets, hints=given.hints), None
     spec = replace(model.spec, sight=replace(sight, views=shown.views))
