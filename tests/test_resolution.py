@@ -13,7 +13,7 @@ from chiasm.pixels.patches import patchify
 from chiasm.place import Box, Grid
 from chiasm.prompt.plan import count
 from chiasm.spec import Resize, Table, ViT
-from chiasm.vision import VisionTransformer
+from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.read import located
 

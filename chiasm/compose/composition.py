@@ -18,7 +18,8 @@ from chiasm.layers.embed import head
 from chiasm.layers.visual_expert import ExpertBlock
 from chiasm.model import Causal, blank
 from chiasm.spec import Cross, Expert
-from chiasm.vision import VisionTransformer, encoder
+from chiasm.vision import encoder
+from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.read import Place, fill, located
 

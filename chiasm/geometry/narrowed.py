@@ -64,8 +64,13 @@ def _most(size: Size, own: int) -> int:
 
 def _longest(spec: Rule, size: Size, cost: Callable[[Rule, Size], int], edges: range) -> Rule:
     """The rule with the longest of some edges at which the picture costs no more than its share; the least where each does."""
-    most, rules = _most(size, cost(spec, size)), [spec, *(replace(spec, longest=edge) for edge in reversed(edges))]
-    return next((rule for rule in rules if cost(rule, size) <= most), rules[-1])
+    most = _most(size, cost(spec, size))
+    rule = spec
+    for edge in reversed(edges):
+        if cost(rule, size) <= most:
+            break
+        rule = replace(spec, longest=edge)
+    return rule
 
 
 def _tiles(spec: TileGrid, size: Size) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from chiasm.errors import BadPicture
 from chiasm.place.ended import enclose, end_frames, end_rows, tally
@@ -69,11 +70,9 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return two_means(step, laid)
         case QFormer():
             return query(each(step.queries + step.added, laid), laid)
-        case MergeAlike("told"):
-            shares = [grid.share for grid in laid.grids]
+        case MergeAlike(ratio) | Prune(ratio):
+            shares = [grid.share if ratio == "told" else Fraction(1, ratio) for grid in laid.grids]
             return query([math.ceil(len(cells) * share) for cells, share in zip(cells_of(laid), shares, strict=True)], laid)
-        case MergeAlike(int(ratio)) | Prune(ratio):
-            return query([-(-len(cells) // ratio) for cells in cells_of(laid)], laid)
         case MergeFrames(frames):
             return merge_frames(frames, laid)
         case EndRows():

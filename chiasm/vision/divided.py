@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,13 @@ class TimeBlocks(nn.Module):
         self.spec = spec
         self.steps = nn.Parameter(torch.zeros(spec.steps, block.width))
         self.blocks = nn.ModuleList(TimeAttention(block) for _ in range(depth))
+
+    def begin_as(self, blocks: Iterable[nn.Module]) -> None:
+        """Norms and attention as those of the blocks themselves, which are of the same shapes."""
+        for half, block in zip(self.blocks, blocks, strict=True):
+            own = {name: tensor for name, tensor in block.state_dict().items() if name.startswith(("norm1.", "attention."))}
+            begun = {name.replace("norm1.", "norm.", 1): tensor for name, tensor in own.items()}
+            half.load_state_dict({**half.state_dict(), **begun})
 
     def told(self, x_PE: Tensor, grids: Sequence[Grid]) -> Tensor:
         """Cells, packed without class tokens, with the vectors of their steps. Raises `BadPicture` for too many of these."""

@@ -155,9 +155,7 @@ class VisionTransformer(nn.Module):
     def begin_in_time(self) -> None:
         """Attention in time, where there is any, begins as that in space of the same block; what it says begins as nothing."""
         if isinstance(self.spec.sees, Divided):
-            for block, half in zip(self.blocks, self.time.blocks, strict=True):
-                half.attention.load_state_dict(block.attention.state_dict())
-                half.norm.load_state_dict(block.norm1.state_dict())
+            self.time.begin_as(self.blocks)
 
     def laid(self, grids: Sequence[Grid]) -> Laid:
         """The places of what `forward` returns."""
