@@ -25,7 +25,8 @@ app = App(
   chiasm eval default openai:gpt-4o --data my.jsonl --judge openai:gpt-4o-mini
   chiasm eval default ./other --data photos/ --output runs/photos
   chiasm eval ./model --tasks mmstar,pope --data benchmarks/ --limit 200
-  chiasm eval default --data my.jsonl --compress merge-alike:4""",
+  chiasm eval default --data my.jsonl --compress merge-alike:4
+  chiasm eval ./flamingo --tasks okvqa --data okvqa/ --prompts Flamingo --shots 4""",
 )
 
 
@@ -48,6 +49,10 @@ def run(
     circular: Annotated[bool, Parameter(negative="", help="Your own options in every turn, right only if all are.")] = False,
     judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot, such as openai:gpt-4o.")] = None,
     grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
+    shots: Annotated[int, Parameter(help="So many examples before each question, where that is published.")] = 0,
+    shots_from: Annotated[Path | None, Parameter(help="A folder with the training split, if not --data.")] = None,
+    shots_seed: Annotated[int, Parameter(help="What examples are drawn by.")] = 0,
+    shots_in: Annotated[Literal["pictures", "words"], Parameter(help="Examples with their pictures, or without.")] = "pictures",
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
 ) -> int:
     """Runs what is not finished, then shows the table."""
@@ -59,6 +64,9 @@ def run(
         raise UserError("Greedy answers are the same for every seed: give --temperature too.")
     if circular and tasks:
         raise UserError("--circular turns the options of your own table; benchmarks are asked as they are published.")
+    if shots < 0 or (not shots and shots_from is not None):
+        raise UserError(f"--shots is {shots}: name how many examples stand before each question, such as 4.")
+    from chiasm.evaluate.benchmarks.shots import Few
     from chiasm.evaluate.runs.run import Wanted, evaluated, judging
 
     names = [name.strip() for name in tasks.split(",")] if tasks else []
@@ -77,6 +85,7 @@ def run(
         compress,
         budget,
         circular,
+        Few(shots, shots_from, shots_seed, shots_in) if shots else None,
     )
     asked_to_judge = None if judge is None else judging(judge, grades)
     called = {model: slug(" ".join([model, *(how for how in (compress, budget) if how)])) for model in models}

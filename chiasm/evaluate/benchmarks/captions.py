@@ -12,7 +12,7 @@ from typing import Any
 from chiasm.evaluate.benchmarks.asking import shown
 from chiasm.evaluate.benchmarks.figures import Figure, bootstrap, mean, open_mean
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub, rows_of
-from chiasm.evaluate.benchmarks.task import Judged, Part, Record, Task
+from chiasm.evaluate.benchmarks.task import FewShot, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import captions, chair, jars, ptb
 
 ONE_SENTENCE = "Provide a one-sentence caption for the provided image."
@@ -147,7 +147,7 @@ def _annotated(split: str) -> Layout:
     return Layout(("annotations/captions_{split}.json",), _coco, key="images", split=split)
 
 
-def _task(name: str, title: str, splits: tuple[str, ...], layouts: tuple[Layout, ...]) -> Task:
+def _task(name: str, title: str, splits: tuple[str, ...], layouts: tuple[Layout, ...], few: FewShot | None = None) -> Task:
     return Task(
         name=name,
         title=title,
@@ -161,11 +161,18 @@ def _task(name: str, title: str, splits: tuple[str, ...], layouts: tuple[Layout,
         sums=caption_sums,
         max_tokens=64,
         note="papers report these times 100",
+        few=few,
     )
 
 
 TASKS = (
-    _task("coco-karpathy", "COCO captions, Karpathy's test", ("test",), (hub("yerevann/coco-karpathy", rows=_karpathy),)),
+    _task(
+        "coco-karpathy",
+        "COCO captions, Karpathy's test",
+        ("test",),
+        (hub("yerevann/coco-karpathy", rows=_karpathy),),
+        FewShot(lambda gold: gold["references"][0]),
+    ),
     _task("coco-2017", "COCO captions 2017", ("val",), (hub("lmms-lab/COCO-Caption2017"), _annotated("val2017"))),
     Task(
         name="chair",

@@ -11,7 +11,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate import benchmarks
 from chiasm.evaluate.benchmarks.task import Task
 
-_MACHINERY = frozenset(("__main__", "asking", "embedding", "figures", "lines", "registry", "rows", "sought", "task"))
+_MACHINERY = frozenset(("__main__", "asking", "embedding", "figures", "lines", "registry", "rows", "shots", "sought", "task"))
 
 
 @cache

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.figures import Figure, overall_and_groups
@@ -31,13 +35,33 @@ Ask = Callable[["Row"], tuple[Part, ...]]
 
 
 @dataclass(frozen=True)
+class Shot:
+    """An example: another question, as it is shown and said, and its answer."""
+
+    id: str
+    parts: tuple[Part, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """How a benchmark is published with examples: which answer an example gives, of all that its gold holds, and what training
+    splits are called."""
+
+    answer: Callable[[Mapping[str, Any]], str]
+    splits: tuple[str, ...] = ("train", "train2014")
+
+
+@dataclass(frozen=True)
 class Item:
-    """One question: what is shown and said, what a scorer must know (`gold`, as JSON has it), and the groups it counts in."""
+    """One question: what is shown and said, what a scorer must know (`gold`, as JSON has it), the groups it counts in, and the
+    examples before it."""
 
     id: str
     parts: tuple[Part, ...]
     gold: Mapping[str, Any]
     groups: Mapping[str, str]
+    shots: tuple[Shot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +112,7 @@ class Task:
     """A benchmark. Of `layouts` the first whose files a folder holds is read; of `prompts` and `judges`, by the names of who
     publishes them, the first is the default. `note` says what a score of it leaves out. `answers`: "chosen" takes an option
     by its log-probability, where a question has options (`choices` in its gold) and the model can score. `sought`: what a
-    model that judges is asked about a reply, if anything."""
+    model that judges is asked about a reply, if anything; `few`: how it is published with examples, if it is."""
 
     name: str
     title: str
@@ -104,6 +128,7 @@ class Task:
     note: str = ""
     answers: Literal["written", "chosen"] = "written"
     sought: Callable[[Mapping[str, Any]], Sought | None] = nothing
+    few: FewShot | None = None
     splits: tuple[str, ...] = field(default=("test",))
 
     def item(self, row: Row, prompt: str | None = None) -> Item:
@@ -115,8 +140,14 @@ class Task:
         """An item ready for a model; `frames` makes pictures of its videos. Raises `UserError` for a video without it."""
         from chiasm.assistant import Request
 
+        turns: list[Message] = []
+        for shot in item.shots:
+            turns += [Message("user", self._content(shot.parts, frames)), Message("assistant", (Text(shot.answer),))]
+        return Request((*turns, Message("user", self._content(item.parts, frames))), max_tokens=self.max_tokens)
+
+    def _content(self, parts: Sequence[Part], frames: Frames | None) -> tuple[Text | Image, ...]:
         content: list[Text | Image] = []
-        for part in item.parts:
+        for part in parts:
             match part:
                 case Clip():
                     if frames is None:
@@ -124,7 +155,7 @@ class Task:
                     content += [Image(picture) for picture in frames(part)]
                 case _:
                     content.append(part)
-        return Request((Message("user", tuple(content)),), max_tokens=self.max_tokens)
+        return tuple(content)
 
     def judge(self, item: Item | Record, reply: str, reference: str | None = None) -> Judged:
         """A reply to an item by the rules of a named reference."""
@@ -151,6 +182,21 @@ def _chosen(task: str, kind: str, known: Mapping[str, Choice], name: str | None)
     if name not in known:
         raise UserError(f"{task} has no {kind} called {name!r}: known are {', '.join(known)}")
     return known[name]
+
+
+def pictures_of(item: Item) -> list[Any]:
+    return [part.picture for part in item.parts if isinstance(part, Image)]
+
+
+def pictures_digest(item: Item) -> list[str]:
+    found = []
+    for picture in pictures_of(item):
+        if isinstance(picture, str | Path):
+            file = Path(picture)
+            found.append(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else f"absent {file.name}")
+        else:
+            found.append(hashlib.sha256(picture if isinstance(picture, bytes) else np.asarray(picture).tobytes()).hexdigest())
+    return found
 
 
 def repictured(item: Item, change: Callable[[Image], Image | None]) -> Item:

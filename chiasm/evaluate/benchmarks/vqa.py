@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from chiasm.evaluate.benchmarks.asking import SHORT, shown
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub, joined
 from chiasm.evaluate.benchmarks.sought import any_answer
-from chiasm.evaluate.benchmarks.task import Judge, Judged, Part, Task
+from chiasm.evaluate.benchmarks.task import FewShot, Judge, Judged, Part, Task
 from chiasm.evaluate.scorers import vqa
 
 UNSURE = "\nWhen the provided information is insufficient, respond with 'Unanswerable'."
@@ -45,6 +46,11 @@ def _capitalised(row: Row) -> tuple[Part, ...]:
     return shown(row, row.text("question").capitalize() + SHORT)
 
 
+def _bare(row: Row) -> tuple[Part, ...]:
+    """The question alone; a template or examples say how it is answered."""
+    return shown(row, row.text("question"))
+
+
 def _with_tokens(row: Row) -> tuple[Part, ...]:
     tokens = f"\nReference OCR token: {', '.join(row.texts('ocr_tokens'))}"
     return shown(row, row.text("question").capitalize() + tokens + SHORT)
@@ -71,6 +77,9 @@ def _official(row: Row) -> Iterator[Row]:
     yield Row({**row.values, **annotation, "image": picture}, row.folder, row.where)
 
 
+FLAMINGO = FewShot(lambda gold: Counter(gold["answers"]).most_common(1)[0][0])
+"""An example's answer is what most people gave, of several the first (arXiv:2204.14198 does not say)."""
+
 TASKS = (
     Task(
         name="vqav2",
@@ -82,12 +91,13 @@ TASKS = (
             Layout(("v2_OpenEnded_mscoco_{split}_questions.json",), _official, key="questions", split="val2014"),
         ),
         id=lambda row: str(row["question_id"]),
-        prompts={"lmms-eval": _short},
+        prompts={"lmms-eval": _short, "Flamingo": _bare},
         gold=_answers,
         groups=_kinds,
         judges=_judges("GT-Vision-Lab/VQA", "lmms-eval VQAv2", "VLMEvalKit"),
         max_tokens=16,
         sought=any_answer,
+        few=FLAMINGO,
     ),
     Task(
         name="okvqa",
@@ -96,11 +106,12 @@ TASKS = (
         splits=("val2014",),
         layouts=(hub("lmms-lab/OK-VQA"),),
         id=lambda row: str(row["question_id"]),
-        prompts={"lmms-eval": _unsure, "plain": _short},
+        prompts={"lmms-eval": _unsure, "plain": _short, "Flamingo": _bare},
         gold=_answers,
         judges=_judges("GT-Vision-Lab/VQA", "lmms-eval OK-VQA"),
         max_tokens=16,
         sought=any_answer,
+        few=FLAMINGO,
     ),
     Task(
         name="textvqa",
@@ -109,10 +120,16 @@ TASKS = (
         splits=("validation",),
         layouts=(hub("lmms-lab/textvqa"),),
         id=lambda row: str(row["question_id"]),
-        prompts={"lmms-eval": _capitalised, "VLMEvalKit": _short, "lmms-eval with OCR tokens": _with_tokens},
+        prompts={
+            "lmms-eval": _capitalised,
+            "VLMEvalKit": _short,
+            "lmms-eval with OCR tokens": _with_tokens,
+            "Flamingo": _bare,
+        },
         gold=_answers,
         judges=_judges("mmf TextVQA", "VLMEvalKit"),
         max_tokens=32,
         sought=any_answer,
+        few=FLAMINGO,
     ),
 )

@@ -12,11 +12,10 @@ from typing import Any
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired, rows_of
-from chiasm.evaluate.benchmarks.task import Clip, Task
+from chiasm.evaluate.benchmarks.task import Clip, Task, pictures_of
 from chiasm.evaluate.leaks.given import Given, given
 from chiasm.evaluate.leaks.texts import Exchange
 from chiasm.evaluate.runs.own import TABLES, rows_of_csv
-from chiasm.evaluate.runs.runner import pictures_of
 from chiasm.prompt.messages import Text
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")

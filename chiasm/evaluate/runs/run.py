@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.rows import Bad
+from chiasm.evaluate.benchmarks.shots import Few
 from chiasm.evaluate.benchmarks.task import Item, Task
 from chiasm.evaluate.judge.agreement import agreement
 from chiasm.evaluate.judge.forms import Grades
 from chiasm.evaluate.judge.judge import Judge
 from chiasm.evaluate.judge.trial import tried
 from chiasm.evaluate.runs import data, own, runner
+from chiasm.evaluate.runs.examples import exemplified, takes
 from chiasm.evaluate.runs.models import about, named
 from chiasm.evaluate.runs.report import Outcome, outcome
 from chiasm.evaluate.runs.runner import Setting, Variant
@@ -41,6 +44,7 @@ class Wanted:
     compress: str | None = None
     budget: str | None = None
     circular: bool = False
+    few: Few | None = None
 
     @property
     def setting(self) -> Setting:
@@ -50,14 +54,15 @@ class Wanted:
 
 def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None = None) -> Iterator[Outcome]:
     """Asks a model every task; questions are read before the model is, so that a mistake is told at once."""
-    ready = [(task, *questions(task, wanted)) for task in tasks(wanted)]
+    ready = [(task, *asked(task, wanted)) for task in tasks(wanted)]
     assistant = named(model, wanted.compress, wanted.budget)
     fewer = {"compress": wanted.compress, "budget": wanted.budget}
     facts = {**about(assistant, model), **{how: told for how, told in fewer.items() if told is not None}}
-    for task, variants, bad in ready:
+    for task, variants, bad, shots in ready:
+        takes(assistant, task, variants[0].items[0])
         store = Store(output / task.name)
         where = {"data": str(data.folder_of(task, wanted.data, wanted.split).resolve()), "split": wanted.split}
-        said = runner.manifest(assistant, task, variants, bad, wanted.setting, {**facts, **where})
+        said = runner.manifest(assistant, task, variants, bad, wanted.setting, {**facts, **where, **shots})
         runner.run(assistant, task, variants, store, said, wanted.setting)
         yield _outcome(task, store, list(store.samples()), wanted.reference, judging)
 
@@ -65,6 +70,15 @@ def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None 
 def tasks(wanted: Wanted) -> list[Task]:
     """Benchmarks by name, or the person's own table."""
     return [registry.find(name) for name in wanted.tasks] or [own.turned() if wanted.circular else own.task()]
+
+
+def asked(task: Task, wanted: Wanted) -> tuple[list[Variant], list[Bad], Mapping[str, Any]]:
+    """Questions with the examples that were wanted, rows that make none, and what a manifest says of the examples."""
+    variants, bad = questions(task, wanted)
+    if wanted.few is None:
+        return variants, bad, {}
+    variants, shots = exemplified(task, variants, wanted.few, wanted.data)
+    return variants, bad, shots
 
 
 def questions(task: Task, wanted: Wanted) -> tuple[list[Variant], list[Bad]]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from chiasm.assistant import Assistant, Done, Request
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
-from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, repictured
+from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task, pictures_digest, pictures_of, repictured
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store
 from chiasm.generate.sampling import Contrast, Sampling
 from chiasm.prompt.messages import Image, Text
@@ -123,7 +123,8 @@ def _sample(item: Item, shown: Item, ablation: Ablation, variant: Variant, seed:
     choices = tuple(str(choice) for choice in item.gold.get("choices") or ())
     files = [Path(picture) for picture in pictures_of(shown) if isinstance(picture, str | Path)]
     names = tuple(str(_named(file, variant.folder)) for file in files)
-    return Sample(item.id, ablation, variant.name, seed, said(item), dict(item.gold), dict(item.groups), choices, names)
+    shots, gold, slices = tuple(shot.id for shot in item.shots), dict(item.gold), dict(item.groups)
+    return Sample(item.id, ablation, variant.name, seed, said(item), gold, slices, choices, names, shots)
 
 
 def _named(file: Path, folder: Path | None) -> Path:
@@ -240,22 +241,11 @@ def plain(parsed: Any) -> Any:
 
 def said(item: Item) -> str:
     """The words of a question, a mark where a picture stands."""
-    return "".join(part.text if isinstance(part, Text) else PICTURE for part in item.parts)
+    return wording(item.parts)
 
 
-def pictures_of(item: Item) -> list[Any]:
-    return [part.picture for part in item.parts if isinstance(part, Image)]
-
-
-def pictures_digest(item: Item) -> list[str]:
-    found = []
-    for picture in pictures_of(item):
-        if isinstance(picture, str | Path):
-            file = Path(picture)
-            found.append(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else f"absent {file.name}")
-        else:
-            found.append(hashlib.sha256(picture if isinstance(picture, bytes) else np.asarray(picture).tobytes()).hexdigest())
-    return found
+def wording(parts: Sequence[Part]) -> str:
+    return "".join(part.text if isinstance(part, Text) else PICTURE for part in parts)
 
 
 def digest(value: Any) -> str:

@@ -26,7 +26,8 @@ Key = tuple[str, str, str, int]
 
 @dataclass(frozen=True)
 class Sample:
-    """One question, asked once. `parsed` is null where the answer could not be read; `error` says why there is no answer."""
+    """One question, asked once. `parsed` is null where the answer could not be read; `error` says why there is no answer;
+    `shots` are the ids of the examples before it."""
 
     id: str
     ablation: Ablation
@@ -37,6 +38,7 @@ class Sample:
     slices: Mapping[str, str]
     choices: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    shots: tuple[str, ...] = ()
     answer: str | None = None
     parsed: Any = None
     score: float | None = None
@@ -80,7 +82,8 @@ class Store:
         """Everything that was written down, in its order."""
         for line in self._lines(RECORDS):
             read = json.loads(line)
-            yield Sample(**{**read, "choices": tuple(read["choices"]), "pictures": tuple(read["pictures"])})
+            several = {name: tuple(read.get(name, ())) for name in ("choices", "pictures", "shots")}
+            yield Sample(**{**read, **several})
 
     def manifest(self) -> dict[str, Any]:
         """Raises `UserError` for a folder that holds no run."""

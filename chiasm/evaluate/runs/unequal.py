@@ -29,7 +29,8 @@ class Unequal:
 
 def unequal(first: Side, second: Side) -> tuple[Unequal, ...]:
     """Every difference, those of the questions first."""
-    return (*_questions(first, second), *_ways(first, second), *_facts(first.manifest, second.manifest))
+    manifests = first.manifest, second.manifest
+    return (*_questions(first, second), *_ways(first, second), *_shots(*manifests), *_facts(*manifests))
 
 
 def _questions(first: Side, second: Side) -> Iterator[Unequal]:
@@ -59,8 +60,20 @@ def _ways(first: Side, second: Side) -> Iterator[Unequal]:
         yield Unequal("answers", *ways)
 
 
+def _shots(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Unequal]:
+    """Examples before the questions; a run that shows none says nothing of them."""
+    told = []
+    for said in (first, second):
+        shots = said.get("shots")
+        told.append(f"{shots['count']} in {shots['shown']}, {shots['split']}, seed {shots['seed']}" if shots else "none")
+    if told[0] != told[1]:
+        yield Unequal("examples before each question", *told)
+    elif first.get("shots") != second.get("shots"):
+        yield Unequal("examples before each question", *(f"{len(said['shots']['ids'])} others" for said in (first, second)))
+
+
 def _facts(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Unequal]:
-    known = COMPARED | {"data hash", "prompt hash"}
+    known = COMPARED | {"data hash", "prompt hash", "shots"}
     flat = [dict(_flat({name: value for name, value in said.items() if name not in known})) for said in (first, second)]
     for name in dict.fromkeys((*flat[0], *flat[1])):
         values = [one.get(name) for one in flat]
