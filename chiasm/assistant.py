@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 Verb = Literal["plan", "generate", "score", "embed", "locate", "segment"]
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
+Extent = Literal["complete", "beginning"]
+"""What an option that is scored stands for. "complete": this answer and nothing after it, so that the end of its turn counts
+too and options of different length are different answers. "beginning": every answer that begins so, by its own tokens alone;
+"1" is then never less likely than "12", which begins with it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Usage:
 @dataclass(frozen=True)
 class Answer:
     """What a model said, and how it came to an end. `seconds` is wall time by phase: load, open, see, prefill, decode; `boxes`
-    are those that it spoke of in a dialect of its own, in upright pixels of the one picture that it was shown."""
+    are those that it spoke of in a dialect of its own, in upright pixels of the one picture that it was shown; `served` is what
+    a service said of itself: the model that answered, its build."""
 
     text: str
     usage: Usage
@@ -46,6 +51,7 @@ class Answer:
     model: str
     seconds: Mapping[str, float] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
+    served: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.text
@@ -82,7 +88,8 @@ Event = Delta | Done
 
 @dataclass(frozen=True)
 class Score:
-    """Log-probability of one given answer: of all its tokens together, and how many they are."""
+    """Log-probability of one given answer: of all its tokens together, and how many they are, the end of its turn among them
+    where it was scored as complete."""
 
     option: str
     logprob: float
@@ -151,13 +158,15 @@ class Assistant:
         """Answers, piece by piece; every request ends with a `Done`."""
         raise Unsupported("generate", self.name)
 
-    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
-        """How likely each given answer is."""
+    def score(self, request: Request, options: Sequence[str], extent: Extent = "complete") -> list[Score]:
+        """How likely each given answer is, as a complete answer or as the beginning of one."""
         raise Unsupported("score", self.name)
 
-    def score_each(self, requests: Sequence[Request], options: Sequence[Sequence[str]]) -> list[list[Score]]:
+    def score_each(
+        self, requests: Sequence[Request], options: Sequence[Sequence[str]], extent: Extent = "complete"
+    ) -> list[list[Score]]:
         """Several requests with options of their own; a model of this machine computes them together."""
-        return [self.score(request, given) for request, given in zip(requests, options, strict=True)]
+        return [self.score(request, given, extent) for request, given in zip(requests, options, strict=True)]
 
     def embed(self, items: Sequence[object]) -> Any:
         """One unit vector for each text (`str`) or picture (anything else that opens as one): [items, width]. A model of many

@@ -11,7 +11,21 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from chiasm.assistant import Answer, Assistant, Delta, Done, Event, FinishReason, Outline, Request, Score, Sighting, Usage, Verb
+from chiasm.assistant import (
+    Answer,
+    Assistant,
+    Delta,
+    Done,
+    Event,
+    Extent,
+    FinishReason,
+    Outline,
+    Request,
+    Score,
+    Sighting,
+    Usage,
+    Verb,
+)
 from chiasm.errors import BadPrompt, Unsupported
 from chiasm.generate import engine
 from chiasm.generate.contrast import distorted
@@ -204,19 +218,31 @@ class LocalAssistant(Assistant):
     def numbered(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         return self._planner("generate").numbered(messages)
 
-    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
-        (found,) = self.score_each([request], [options])
+    def score(self, request: Request, options: Sequence[str], extent: Extent = "complete") -> list[Score]:
+        (found,) = self.score_each([request], [options], extent)
         return found
 
-    def score_each(self, requests: Sequence[Request], options: Sequence[Sequence[str]]) -> list[list[Score]]:
+    def score_each(
+        self, requests: Sequence[Request], options: Sequence[Sequence[str]], extent: Extent = "complete"
+    ) -> list[list[Score]]:
+        """An answer is complete where whatever ends generation comes next, by the first request's way of sampling. Raises
+        `Unsupported` for complete answers of a model whose generation nothing ends, and for beginnings before one that judges
+        whole texts."""
         if isinstance(self.model, QueryMatch):
+            if extent == "beginning":
+                raise Unsupported("score the beginning of a text", self.name)
             return [self._judged(self.model, request, given) for request, given in zip(requests, options, strict=True)]
         planner, model = self._planner("score"), self._writer("score")
         opened = [self._opened(picture) for picture in _pictures(requests)]
         talks = [request.messages for request in requests]
         plan = planner.plan(talks, self._items(planner, opened), names=[picture.name for picture in opened])
         batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
-        found = score(model, batch, [[planner.tokenizer.encode(option) for option in given] for given in options])
+        ends = self._sampling(planner, requests).stop_ids if extent == "complete" else ()
+        if extent == "complete" and not ends:
+            what = "score complete answers: no token ends them, in its tokenizer or generation_config.json"
+            raise Unsupported(what, self.name)
+        candidates = [[planner.tokenizer.encode(option) for option in given] for given in options]
+        found = score(model, batch, candidates, ends=ends)
         return [
             [Score(option, one.total, len(one.logprobs)) for option, one in zip(given, row, strict=True)]
             for given, row in zip(options, found, strict=True)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import Reference
-from tiny_folder import tiny_folder
+from tiny_folder import tiny_folder, tiny_spec
 
 import chiasm
 from chiasm.assistant import Answer, Assistant, Delta, Done, Request
 from chiasm.errors import BadPrompt, Overflow, Unsupported, UserError
 from chiasm.generate.sampling import Sampling
+from chiasm.loading import load_local
 from chiasm.local import LocalAssistant
-from chiasm.prompt.messages import question
+from chiasm.model import Causal
+from chiasm.prompt.messages import Message, Text, question
 from chiasm.prompt.stops import Stops
 
 
@@ -92,6 +97,54 @@ def test_scores_are_the_model_s_own_probabilities(model: LocalAssistant) -> None
     (again,) = model.score(request, ["three circles"])
     assert again.logprob == pytest.approx(scored[1].logprob, abs=1e-4)
     assert all(score.logprob < 0 for score in scored)
+
+
+def test_a_complete_answer_ends_and_a_beginning_goes_on(tmp_path: Path) -> None:
+    """A model that was taught to say 12 would begin so with "1" too: only as the beginning of an answer is that likelier."""
+    asked, spec = "How many?", tiny_spec()
+    modules = Causal(spec).train()
+    plain = load_local(str(tiny_folder(tmp_path / "plain", modules=modules)), dtype="float32", device="cpu")
+    assert plain.planner is not None
+    tokenizer = plain.planner.tokenizer
+    prompt = plain.planner.plan([(question(asked),)]).rows[0].ids_T.tolist()
+    one, whole = tokenizer.encode("1"), tokenizer.encode("12")
+    assert whole[: len(one)] == one and len(whole) > len(one)
+    ids_BT = torch.tensor([[*prompt, *whole, tokenizer.controls["<|im_end|>"]]])
+    optimizer = torch.optim.Adam(modules.parameters(), lr=0.02)
+    rows = plain.planner.plan([(question(asked), Message("assistant", (Text("12"),)))], answer=False)
+    batch = rows.batch()
+    assert batch.ids_BT[0, : ids_BT.shape[1]].tolist() == ids_BT[0].tolist()
+    for _ in range(40):
+        optimizer.zero_grad()
+        logits_BTS = modules.logits(modules(batch))
+        ahead = logits_BTS[0, len(prompt) - 1 : ids_BT.shape[1] - 1]
+        torch.nn.functional.cross_entropy(ahead, ids_BT[0, len(prompt) :]).backward()
+        optimizer.step()
+    taught = load_local(str(tiny_folder(tmp_path / "taught", modules=modules)), dtype="float32", device="cpu")
+    assert taught.ask(asked, max_tokens=5).text == "12"
+    request, options = Request((question(asked),)), ["1", "12", "2"]
+    complete, begun = taught.score(request, options), taught.score(request, options, "beginning")
+    assert max(complete, key=lambda score: score.logprob).option == "12"
+    assert max(begun, key=lambda score: score.logprob).option == "1"
+    assert [score.tokens for score in complete] == [score.tokens + 1 for score in begun] == [2, 3, 2]
+    for beginning, whole_answer in zip(begun, complete, strict=True):
+        assert whole_answer.logprob < beginning.logprob
+
+
+def test_an_answer_may_end_by_any_of_several_tokens(model: LocalAssistant) -> None:
+    """Their probabilities add up: what ends generation ends an answer."""
+    request = Request((question("How many?", [picture(6)]),))
+    controls = model.tokenizer.controls  # type: ignore[union-attr]
+    one, other, always = controls["<|im_end|>"], controls["<end_of_utterance>"], controls["</s>"]
+
+    def by(*stops: int) -> float:
+        asked = replace(request, sampling=Sampling(stop_ids=stops))
+        (complete,), (begun,) = model.score(asked, ["two"]), model.score(asked, ["two"], "beginning")
+        return math.exp(complete.logprob - begun.logprob)
+
+    # The tokenizer's own end of sequence is always one of them.
+    assert by(one, other) == pytest.approx(by(one) + by(other) - by(always), rel=1e-4)
+    assert by(always) < by(one) < by(one, other)
 
 
 def test_chat_reads_both_spellings(model: LocalAssistant) -> None:

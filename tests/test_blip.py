@@ -211,7 +211,7 @@ def test_a_folder_answers_and_scores(name: str, variant: int, tmp_path: Path, re
     answer = model.ask("w5 w6 w7", Pillow.fromarray(picture), max_tokens=5)
     assert answer.usage.image_tokens in (4, 5) and answer.usage.generated_tokens <= 5
     message = (Message("user", (Image(Pillow.fromarray(picture)), Text("w5 w6 w7"))),)
-    scores = model.score(Request(message), ["w9", "w9 w10"])
+    scores = model.score(Request(message), ["w9", "w9 w10"], "beginning")
     assert scores[1].logprob < scores[0].logprob < 0 and [score.tokens for score in scores] == [1, 2]
 
 

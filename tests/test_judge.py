@@ -244,12 +244,44 @@ def test_a_judge_that_is_the_model_itself_is_told_of(
 ) -> None:
     name = f"openai:referee@{server.url}/v1"
     server.usual = lambda handler, body: (
-        says("dark red")(handler, body) if isinstance(body["messages"][0]["content"], list) else sensible(handler, body)
+        fails(400, "unknown")(handler, body)
+        if not body.get("stream")
+        else says("dark red")(handler, body)
+        if isinstance(body["messages"][0]["content"], list)
+        else sensible(handler, body)
     )
     words = ["eval", name, "--data", str(table), "--output", str(tmp_path / "runs"), "--no-ablations", "--judge", name]
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "the judge is the model itself" in said and "accuracy, judged" in said
+
+
+def test_a_manifest_says_which_service_answered_and_a_result_what_it_cost(
+    server: ChatServer, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHIASM_API_KEY", "sk-never-written-1234")
+    name = f"openai:referee@{server.url}/v1"
+    server.usual = lambda handler, body: (
+        fails(400, "unknown")(handler, body) if not body.get("stream") else says("red")(handler, body)
+    )
+    words = ["eval", name, "--data", str(table), "--output", str(tmp_path / "runs"), "--no-ablations"]
+    assert main([*words, "--price", f"{name}=2/10"]) == 0
+    said = capsys.readouterr().out
+    (run,) = [file.parent for file in (tmp_path / "runs").rglob(RESULT)]
+    written = json.loads((run / "manifest.json").read_text())
+    host = server.url.removeprefix("http://")
+    assert written["service"] == {"api": "openai", "host": host, "model": "referee"}
+    assert written["served"] == [{"model": "m", "answers": 6}] and "options" not in written
+    assert "sk-never" not in "".join(file.read_text() for file in run.iterdir())
+    result = json.loads((run / RESULT).read_text())
+    assert result["tokens"] == {"image": 0, "text": 6 * 31, "generated": 6}
+    assert result["cost"] == pytest.approx((2 * 186 + 10 * 6) / 1e6) and "cost 0.0004 by the price" in said
+    assert re.search(r"read +written\n.* 186 +6$", said, re.MULTILINE)
+    # Another price is no other run.
+    heard = len(server.heard)
+    assert main([*words, "--price", f"{name}=4/10"]) == 0 and len(server.heard) == heard
+    assert json.loads((run / "manifest.json").read_text())["price"] == {"read": 4.0, "written": 10.0}
+    assert main([*words, "--price", "gpt=4/10"]) == 2 and main([*words, "--price", f"{name}=cheap"]) == 2
 
 
 # --- benchmarks whose protocol has a judge ----------------------------------------------------------------------------

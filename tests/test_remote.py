@@ -8,18 +8,23 @@ import logging
 
 import numpy as np
 import pytest
-from chat_server import ChatServer, chat_server, cut, events, fails, message, plain, says, slow
+from chat_server import ChatServer, chat_server, chunk, cut, events, fails, message, plain, says, slow, usage
 from PIL import Image
 
 import chiasm
 from chiasm.assistant import Delta, Done, Request
 from chiasm.errors import BadPicture, BadPrompt, RemoteFailure, Unsupported, UserError
-from chiasm.generate.sampling import Sampling
-from chiasm.prompt.messages import question
+from chiasm.generate.cycles import Cycle
+from chiasm.generate.sampling import Contrast, Sampling
+from chiasm.pixels.clips import Clip
+from chiasm.prompt.messages import Image as Shown
+from chiasm.prompt.messages import Message, Text, question
 from chiasm.remote.answers import Answers
 from chiasm.remote.assistant import Bill, RemoteAssistant
+from chiasm.remote.call import Call, honoured
 from chiasm.remote.failures import Retries, retry_after
 from chiasm.remote.names import Endpoint, parse
+from chiasm.remote.openai_chat import COMMON
 from chiasm.remote.pace import Pace
 
 KEY = "sk-very-secret-0123456789"
@@ -308,8 +313,55 @@ def test_sampling_is_sent_under_the_apis_names_or_refused(server, waits):
     assert {name: body[name] for name in ("temperature", "top_k", "top_p", "seed", "stop")} == {
         "temperature": 0.5, "top_k": 3, "top_p": 0.9, "seed": 4, "stop": ["."],
     }  # fmt: skip
-    with pytest.raises(UserError, match="forbidden_ids"):
-        at(server, waits).ask("What is this?", sampling=Sampling(forbidden_ids=(3,)))
+
+
+@pytest.mark.parametrize(
+    ("api", "sampling", "name"),
+    [
+        ("openai", Sampling(forbidden_ids=(3,)), "forbidden_ids"),
+        ("openai", Sampling(contrast=Contrast(), max_length=9), "contrast, max_length"),
+        ("openai", Sampling(cycle=Cycle(times=9)), "cycle"),
+        ("anthropic", Sampling(temperature=0.5, seed=4), "seed"),
+        ("anthropic", Sampling(temperature=0.5, min_p=0.1), "min_p"),
+    ],
+)
+def test_what_an_api_has_no_word_for_is_refused_by_name(server, waits, api, sampling, name):
+    with pytest.raises(Unsupported, match=f"cannot honour {name}: leave that out"):
+        at(server, waits, api).ask("What is this?", sampling=sampling)
+    assert server.heard == []
+
+
+def test_openais_own_service_is_not_sent_what_others_added():
+    endpoint = Endpoint("openai", "m", "https://api.openai.com/v1", "openai:m")
+    for sampling in (Sampling(temperature=1.0, top_k=3), Sampling(temperature=1.0, min_p=0.1), Sampling(min_new_tokens=2)):
+        with pytest.raises(Unsupported, match=r"cannot honour (top_k|min_p|min_new_tokens)"):
+            honoured(Call(endpoint, (), 1, sampling, ()), COMMON)
+
+
+def test_that_nothing_counts_as_repetition_asks_a_service_for_nothing(server, waits):
+    assert at(server, waits).ask("What is this?", sampling=Sampling(cycle=None)).text == "A cat."
+
+
+def test_clips_and_read_pages_are_refused(server, waits, tmp_path):
+    for picture in (Shown(Clip(tmp_path)), Shown(PICTURE, ("a",), ((0, 0, 1, 1),))):
+        with pytest.raises(Unsupported, match=r"cannot (read clips|be given the words)"):
+            at(server, waits).chat([Message("user", (picture, Text("What?")))])
+
+
+def test_a_service_says_who_answered_and_it_is_kept(server, waits):
+    told = [{**chunk("A cat."), "model": "m-2026", "system_fingerprint": "fp_1"}, chunk(reason="stop"), usage(3, 1)]
+    server.usual = plain(events(*told, "[DONE]"))
+    for _ in range(2):
+        assert at(server, waits).ask("What is this?").served == {"model": "m-2026", "build": "fp_1"}
+    assert len(server.heard) == 1
+    server.usual = message("A cat.")
+    assert at(server, waits, "anthropic").ask("What is this?").served == {"model": "m"}
+
+
+def test_a_full_disk_does_not_cost_the_answer(server, waits, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    assert at(server, waits, answers=Answers(tmp_path / "file")).ask("What is this?").text == "A cat."
+    assert "is not kept" in caplog.text
 
 
 def test_anthropics_api_is_spoken_too(server, waits):
@@ -356,7 +408,9 @@ def test_rate_limits_are_kept():
 def test_given_answers_are_scored_where_the_server_tells_a_prompts_log_probabilities(server, waits):
     def told(handler, body):
         words = " ".join(part["content"] for part in body["messages"]).split()
-        places = [None, *({str(n): {"logprob": -float(len(word)), "rank": 1}} for n, word in enumerate(words))]
+        if not body["add_generation_prompt"] and not body["continue_final_message"]:
+            words += ["<end>", "\n"]
+        places = [None, *({word: {"logprob": -float(len(word)), "rank": 1}} for word in words)]
         choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "x"}}
         whole = {
             "id": "c",
@@ -369,10 +423,48 @@ def test_given_answers_are_scored_where_the_server_tells_a_prompts_log_probabili
         plain(json.dumps(whole), "application/json")(handler, body)
 
     server.usual = told
-    scores = at(server, waits).score(Request((question("Cat or dog?"),)), ["a cat", "hound"])
+    asked = Request((question("Cat or dog?"),))
+    assert at(server, waits).capabilities == {"generate", "score"}
+    scores = at(server, waits).score(asked, ["a cat", "hound"], "beginning")
     assert [(score.option, score.logprob, score.tokens) for score in scores] == [("a cat", -4.0, 2), ("hound", -5.0, 1)]
+    # Of what the template writes after an answer the first token is its end.
+    scores = at(server, waits).score(asked, ["a cat", "hound"])
+    assert [(score.logprob, score.tokens) for score in scores] == [(-9.0, 3), (-10.0, 2)]
+    heard = len(server.heard)
+    assert at(server, waits).score(asked, ["a cat", "hound"]) == scores
+    assert at(server, waits).capabilities == {"generate", "score"} and len(server.heard) == heard
     server.usual = fails(400, "unknown field prompt_logprobs")
     with pytest.raises(Unsupported):
-        at(server, waits).score(Request((question("Cat or dog?"),)), ["cat"])
+        at(server, waits).score(asked, ["cat"])
+    assert at(server, waits).capabilities == {"generate"}
     with pytest.raises(Unsupported):
-        at(server, waits, "anthropic").score(Request((question("Cat or dog?"),)), ["cat"])
+        at(server, waits, "anthropic").score(asked, ["cat"])
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_whether_it_scores_is_asked_once(server, waits, status):
+    server.usual = fails(status, "unknown field")
+    assistant = at(server, waits)
+    assert assistant.capabilities == at(server, waits).capabilities == assistant.capabilities == {"generate"}
+    assert len(server.heard) == 1
+
+
+def test_a_service_that_fails_is_not_taken_for_one_that_cannot_score(server, waits):
+    server.usual = fails(500, "oh")
+    with pytest.raises(RemoteFailure, match="failed 3 times"):
+        assert at(server, waits).capabilities
+    server.usual = fails(400, "unknown field")
+    assert at(server, waits).capabilities == {"generate"}
+
+
+def test_a_server_that_passes_over_the_question_does_not_score(server, waits):
+    """As llama.cpp and Ollama do with fields that they do not know."""
+    choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "x"}}
+    whole = {"id": "c", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    server.usual = plain(json.dumps(whole), "application/json")
+    assert at(server, waits).capabilities == {"generate"}
+
+
+def test_services_that_never_score_are_not_asked(server, waits):
+    assert at(server, waits, "anthropic").capabilities == {"generate"}
+    assert server.heard == []

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from tiny_folder import tiny_folder
 
-from chiasm.assistant import Answer, Assistant, Done, Event, Request, Score, Usage, Verb
+from chiasm.assistant import Answer, Assistant, Done, Event, Extent, Request, Score, Usage, Verb
 from chiasm.cli import main
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
@@ -50,7 +50,7 @@ class Scripted(Assistant):
             self.asked.append(str(request.messages[0].content))
             yield Done(number, Answer(said, Usage(4, 9, 1), "stop", self.name))
 
-    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+    def score(self, request: Request, options: Sequence[str], extent: Extent = "complete") -> list[Score]:
         said = self._sees(request)
         return [Score(option, 0.0 if option == said else -1.0, 1) for option in options]
 

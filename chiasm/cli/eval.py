@@ -53,6 +53,7 @@ def run(
     shots_from: Annotated[Path | None, Parameter(help="A folder with the training split, if not --data.")] = None,
     shots_seed: Annotated[int, Parameter(help="What examples are drawn by.")] = 0,
     shots_in: Annotated[Literal["pictures", "words"], Parameter(help="Examples with their pictures, or without.")] = "pictures",
+    price: Annotated[str | None, Parameter(help="MODEL=READ/WRITTEN for a million tokens, several with commas.")] = None,
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
 ) -> int:
     """Runs what is not finished, then shows the table."""
@@ -67,10 +68,14 @@ def run(
     if shots < 0 or (not shots and shots_from is not None):
         raise UserError(f"--shots is {shots}: name how many examples stand before each question, such as 4.")
     from chiasm.evaluate.benchmarks.shots import Few
+    from chiasm.evaluate.runs.prices import prices
     from chiasm.evaluate.runs.run import Wanted, evaluated, judging
 
     names = [name.strip() for name in tasks.split(",")] if tasks else []
     asked = None if prompts is None else tuple(prompts.split(","))
+    costs = prices(price)
+    if strange := sorted(costs.keys() - set(models)):
+        raise UserError(f"--price names {strange[0]}, which is none of the models that are asked: {', '.join(models)}.")
     wanted = Wanted(
         tuple(names),
         data,
@@ -86,6 +91,7 @@ def run(
         budget,
         circular,
         Few(shots, shots_from, shots_seed, shots_in) if shots else None,
+        costs,
     )
     asked_to_judge = None if judge is None else judging(judge, grades)
     called = {model: slug(" ".join([model, *(how for how in (compress, budget) if how)])) for model in models}
@@ -101,7 +107,7 @@ def show(outcomes: Sequence[Outcome], json: bool) -> None:
     if json:
         as_json([report.as_json(one) for one in outcomes])
         return
-    print(columns(report.rows(outcomes), frozenset(range(3, 12))))
+    print(columns(report.rows(outcomes), frozenset(range(3, 14))))
     for note in report.notes(outcomes):
         print(note)
 

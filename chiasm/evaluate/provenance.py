@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,14 +21,18 @@ PACKAGES = ("torch", "numpy", "pillow", "tokenizers", "safetensors")
 
 def identity(described: Described) -> dict[str, Any]:
     """The SHA-256 of every file that a model is made of, its base's too."""
-    parts = [described] if described.base is None else [described, described.base]
-    files = {
+    base = {} if described.base is None else {"base": described.base.folder}
+    return {"base": described.config.get("base"), "files": hashes({"model": described.folder, **base})}
+
+
+def hashes(folders: Mapping[str, Path]) -> dict[str, str]:
+    """The SHA-256 of what decides answers in model folders, each under its role."""
+    return {
         f"{role}/{file.name}": sha256(file)
-        for role, part in zip(("model", "base"), parts, strict=False)
-        for file in sorted(part.folder.iterdir())
+        for role, folder in folders.items()
+        for file in sorted(folder.iterdir())
         if file.suffix in (".safetensors", ".jinja") or file.name in ("config.json", "tokenizer.json")
     }
-    return {"base": described.config.get("base"), "files": files}
 
 
 def versions() -> dict[str, str]:

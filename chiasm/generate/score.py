@@ -33,9 +33,11 @@ def score(
     batch: Batch,
     candidates: Sequence[Sequence[Sequence[int]]],
     *,
+    ends: Sequence[int] = (),
     at_once: int = 32,
 ) -> list[list[Scored]]:
-    """Scores candidates[b], continuations of the batch's row b, as one forward of the whole text would.
+    """Scores candidates[b], continuations of the batch's row b, as one forward of the whole text would. Where there are `ends`,
+    ids that end an answer, the last log-probability of each candidate is that any of them comes next.
 
     Each prompt is read once; its cache is then repeated for up to `at_once` candidates at a time. Raises `BadPrompt`
     for an empty candidate and `Overflow` for one that does not fit the context.
@@ -48,33 +50,44 @@ def score(
         scored = (
             one
             for start in range(0, len(flat), at_once)
-            for one in _read(model, batch, flat[start : start + at_once], first_BS, past)
+            for one in _read(model, batch, flat[start : start + at_once], tuple(ends), first_BS, past)
         )
         return [[next(scored) for _ in several] for several in candidates]
 
 
 def _read(
-    model: Writer, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]], first_BS: Tensor, past: Past
+    model: Writer,
+    batch: Batch,
+    flat: Sequence[tuple[int, tuple[int, ...]]],
+    ends: tuple[int, ...],
+    first_BS: Tensor,
+    past: Past,
 ) -> Iterator[Scored]:
-    """One forward over candidates, padded on the right; the last token of each is only predicted, never read."""
+    """One forward over candidates, padded on the right; the last token of each is read only where its end is asked for."""
     rows, device = [row for row, _ in flat], first_BS.device
     starts = first_BS[rows, [ids[0] for _, ids in flat]].tolist()
-    lengths = torch.tensor([len(ids) - 1 for _, ids in flat], device=device)
-    longest = int(lengths.max())
-    rest: list[tuple[float, ...]] = [()] * len(flat)
+    told = [ids if ends else ids[:-1] for _, ids in flat]
+    lengths = [len(ids) for ids in told]
+    longest = max(lengths)
+    rest: list[list[float]] = [[] for _ in flat]
     if longest:
-        padded = torch.tensor([ids + (0,) * (longest + 1 - len(ids)) for _, ids in flat], device=device)
+        padded_NT = torch.tensor([ids + (0,) * (longest - len(ids)) for ids in told], device=device)
         steps = torch.arange(longest, device=device)
-        valid_NT = steps < lengths[:, None]
+        valid_NT = steps < torch.tensor(lengths, device=device)[:, None]
         begun = begun_by(batch)
         where_NT = begun.next_B[rows][:, None] + steps
         past = past.pick(rows, begun.ids_BT.shape[1] + longest)
-        hidden_NTD = further(model, padded[:, :-1], where_NT, valid_NT, past)
+        hidden_NTD = further(model, padded_NT, where_NT, valid_NT, past)
         logprobs = model.logits(hidden_NTD[valid_NT]).float().log_softmax(-1)
-        of_next = logprobs.gather(-1, padded[:, 1:][valid_NT][:, None])[:, 0]
-        rest = [tuple(part.tolist()) for part in torch.split(of_next, lengths.tolist())]
+        rest = [_further(own_TS, ids[1:], ends) for own_TS, (_, ids) in zip(logprobs.split(lengths), flat, strict=True)]
     for start, others in zip(starts, rest, strict=True):
         yield Scored((start, *others))
+
+
+def _further(logprobs_TS: Tensor, ids: tuple[int, ...], ends: tuple[int, ...]) -> list[float]:
+    """Of a candidate's tokens after its first, and of its end."""
+    found: list[float] = logprobs_TS[torch.arange(len(ids)), list(ids)].tolist()
+    return [*found, float(logprobs_TS[-1, list(ends)].logsumexp(-1))] if ends else found
 
 
 def _fit(model: Writer, batch: Batch, flat: Sequence[tuple[int, tuple[int, ...]]]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chiasm.assistant import FinishReason, Score
+from chiasm.assistant import Extent, FinishReason, Score
 from chiasm.errors import BadPrompt, Unsupported, need
-from chiasm.remote.call import Call, Ended, Piece, Said, Shown, Spent, honoured
+from chiasm.remote.call import Call, Ended, Piece, Said, Served, Shown, Spent, honoured
 from chiasm.remote.failures import Passing, failure
 from chiasm.remote.keys import key_of, without
 from chiasm.remote.names import Endpoint
 
-FIELDS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "seed": "seed"}
+FIELDS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k"}
 CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 """Tokens of a prompt that the service counts apart."""
 REASONS: dict[str, FinishReason] = {
@@ -37,8 +37,6 @@ class AnthropicMessages:
     def answer(self, call: Call) -> Iterator[Said]:
         """Raises `Passing`, or what stays wrong, however often it is tried."""
         fields = honoured(call, FIELDS)
-        # The API draws as it likes: a seed only tells one kept answer from another.
-        fields.pop("seed", None)
         system = "\n\n".join(_text(call, turn.parts) for turn in call.turns if turn.role == "system")
         messages = [
             {"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in call.turns if turn.role != "system"
@@ -59,7 +57,11 @@ class AnthropicMessages:
         prompt, ended = 0, False
         for event in events:
             match event:
-                case {"type": "message_start", "message": {"usage": {"input_tokens": int(fresh), **usage}}}:
+                case {
+                    "type": "message_start",
+                    "message": {"model": str(model), "usage": {"input_tokens": int(fresh), **usage}},
+                }:
+                    yield Served({"model": model})
                     read = (usage.get(name) for name in CACHED)
                     prompt = fresh + sum(count for count in read if isinstance(count, int))
                 case {"type": "content_block_delta", "delta": {"type": "text_delta", "text": str(text)}} if text:
@@ -75,8 +77,12 @@ class AnthropicMessages:
         if not ended:
             raise Passing("the stream was cut before the answer's end")
 
-    def score(self, call: Call, options: tuple[str, ...]) -> list[Score]:
+    @property
+    def scores(self) -> bool | None:
         """The API tells no log-probabilities."""
+        return False
+
+    def score(self, call: Call, options: tuple[str, ...], extent: Extent) -> list[Score]:
         raise Unsupported("score", call.endpoint.name)
 
     def _meant(self, error: Any) -> Exception:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple, dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
-from chiasm.assistant import Answer, Assistant, Delta, Done, Event, Request, Score, Usage, Verb
-from chiasm.errors import BadPrompt, RemoteFailure, UserError
+from chiasm.assistant import Answer, Assistant, Delta, Done, Event, Extent, Request, Score, Usage, Verb
+from chiasm.errors import BadPrompt, RemoteFailure, Unsupported, UserError
 from chiasm.pixels.open import Limits
+from chiasm.prompt.messages import question
 from chiasm.remote.answers import Answers, Kept
 from chiasm.remote.anthropic_messages import AnthropicMessages
-from chiasm.remote.call import Call, Ended, Piece, Said, Spent, call_of
+from chiasm.remote.call import Call, Ended, Piece, Said, Served, Spent, call_of
 from chiasm.remote.failures import Passing, Retries
 from chiasm.remote.names import Endpoint
 from chiasm.remote.openai_chat import OpenAIChat
 from chiasm.remote.pace import Pace
 
+TRIAL = Request((question("Is the sky blue? Answer yes or no."),), max_tokens=1)
+"""What is asked to see whether a service tells log-probabilities."""
 TIMEOUT = 120.0
 PARALLEL = 8
 
@@ -30,7 +36,11 @@ class Service(Protocol):
 
     def answer(self, call: Call) -> Iterator[Said]: ...
 
-    def score(self, call: Call, options: tuple[str, ...]) -> list[Score]: ...
+    @property
+    def scores(self) -> bool | None:
+        """Whether it tells log-probabilities of given answers; none: only asking shows it."""
+
+    def score(self, call: Call, options: tuple[str, ...], extent: Extent) -> list[Score]: ...
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ class RemoteAssistant(Assistant):
     """A service's model. Answers are kept in `answers` and given again without a request.
 
     The service tells one number for a prompt: an answer's usage counts pictures among `text_tokens`. Without a sampling the
-    service's own is used. `score` works on servers that tell a prompt's log-probabilities, which only asking shows: it is not
-    among the capabilities. For one thread at a time.
+    service's own is used. `score` works on servers that tell a prompt's log-probabilities, which only asking shows: the first
+    look at the capabilities asks, with one small request, and what was found is kept as answers are. For one thread at a time.
     """
 
     def __init__(
@@ -74,7 +84,28 @@ class RemoteAssistant(Assistant):
 
     @property
     def capabilities(self) -> frozenset[Verb]:
-        return frozenset({"generate"})
+        return frozenset({"generate", "score"} if self._scores else {"generate"})
+
+    @cached_property
+    def _scores(self) -> bool:
+        known = self._service.scores
+        if known is None:
+            known = self._answers.read(self._telling).get("scores")
+        if isinstance(known, bool):
+            return known
+        try:
+            self._scored(call_of(self.endpoint, TRIAL, self._limits), ("yes",), "complete")
+        except (Unsupported, BadPrompt):
+            self._answers.write(self._telling, {"scores": False})
+            return False
+        self._answers.write(self._telling, {"scores": True})
+        return True
+
+    @property
+    def _telling(self) -> str:
+        """The digest under which it is kept whether this service tells log-probabilities."""
+        where = ["scores", self.endpoint.api, self.endpoint.url, self.endpoint.model]
+        return hashlib.sha256(json.dumps(where).encode()).hexdigest()
 
     def cancel(self, request: int) -> None:
         self._cancelled.add(request)
@@ -92,12 +123,25 @@ class RemoteAssistant(Assistant):
         else:
             yield from self._beside(calls, cancelled)
 
-    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+    def score(self, request: Request, options: Sequence[str], extent: Extent = "complete") -> list[Score]:
         call = call_of(self.endpoint, request, self._limits)
+        digest = hashlib.sha256(json.dumps([call.digest, list(options), extent]).encode()).hexdigest()
+        kept = self._answers.read(digest).get("scores")
+        if kept is not None:
+            return [Score(option, *one) for option, one in zip(options, kept, strict=True)]
+        try:
+            found = self._scored(call, tuple(options), extent)
+        except Unsupported:
+            self._answers.write(self._telling, {"scores": False})
+            raise
+        self._answers.write(digest, {"scores": [[one.logprob, one.tokens] for one in found]})
+        return found
+
+    def _scored(self, call: Call, options: tuple[str, ...], extent: Extent) -> list[Score]:
         for tried in itertools.count(1):
             self._pace.enter(call.weight * (1 + len(options)))
             try:
-                return self._service.score(call, tuple(options))
+                return self._service.score(call, options, extent)
             except Passing as trouble:
                 self._retries.pause(self.endpoint, tried, trouble)
         raise AssertionError("unreachable")
@@ -174,7 +218,8 @@ class RemoteAssistant(Assistant):
 
     def _answer(self, said: Kept, started: float) -> Answer:
         usage = Usage(0, said.prompt_tokens, said.generated_tokens)
-        return Answer(said.text, usage, said.finish_reason, self.name, {"decode": time.perf_counter() - started})
+        seconds = {"decode": time.perf_counter() - started}
+        return Answer(said.text, usage, said.finish_reason, self.name, seconds, served=said.served)
 
 
 def _heard(said: Kept, one: Said) -> Kept:
@@ -185,6 +230,8 @@ def _heard(said: Kept, one: Said) -> Kept:
             return replace(said, prompt_tokens=prompt, generated_tokens=generated)
         case Ended(reason=reason):
             return replace(said, finish_reason=reason)
+        case Served(facts=facts):
+            return replace(said, served=facts)
 
 
 def _service(endpoint: Endpoint, timeout: float) -> Service:

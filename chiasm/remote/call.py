@@ -6,23 +6,26 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from chiasm.assistant import FinishReason, Request
-from chiasm.errors import UserError
-from chiasm.generate.sampling import Sampling
+from chiasm.errors import Unsupported
+from chiasm.generate.sampling import DEFAULT_CYCLE, Sampling
+from chiasm.pixels.clips import Clip
 from chiasm.pixels.open import Limits, Source, open_picture
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.remote.names import Endpoint
 
 LARGEST = 3_500_000
 """Bytes of a PNG above which a picture is sent as a JPEG: services refuse pictures of more than 5 MB in base64."""
-UNTOLD = frozenset({"max_new_tokens", "cycle"})
-"""Fields of sampling that no service is told: the request has its own bound, and services end repetition as they like."""
+UNTOLD = frozenset({"max_new_tokens"})
+"""Fields of sampling that no service is told: the request has its own bound."""
 EDITION = 1
 """Raised when a request is sent in another form than before, so that no answer to an older form is taken for one to it."""
 
@@ -102,30 +105,49 @@ class Ended:
     reason: FinishReason
 
 
-Said = Piece | Spent | Ended
+@dataclass(frozen=True)
+class Served:
+    """What a service says of itself: the name of the model that answers, its build."""
+
+    facts: Mapping[str, str]
+
+
+Said = Piece | Spent | Ended | Served
 
 
 def call_of(endpoint: Endpoint, request: Request, limits: Limits) -> Call:
-    """Raises `BadPicture`, where a picture cannot be opened."""
-    turns = tuple(_turn(message, limits) for message in request.messages)
+    """Raises `BadPicture`, where a picture cannot be opened, and `Unsupported` for a clip or a page that was read before."""
+    turns = tuple(_turn(message, endpoint.name, limits) for message in request.messages)
     return Call(endpoint, turns, request.max_tokens, request.sampling, request.stop)
 
 
-def _turn(message: Message, limits: Limits) -> Turn:
-    return Turn(message.role, tuple(_part(part, limits) for part in message.content))
+def _turn(message: Message, model: str, limits: Limits) -> Turn:
+    return Turn(message.role, tuple(_part(part, model, limits) for part in message.content))
 
 
-def _part(part: Text | Image, limits: Limits) -> str | Shown:
+def _part(part: Text | Image, model: str, limits: Limits) -> str | Shown:
+    pixels_HWC = picture_of(part, model, limits)
+    if pixels_HWC is not None:
+        return shown(pixels_HWC)
+    assert isinstance(part, Text)
+    return part.text
+
+
+def picture_of(part: Text | Image, model: str, limits: Limits) -> NDArray[np.uint8] | None:
+    """The pixels of what is shown, [H, W, 3]; none of words. Raises `Unsupported` for what no model of another's is shown."""
     match part:
-        case Text(text=text):
-            return text
+        case Text():
+            return None
+        case Image(picture=Clip()):
+            raise Unsupported("read clips", model)
+        case Image(words=words, boxes=boxes) if words or boxes:
+            raise Unsupported("be given the words and boxes of a page", model)
         case Image(picture=picture):
-            return shown(cast(Source, picture), limits)
+            return open_picture(cast(Source, picture), limits).pixels
 
 
-def shown(source: Source, limits: Limits) -> Shown:
+def shown(pixels_HWC: NDArray[np.uint8]) -> Shown:
     """A picture without loss, or as a JPEG of quality 95 where that would be too large."""
-    pixels_HWC = open_picture(source, limits).pixels
     picture, file = Pillow.fromarray(pixels_HWC), io.BytesIO()
     picture.save(file, "PNG")
     media = "image/png"
@@ -137,11 +159,19 @@ def shown(source: Source, limits: Limits) -> Shown:
 
 
 def honoured(call: Call, names: Mapping[str, str]) -> dict[str, Any]:
-    """Fields of sampling under the names that an API has for them. Raises `UserError` for one that it has no name for."""
+    """Fields of sampling under the names that an API has for them. Raises `Unsupported` for one that it has no name for."""
     if call.sampling is None:
         return {}
-    default = asdict(Sampling())
-    told = {name: value for name, value in asdict(call.sampling).items() if name not in UNTOLD and value != default[name]}
-    if lacking := sorted(set(told) - set(names)):
-        raise UserError(f"{call.endpoint.name} knows no {', '.join(lacking)}: leave that out of the sampling")
+    told = asked(call.sampling, set(names), call.endpoint.name)
     return {names[name]: value for name, value in ({"temperature": call.sampling.temperature} | told).items()}
+
+
+def asked(sampling: Sampling, known: Collection[str], model: str) -> dict[str, Any]:
+    """What a sampling asks for beyond the default. That nothing counts as endless repetition asks for nothing. Raises
+    `Unsupported` for what a model of another's cannot honour, by name."""
+    default = asdict(Sampling()) | {"cycle": None}
+    chosen = asdict(sampling) | ({"cycle": None} if sampling.cycle == DEFAULT_CYCLE else {})
+    told = {name: value for name, value in chosen.items() if name not in UNTOLD and value != default[name]}
+    if lacking := sorted(set(told) - set(known)):
+        raise Unsupported(f"honour {', '.join(lacking)}: leave that out of the sampling", model)
+    return told

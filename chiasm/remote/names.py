@@ -35,6 +35,11 @@ class Endpoint:
         return KEYS.get(urlsplit(self.url).hostname or "", OTHERS)
 
     @property
+    def host(self) -> str:
+        """Where it is, without the path."""
+        return urlsplit(self.url).netloc
+
+    @property
     def official(self) -> bool:
         """Whether this is the API's own maker, who refuses fields that others have added."""
         return self.url == HOMES[self.api]

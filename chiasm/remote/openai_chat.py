@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from chiasm.assistant import FinishReason, Score
+from chiasm.assistant import Extent, FinishReason, Score
 from chiasm.errors import BadPrompt, Unsupported, need
-from chiasm.remote.call import Call, Ended, Piece, Said, Shown, Spent, Turn, honoured
+from chiasm.remote.call import Call, Ended, Piece, Said, Served, Shown, Spent, Turn, honoured
 from chiasm.remote.failures import Passing, failure
 from chiasm.remote.keys import key_of, without
 from chiasm.remote.names import Endpoint
 
 COMMON = {"temperature": "temperature", "top_p": "top_p", "seed": "seed"}
 ADDED = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty", "min_new_tokens": "min_tokens"}
-"""Fields that open servers have added to the API."""
+"""Fields that open servers have added to the API. A server that knows them not may pass over them in silence."""
+FACTS = {"model": "model", "system_fingerprint": "build"}
+"""What a service says of itself, and how it is called here."""
 REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop"}
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A prompt that an answer is to follow."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A prompt whose answer has begun."""
+
+    option: str
+
+
+@dataclass(frozen=True)
+class Complete:
+    """A prompt whose answer has ended."""
+
+    option: str
+
+
+Last = Unanswered | Begun | Complete
 
 
 class OpenAIChat:
@@ -55,8 +80,12 @@ class OpenAIChat:
             raise Passing("what it sent is not JSON of a chat") from None
 
     def _said(self, chunks: Iterator[Mapping[str, Any]]) -> Iterator[Said]:
-        ended = False
+        ended, served = False, dict[str, str]()
         for chunk in chunks:
+            facts = {ours: said for theirs, ours in FACTS.items() if isinstance(said := chunk.get(theirs), str) and said}
+            if facts.keys() - served.keys():
+                served |= facts
+                yield Served(dict(served))
             match chunk:
                 case {"usage": {"prompt_tokens": int(prompt), "completion_tokens": int(generated)}}:
                     yield Spent(prompt, generated)
@@ -72,28 +101,48 @@ class OpenAIChat:
         if not ended:
             raise Passing("the stream was cut before the answer's end")
 
-    def score(self, call: Call, options: tuple[str, ...]) -> list[Score]:
-        """Log-probabilities of given answers, on servers that tell those of a prompt (vLLM). Raises `Unsupported` elsewhere."""
-        opening = len(self._prompt(call, None))
-        return [self._scored(option, self._prompt(call, option)[opening:]) for option in options]
+    @property
+    def scores(self) -> bool | None:
+        """OpenAI's own service tells no log-probabilities of a prompt; of others only asking shows it."""
+        return False if self._endpoint.official else None
 
-    def _scored(self, option: str, places: list[Any]) -> Score:
+    def score(self, call: Call, options: tuple[str, ...], extent: Extent) -> list[Score]:
+        """Log-probabilities of given answers, on servers that tell those of a prompt (vLLM). Raises `Unsupported` elsewhere.
+
+        A complete answer ends with the first token that the server's template writes after it."""
+        opening = len(self._prompt(call, Unanswered()))
+        return [self._scored(call, option, opening, extent) for option in options]
+
+    def _scored(self, call: Call, option: str, opening: int, extent: Extent) -> Score:
         """The token that stands at a place comes first among those that are told there."""
+        places = self._prompt(call, Begun(option))[opening:]
+        if extent == "complete":
+            own, places = places, self._prompt(call, Complete(option))[opening : opening + len(places) + 1]
+            if len(places) != len(own) + 1 or [list(place) for place in places[:-1]] != [list(place) for place in own]:
+                raise Unsupported("score complete answers: its template ends them with no token of its own", call.endpoint.name)
         logprobs = [float(next(iter(place.values()))["logprob"]) for place in places]
         return Score(option, sum(logprobs), len(logprobs))
 
-    def _prompt(self, call: Call, option: str | None) -> list[Any]:
-        """What the server tells of each token of the prompt, an answer begun with the option or not begun."""
+    def _prompt(self, call: Call, last: Last) -> list[Any]:
+        """What the server tells of each token of the prompt."""
         if call.endpoint.official:
             raise Unsupported("score", call.endpoint.name)
         messages = [_message(turn) for turn in call.turns]
-        begun = [] if option is None else [{"role": "assistant", "content": option}]
-        extra = {"prompt_logprobs": 0, "add_generation_prompt": option is None, "continue_final_message": option is not None}
+        match last:
+            case Unanswered():
+                begun, going_on = [], {"add_generation_prompt": True, "continue_final_message": False}
+            case Begun(option):
+                begun = [{"role": "assistant", "content": option}]
+                going_on = {"add_generation_prompt": False, "continue_final_message": True}
+            case Complete(option):
+                begun = [{"role": "assistant", "content": option}]
+                going_on = {"add_generation_prompt": False, "continue_final_message": False}
+        extra = {"prompt_logprobs": 0, **going_on}
         try:
             told = self._client.chat.completions.create(
                 model=call.endpoint.model, messages=[*messages, *begun], max_tokens=1, temperature=0, extra_body=extra
             ).to_dict(warnings=False)
-        except self._library.BadRequestError:
+        except (self._library.BadRequestError, self._library.UnprocessableEntityError):
             raise Unsupported("score", call.endpoint.name) from None
         except self._library.APIError as e:
             raise self._meant(e) from None

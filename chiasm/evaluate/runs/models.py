@@ -9,9 +9,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from chiasm.assistant import Assistant
-from chiasm.evaluate.provenance import identity, machine, versions
+from chiasm.evaluate.provenance import hashes, identity, machine, versions
 from chiasm.loading import load, open_model
 from chiasm.local import LocalAssistant
+from chiasm.remote.assistant import RemoteAssistant
+from chiasm.remote.in_process import LibraryAssistant
 
 DEFAULT = "default"
 SCORERS = ("jiwer", "faster-coco-eval", "nltk", "pycocoevalcap")
@@ -24,13 +26,22 @@ def named(model: str, compress: str | None = None, budget: str | None = None) ->
 
 
 def about(assistant: Assistant, model: str) -> Mapping[str, Any]:
-    """What a number depends on beside the questions: weights, versions, the machine's kind, template and views."""
+    """What a number depends on beside the questions: weights, versions, the machine's kind, template and views; of a service
+    where it is and which model of it is asked, never its key."""
     scorers = {name: version(name) for name in SCORERS if find_spec(name.replace("-", "_")) is not None}
-    facts: dict[str, Any] = {"versions": {**versions(), **scorers}}
-    if isinstance(assistant, LocalAssistant):
-        described = open_model(None if model == DEFAULT else model).described
-        facts |= {"weights": identity(described), "machine": machine(assistant.model), **_asking(assistant)}
-    return facts
+    made = {**versions(), **scorers}
+    match assistant:
+        case LocalAssistant(model=modules):
+            described = open_model(None if model == DEFAULT else model).described
+            return {"versions": made, "weights": identity(described), "machine": machine(modules), **_asking(assistant)}
+        case LibraryAssistant(model=modules, folder=folder):
+            made["transformers"] = version("transformers")
+            return {"versions": made, "weights": {"files": hashes({"model": folder})}, "machine": machine(modules)}
+        case RemoteAssistant(endpoint=endpoint):
+            service = {"api": endpoint.api, "host": endpoint.host, "model": endpoint.model}
+            return {"versions": made, "service": service}
+        case _:
+            return {"versions": made}
 
 
 def _asking(assistant: LocalAssistant) -> Mapping[str, Any]:

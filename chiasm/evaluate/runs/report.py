@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
@@ -13,9 +13,13 @@ from chiasm.evaluate.benchmarks.lines import LINES
 from chiasm.evaluate.benchmarks.task import Task
 from chiasm.evaluate.judge.agreement import Agreement
 from chiasm.evaluate.judge.trial import Trial
+from chiasm.evaluate.runs.prices import Price
 from chiasm.evaluate.runs.runner import records
 from chiasm.evaluate.runs.store import ABLATIONS, RESULT, Ablation, Sample, Store
 from chiasm.weights.write import write_json
+
+KINDS = ("image", "text", "generated")
+"""Of tokens, as samples count them."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Outcome:
     spread: dict[str, float]
     unusable: tuple[tuple[str, str], ...] = ()
     """Rows that made no question: where each stands, and why."""
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Of all answers together, ablations too: image, text and generated."""
+    price: Price | None = None
+    """Of a million tokens, where it was given."""
     trial: Trial | None = None
     """The same answers before a judge."""
     agreement: Agreement | None = None
@@ -73,7 +81,12 @@ def outcome(
     unparsed = sum(sample.error is None and sample.parsed is None for sample in shown)
     left_out = tuple((where, why) for where, why in said["unusable rows"])
     spread = _spread(task, samples, scorer)
-    made = Outcome(said["model"], task.name, scorer, figures, unparsed, failed, ablated, spread, left_out, trial, agreement)
+    made = Outcome(
+        said["model"], task.name, scorer, figures, unparsed, failed, ablated, spread, left_out,
+        tokens={kind: sum(sample.tokens.get(kind, 0) for sample in samples) for kind in KINDS},
+        price=Price(**said["price"]) if "price" in said else None,
+        trial=trial, agreement=agreement,
+    )  # fmt: skip
     write_json(store.folder / RESULT, as_json(made))
     return made
 
@@ -126,6 +139,8 @@ def as_json(made: Outcome) -> dict[str, Any]:
         "ablated": {name: {**plain(figure), "falls": made.falls(name)} for name, figure in made.ablated.items()},
         "spread": made.spread,
         "unusable rows": [list(row) for row in made.unusable],
+        "tokens": dict(made.tokens),
+        **({} if made.price is None else {"price": asdict(made.price), "cost": made.price.of(made.tokens)}),
         **({} if made.trial is None else {"judge": _judge(made.trial, made.agreement)}),
     }
 
@@ -141,25 +156,32 @@ def _judge(trial: Trial, agreement: Agreement | None) -> dict[str, Any]:
 
 UNFALLEN = "does not fall"
 """Beside a score without the picture that is not clearly below the score with it."""
-HEADINGS = ("model", "task", "figure", "value", "s.e.", "95 %", "n", "unparsed", "failed", "blank", "another", "none")
+HEADINGS = (
+    *("model", "task", "figure", "value", "s.e.", "95 %", "n", "unparsed", "failed", "blank", "another", "none"),
+    *("read", "written"),
+)
 
 
 def rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, ...]]:
-    """A line for each figure; the ablations stand beside the headline, marked where the score does not fall without the
-    picture."""
+    """A line for each figure; beside the headline stand the ablations, and how many tokens the whole run read and wrote."""
     yield HEADINGS
     for made in outcomes:
-        yield from _lines(made, made.figures, made.ablated, str(made.unparsed))
+        written = made.tokens.get("generated", 0)
+        spent = sum(made.tokens.values()) - written, written
+        yield from _lines(made, made.figures, made.ablated, str(made.unparsed), spent)
         if made.trial is not None:
-            yield from _lines(made, made.trial.figures, made.trial.ablated, f"{len(made.trial.unjudged)} unjudged")
+            unjudged, bill = f"{len(made.trial.unjudged)} unjudged", made.trial.bill
+            spent = bill.prompt_tokens, bill.generated_tokens
+            yield from _lines(made, made.trial.figures, made.trial.ablated, unjudged, spent)
 
 
 def _lines(
-    made: Outcome, figures: Sequence[Figure], ablated: Mapping[Ablation, Figure], unread: str
+    made: Outcome, figures: Sequence[Figure], ablated: Mapping[Ablation, Figure], unread: str, spent: tuple[int, int]
 ) -> Iterator[tuple[str, ...]]:
     for number, figure in enumerate(figures):
         first = number == 0
         cells = [_ablated(figure, ablated, name) if first else "" for name in ABLATIONS[1:]]
+        cells += [f"{count:,}" if first and any(spent) else "" for count in spent]
         counts = (str(figure.n), unread if first else "", str(made.failed) if first else "")
         interval = f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
         error = "" if math.isnan(figure.stderr) else f"{100 * figure.stderr:.1f}"
@@ -176,6 +198,8 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
         if made.unusable:
             where, why = made.unusable[0]
             said.append(f"{made.model} on {made.task}: rows that make no question, {len(made.unusable)}; {where}: {why}")
+        if made.price is not None:
+            said.append(f"{made.model} on {made.task}: cost {made.price.of(made.tokens):.4f} by the price that was given")
         if made.trial is not None:
             said += _of_judge(made, made.trial)
         if made.spread:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from chiasm.evaluate.judge.trial import tried
 from chiasm.evaluate.runs import data, own, runner
 from chiasm.evaluate.runs.examples import exemplified, takes
 from chiasm.evaluate.runs.models import about, named
+from chiasm.evaluate.runs.prices import Price
 from chiasm.evaluate.runs.report import Outcome, outcome
 from chiasm.evaluate.runs.runner import Setting, Variant
 from chiasm.evaluate.runs.store import ABLATIONS, Sample, Store, runs_in
+from chiasm.remote.assistant import RemoteAssistant
 
 Tasks = Callable[[str], Task]
 """The task of a run by the name that it wrote down."""
@@ -45,6 +47,7 @@ class Wanted:
     budget: str | None = None
     circular: bool = False
     few: Few | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     @property
     def setting(self) -> Setting:
@@ -58,6 +61,8 @@ def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None 
     assistant = named(model, wanted.compress, wanted.budget)
     fewer = {"compress": wanted.compress, "budget": wanted.budget}
     facts = {**about(assistant, model), **{how: told for how, told in fewer.items() if told is not None}}
+    if model in wanted.prices:
+        facts["price"] = asdict(wanted.prices[model])
     for task, variants, bad, shots in ready:
         takes(assistant, task, variants[0].items[0])
         store = Store(output / task.name)
@@ -109,7 +114,8 @@ class Judging:
 def judging(model: str, grades: Grades = "right", human: Path | None = None) -> Judging:
     """Opens a model as a judge. Raises `UserError` for one that writes nothing."""
     assistant = named(model)
-    if "generate" not in assistant.capabilities:
+    # A service's models all write, and looking at what else they can do costs a request.
+    if not isinstance(assistant, RemoteAssistant) and "generate" not in assistant.capabilities:
         raise UserError(f"{model} writes no text and cannot judge: name a model that answers questions")
     return Judging(Judge(assistant, about(assistant, model)), grades, human)
 

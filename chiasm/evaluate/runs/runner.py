@@ -24,6 +24,8 @@ from chiasm.prompt.messages import Image, Text
 
 GREY = np.full((224, 224, 3), 127, np.uint8)
 """The blank picture."""
+CHOSEN = "the likeliest complete answer, its end of turn counted"
+"""How an option is chosen by its log-probability."""
 _UNJUDGED = Judged(None, 0.0)
 
 
@@ -79,6 +81,7 @@ def manifest(
         "decoding": {"temperature": setting.temperature, "seeds": list(setting.seeds), "max_tokens": task.max_tokens},
         "batch": setting.batch,
         "ablations": list(setting.ablations),
+        **({"options": CHOSEN} if chooses(assistant, task, variants) else {}),
         **({"contrast": asdict(setting.contrast)} if setting.contrast else {}),
         **facts,
     }
@@ -91,13 +94,20 @@ def run(
     done = store.begin(about)
     batches = [[one for one in batch if one[0].key not in done] for batch in batched(variants, setting)]
     total = sum(map(len, batches)) + len(done)
-    by_choice = "score" in assistant.capabilities and task.answers == "chosen"
+    by_choice = chooses(assistant, task, variants)
     with tqdm(total=total, initial=len(done), desc=f"{assistant.name} {task.name}", unit="answer", disable=None) as bar:
         for batch in filter(None, batches):
             begun = time.perf_counter()
             finished = chosen(assistant, task, batch, setting) if by_choice else written(assistant, task, batch, setting)
             store.add(finished, time.perf_counter() - begun)
             bar.update(len(finished))
+    store.tell_served()
+
+
+def chooses(assistant: Assistant, task: Task, variants: Sequence[Variant]) -> bool:
+    """Whether options are chosen by log-probability: where the task wants it, a question has any, and the model can score."""
+    wanted = task.answers == "chosen" and any(item.gold.get("choices") for variant in variants for item in variant.items)
+    return wanted and "score" in assistant.capabilities
 
 
 def batched(variants: Sequence[Variant], setting: Setting) -> Iterator[list[tuple[Sample, Item]]]:
@@ -168,7 +178,9 @@ def written(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item
         judged = task.judge(item, answer.text, setting.reference)
         used = answer.usage
         tokens = {"image": used.image_tokens, "text": used.text_tokens, "generated": used.generated_tokens}
-        told = replace(sample, answer=answer.text, tokens=tokens, finish_reason=answer.finish_reason)
+        told = replace(
+            sample, answer=answer.text, tokens=tokens, finish_reason=answer.finish_reason, served=dict(answer.served)
+        )
         finished.append(replace(told, parsed=plain(judged.parsed), score=judged.score))
     return finished
 
@@ -184,7 +196,7 @@ def chosen(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]
 def _weighed(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
     requests = [task.request(_plainly(item)) for _, item in batch]
     try:
-        found = assistant.score_each(requests, [sample.choices for sample, _ in batch])
+        found = assistant.score_each(requests, [sample.choices for sample, _ in batch], "complete")
         spent = _spent(assistant, requests)
     except UserError as e:
         if len(batch) == 1:

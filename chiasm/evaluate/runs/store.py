@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +19,9 @@ ABLATIONS: tuple[Ablation, ...] = ("picture", "blank", "another", "none")
 
 MANIFEST, RECORDS, TIMES, RESULT = "manifest.json", "records.jsonl", "times.jsonl", "result.json"
 
-LOCAL = frozenset(("data", "batch"))
-"""What a manifest says that may change while a run goes on: where the questions were read from, how many were asked at once."""
+LOOSE = frozenset(("data", "batch", "served", "price"))
+"""What a manifest says that may change while a run goes on: where the questions were read from, how many were asked at once,
+which of a service's models answered, what its tokens cost."""
 
 Key = tuple[str, str, str, int]
 
@@ -45,6 +47,8 @@ class Sample:
     tokens: Mapping[str, int] = field(default_factory=dict)
     finish_reason: str | None = None
     error: str | None = None
+    served: Mapping[str, str] = field(default_factory=dict)
+    """What a service said of itself with its answer."""
 
     @property
     def key(self) -> Key:
@@ -68,10 +72,11 @@ class Store:
         said = json.loads(json.dumps(manifest))
         if kept.is_file():
             before = json.loads(kept.read_text(encoding="utf-8"))
-            names = (before.keys() | said.keys()) - LOCAL
+            names = (before.keys() | said.keys()) - LOOSE
             unlike = sorted(name for name in names if before.get(name) != said.get(name))
             if unlike:
                 raise UserError(f"{self.folder} holds a run with another {', '.join(unlike)}: name another folder for --output")
+            said = {**{name: before[name] for name in LOOSE & before.keys()}, **said}
         if not kept.is_file() or before != said:
             write_json(kept, said)
         self._mend(RECORDS)
@@ -102,6 +107,13 @@ class Store:
             raise UserError(
                 f"{self.folder / RECORDS} cannot be written ({e.strerror}): make room and start the same run again"
             ) from e
+
+    def tell_served(self) -> None:
+        """Writes down who answered, where services said so: each that did, with the number of its answers."""
+        several = Counter(tuple(sorted(sample.served.items())) for sample in self.samples() if sample.served)
+        if several:
+            served = [{**dict(facts), "answers": count} for facts, count in sorted(several.items())]
+            write_json(self.folder / MANIFEST, {**self.manifest(), "served": served})
 
     def seconds(self) -> float | None:
         """Of an answer, on average; none where none was timed."""
