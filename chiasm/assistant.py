@@ -149,6 +149,11 @@ class Assistant:
         """The verbs that this model can do."""
         raise NotImplementedError
 
+    @property
+    def sees_clips(self) -> bool:
+        """Whether what is shown may move."""
+        return False
+
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
         """What requests cost, before anything is computed: from the headers of their pictures, or from given upright sizes
         (width, height) in their place."""

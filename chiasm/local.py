@@ -153,6 +153,11 @@ class LocalAssistant(Assistant):
             case EncodeText() | EncodePage() | Connect() | See() | MaskDecoder():
                 return frozenset()
 
+    @property
+    def sees_clips(self) -> bool:
+        sight = None if self.planner is None else self.planner.spec.sight
+        return sight is not None and sight.clips is not None
+
     def plan(self, requests: Sequence[Request], *, sizes: Sequence[tuple[int, int]] | None = None) -> Plan:
         planner, names = self._planner("plan"), list[str]()
         if sizes is None:

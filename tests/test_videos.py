@@ -22,12 +22,13 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from chiasm import Clip, load
 from chiasm.assistant import Request
+from chiasm.cli import main
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.geometry import Size, clip_view, moments
 from chiasm.local import LocalAssistant
 from chiasm.pixels.views import look_clip
 from chiasm.prompt.messages import question
-from chiasm.prompt.plan import filmed
+from chiasm.prompt.plan import count, filmed
 from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
 from chiasm.reference.parts import library
 from chiasm.reference.pictures import cut, rastered
@@ -249,3 +250,38 @@ def test_a_clip_beyond_the_context_is_refused_by_the_plan(reference: Reference, 
     clip = Clip(frames_in(tmp_path / "clip", (150, 8, 8)), Even(150))
     with pytest.raises(Overflow, match="601 visual"):
         assistant.ask("What happens here ?", clip, max_tokens=6)
+
+
+def test_clips_on_the_command_line(
+    reference: Reference, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = folder_of("llava_onevision", reference, tmp_path)
+    drawn = [Image.fromarray(frame) for frame in film(6, 20, 30)]
+    drawn[0].save("clip.gif", save_all=True, append_images=drawn[1:], duration=500)
+    drawn[0].save("still.gif")
+    frames_in(tmp_path / "frames", (6, 20, 30))
+
+    def said(*words: str, code: int = 0) -> str:
+        assert main(words) == code
+        got = capsys.readouterr()
+        return got.err if code else got.out
+
+    model = describe(folder).model
+    assert isinstance(model, Causal)
+    still = count(model, Size(30, 20)).visual
+    for clip, tokens in (("clip.gif", 5 * 4 + 1), ("frames", 5 * 4 + 1), ("still.gif", still)):
+        answer = json.loads(said("ask", clip, "What ?", "--model", str(folder), "--max-tokens", "2", "--json"))
+        assert answer["usage"]["image_tokens"] == tokens
+    asked = ("ask", "clip.gif", "What ?", "--model", str(folder), "--max-tokens", "2", "--json")
+    assert json.loads(said(*asked, "--fps", "1"))["usage"]["image_tokens"] == 3 * 4 + 1
+    found = json.loads(said("plan", "--clip", "30sx640x360@24fps", "--model", "llava-next-video", "--frames", "6", "--json"))
+    (picture,) = found["pictures"]
+    assert (picture["frames"], picture["of_frames"], picture["tokens_per_frame"]) == (6, 720, 144)
+    assert picture["visual_tokens"] == found["tokens"]["visual"] == 864 and len(picture["views"]) == 6
+    planned = said("plan", "--clip", "clip.gif", "--text", "What ?", "--model", str(folder))
+    assert "5 of 6 frames, 3 s; 4.2 visual tokens a frame" in planned
+    assert "shows nothing" in said("plan", "--clip", "0x640x360@24", "--model", "qwen2-vl", code=2)
+    assert "768 at most" in said("plan", "--clip", "900x64x64@1", "--model", "qwen2-vl", "--frames", "800", code=2)
+    assert "keep one" in said("ask", "clip.gif", "What ?", "--frames", "8", "--fps", "2", code=2)
+    assert "cannot read clips" in said("plan", "--clip", "clip.gif", "--model", "llava-1.5", code=2)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from chiasm.budget.work import Work, work
-from chiasm.geometry import Size, together, views
+from chiasm.geometry import Size, views
 from chiasm.place import Grid, Laid, connect, encoded
 from chiasm.spec import (
     VQ,
@@ -39,6 +39,9 @@ from chiasm.spec import (
     Writer,
 )
 
+if TYPE_CHECKING:
+    from chiasm.prompt.plan import Item
+
 DType = Literal["float32", "bfloat16", "int8"]
 BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
 """Of one number. int8 leaves out the scales, which add less than one per cent."""
@@ -46,9 +49,9 @@ BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 @dataclass(frozen=True)
 class PictureCost:
-    """One picture: the grids of patches that the encoder reads, (rows, columns) each, what leaves the connector, and
-    the marks around it, which are ids of the text. `outside` are tokens that stand beside the sequence, unused tiles' too:
-    the picture itself is then one place in it."""
+    """One picture, or a clip: the grids of patches that the encoder reads, (rows, columns) each, of a clip one for each step of
+    its time, what leaves the connector, and the marks around it, which are ids of the text. `outside` are tokens that stand
+    beside the sequence, unused tiles' too: the picture itself is then one place in it."""
 
     size: Size
     views: tuple[tuple[int, int], ...]
@@ -179,22 +182,23 @@ class Budget:
         }
 
 
-def budget(spec: Writer, sizes: Sequence[Size] = (), text: int = 0, generate: int = 0) -> Budget:
-    """The budget of one row with pictures of these upright sizes.
+def budget(spec: Writer, items: Sequence[Item] = (), text: int = 0, generate: int = 0) -> Budget:
+    """The budget of one row with pictures of these upright sizes, or clips.
 
     Raises `BadPrompt` for pictures given to a model of text alone, and `BadPicture` for a size that the model refuses.
     """
-    from chiasm.prompt.plan import lay
+    from chiasm.prompt.plan import edges, lay
 
-    sizes = together(sizes)
-    grids, laid, _ = lay(spec, sizes)
+    items = [replace(item, beside=len(items) - 1) if isinstance(item, Size) else item for item in items]
+    grids, laid, _ = lay(spec, items)
     pictures = []
-    for number, size in enumerate(sizes):
+    for number, item in enumerate(items):
         mine = [grid for grid in grids if grid.item == number]
+        size = item if isinstance(item, Size) else Size(*edges(item))
         pictures.append(_picture(spec.sight, size, mine, laid, number))
     length = sum(picture.tokens for picture in pictures) + text
-    edges = [(size.width, size.height) for size in sizes]
-    return Budget(spec, tuple(pictures), text, generate, work(spec, grids, edges, length), parameter_count(spec))
+    done = work(spec, grids, [edges(item) for item in items], length)
+    return Budget(spec, tuple(pictures), text, generate, done, parameter_count(spec))
 
 
 def picture_cost(sight: Sight, size: Size) -> PictureCost:
@@ -272,7 +276,8 @@ def _picture(sight: Sight | None, size: Size, grids: Sequence[Grid], laid: Laid,
     marks = _marks(sight, grids) if sight else 0
     crossed = sight is not None and isinstance(sight.fusion, Cross)
     outside = int((laid.items() == number).sum()) if crossed else 0
-    return PictureCost(size, tuple((grid.h, grid.w) for grid in grids), laid.counts(number + 1)[number], marks, outside)
+    views = tuple((grid.h, grid.w) for grid in grids for _ in range(grid.t))
+    return PictureCost(size, views, laid.counts(number + 1)[number], marks, outside)
 
 
 def _marks(sight: Sight, grids: Sequence[Grid]) -> int:

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from chiasm.cli.clips import FPS, FRAMES, parted, wanted
 from chiasm.cli.fewer import BUDGET, COMPRESS
 from chiasm.cli.near import suggesting
 from chiasm.cli.show import as_json
-from chiasm.errors import BadPrompt
+from chiasm.errors import BadPicture, BadPrompt
 
 if TYPE_CHECKING:
     from chiasm.assistant import Answer
+    from chiasm.pixels.clips import Clip
+
+SHOWN = "Pictures and clips, if any (a folder of frames, an animation); the last word is the question."
 
 app = App(
     name="ask",
-    help="Ask a question about pictures, or about none.",
+    help="Ask a question about pictures and clips, or about none.",
     usage="Usage: chiasm ask [OPTIONS] [PICTURE...] QUESTION",
     help_epilogue="""Example:
   chiasm ask sign.jpg "What does the sign say?"
-  chiasm ask --clip dance.gif "What happens?" --model LanguageBind/Video-LLaVA-7B-hf
+  chiasm ask dance.gif "What happens?" --model LanguageBind/Video-LLaVA-7B-hf --frames 8
   chiasm ask before.png after.png "What changed?" --json
   chiasm ask page.png "What is the total?" --compress merge-alike:4
   chiasm ask diagram.png "What is shown?" --budget content
@@ -32,9 +36,16 @@ app = App(
 
 @app.default
 def run(
-    *words: Annotated[str, Parameter(name="WORDS", help="Paths of pictures, if any; the last word is the question.")],
+    *words: Annotated[
+        str,
+        Parameter(
+            name="WORDS",
+            help=SHOWN,
+        ),
+    ],
     model: Annotated[str | None, Parameter(help="A folder, or owner/name on a hub; Chiasm's own if none.")] = None,
-    clip: Annotated[Path | None, Parameter(help="A clip beside them: a folder of frames, an animated GIF or WebP.")] = None,
+    frames: Annotated[int | None, Parameter(help=FRAMES)] = None,
+    fps: Annotated[float | None, Parameter(help=FPS)] = None,
     max_tokens: Annotated[int, Parameter(help="At most so many tokens of answer.")] = 256,
     compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
     budget: Annotated[str | None, Parameter(help=BUDGET)] = None,
@@ -46,21 +57,18 @@ def run(
     pictures, question = split(words)
     if max_tokens < 1:
         raise BadPrompt(f"--max-tokens is {max_tokens}; an answer needs at least 1.")
-    look(pictures)
+    shown = parted(pictures, wanted(frames, fps))
+    look(shown)
     from chiasm.loading import load
-    from chiasm.pixels.clips import Clip, open_clip
-
-    clips = () if clip is None else (Clip(clip),)
-    for one in clips:
-        open_clip(one)
 
     with suggesting(model):
         assistant = load(model, compress=compress, budget=budget)
+    seen = [one if isinstance(one, str) or assistant.sees_clips else still(one) for one in shown]
     if not stream:
-        answer = assistant.ask(question, *pictures, *clips, max_tokens=max_tokens, number=number)
+        answer = assistant.ask(question, *seen, max_tokens=max_tokens, number=number)
         as_json(described(answer)) if json else print(answer.text)
         return 0
-    pieces = assistant.stream(question, *pictures, *clips, max_tokens=max_tokens, number=number)
+    pieces = assistant.stream(question, *seen, max_tokens=max_tokens, number=number)
     for delta in pieces:
         as_json({"delta": delta}) if json else print(delta, end="", flush=True)
     as_json(described(pieces.answer)) if json else print()
@@ -79,12 +87,24 @@ def split(words: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     return tuple(pictures), question
 
 
-def look(pictures: tuple[str, ...]) -> None:
-    """Refuses unreadable pictures by their headers, before a model is loaded."""
+def look(shown: tuple[str | Clip, ...]) -> None:
+    """Refuses unreadable pictures and clips by their headers, before a model is loaded."""
+    from chiasm.pixels.clips import clip_header
     from chiasm.pixels.open import header
 
-    for picture in pictures:
-        header(picture)
+    for one in shown:
+        header(one) if isinstance(one, str) else clip_header(one)
+
+
+def still(clip: Clip) -> str | Clip:
+    """What a model of pictures is shown of a clip: an animation's first frame; of others nothing, which it says itself."""
+    from chiasm.pixels.open import header
+
+    try:
+        header(str(clip.source))
+    except BadPicture:
+        return clip
+    return str(clip.source)
 
 
 def described(answer: Answer) -> dict[str, Any]:

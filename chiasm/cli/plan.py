@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from chiasm.budget import Budget, DType, Fit, Memory, Rounding, Rule, RuleCount, Tokens, Within, budget
 from chiasm.budget import fit as most
+from chiasm.cli.clips import FPS, FRAMES, costed, reel, wanted
 from chiasm.cli.fewer import BUDGET, COMPRESS
 from chiasm.cli.named import Named, named, unbounded
 from chiasm.cli.planned import Shape, fitted, grids, table, to_json
@@ -22,6 +23,7 @@ app = App(
     help_epilogue="""Example:
   chiasm plan photo.jpg --text "What is this?"
   chiasm plan --size 1344x1344 --model qwen2-vl:7b --fit memory=24
+  chiasm plan --clip 30sx640x360@24fps --model qwen2.5-vl:7b --fps 1
   chiasm plan page.png diagram.png --model internvl-3:8b --budget content
   chiasm plan photo.jpg --compress merge-alike:4
   chiasm plan --size 2016x2016 --patch 14 --tile 336 --grid 6x6 --merge 2""",
@@ -32,6 +34,9 @@ app = App(
 def run(
     *pictures: Annotated[str, Parameter(name="PICTURE", help="Pictures; their headers alone are read.")],
     size: Annotated[list[str] | None, Parameter(help="WIDTHxHEIGHT instead of a picture; repeatable.")] = None,
+    clip: Annotated[list[str] | None, Parameter(help="A clip: its path, 48x640x360@24fps or 30sx640x360@24fps.")] = None,
+    frames: Annotated[int | None, Parameter(help=FRAMES)] = None,
+    fps: Annotated[float | None, Parameter(help=FPS)] = None,
     model: Annotated[str | None, Parameter(help="family[:size], or as for ask; Chiasm's own if none.")] = None,
     text: Annotated[str | None, Parameter(help="The question, counted by the model's tokenizer.")] = None,
     text_tokens: Annotated[int | None, Parameter(help="Tokens of text, for a bare family.")] = None,
@@ -55,13 +60,19 @@ def run(
     """Counts as a model does, or with --patch by the field's plain arithmetic."""
     shapes = measured(pictures, size or [], by)
     if patch is not None:
-        if fit or model or text or compress or by:
-            raise UserError("--patch counts by a plain rule, which knows no model, text, memory or content: leave those out.")
+        if fit or model or text or compress or by or clip:
+            said = "--patch counts by a plain rule, which knows no model, text, memory, content or clip: leave those out."
+            raise UserError(said)
         rule = Rule(patch, tile, rows_columns(grid), merge, thumbnail, rounding, row_breaks, cls, queries)
         return by_rule(rule, shapes, json)
     if tile or grid or queries or thumbnail or row_breaks or cls or merge != 1:
         raise UserError("--tile, --grid, --merge and their like belong to a plain rule: give --patch too.")
+    take = wanted(frames, fps)
+    if fit and clip:
+        raise UserError("--fit finds sizes and numbers of pictures, not of clips: leave one of them out.")
     chosen = named(model, compress, by)
+    for one in map(reel, clip or []):
+        shapes.append(Shape(one.name, Size(one.width, one.height), costed(chosen.name, chosen.spec, one, take)))
     costs = cost(chosen, shapes, text, text_tokens, max_tokens, number)
     found = None if fit is None else within(chosen, shapes, parse_fit(fit, dtype), costs)
     if json:
@@ -124,7 +135,7 @@ def parse_fit(text: str, dtype: DType) -> Within:
 
 def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int | None, room: int, number: bool) -> Budget:
     """The budget of the question as `ask` would put it."""
-    sizes = [shape.size for shape in shapes]
+    sizes = [shape.item for shape in shapes]
     if text is not None and text_tokens is not None:
         raise UserError("--text and --text-tokens both say how long the text is: keep one.")
     if chosen.planner is None:
@@ -138,9 +149,11 @@ def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int 
         return budget(chosen.spec, sizes, text_tokens or 0, room)
     if text_tokens is not None:
         return budget(chosen.spec, sizes, text_tokens, room)
+    from chiasm.pixels.clips import Clip
     from chiasm.prompt.messages import Image, Message, Part, Text
 
-    parts: list[Part] = [*(Image(shape.name) for shape in shapes), *([Text(text)] if text else [])]
+    shown = [Image(shape.name if shape.clip is None else Clip(shape.name)) for shape in shapes]
+    parts: list[Part] = [*shown, *([Text(text)] if text else [])]
     if not parts:
         return budget(chosen.spec, (), 0, room)
     planner = unbounded(chosen.planner)

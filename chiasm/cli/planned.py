@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chiasm.budget import BYTES, Budget, Fit
+from chiasm.budget import BYTES, Budget, Fit, PictureCost
+from chiasm.cli.clips import Costed
 from chiasm.cli.named import Named
 from chiasm.cli.show import columns, counted, scaled
 from chiasm.geometry import Size
 
+if TYPE_CHECKING:
+    from chiasm.prompt.plan import Item
+
 
 @dataclass(frozen=True)
 class Shape:
-    """A picture as a plan knows it: what it is called, and its upright size."""
+    """A picture as a plan knows it: what it is called, its upright size, and if it moves how it is shown."""
 
     name: str
     size: Size
+    clip: Costed | None = None
+
+    @property
+    def item(self) -> Item:
+        """What the plan is given."""
+        return self.size if self.clip is None else self.clip.item
 
     @property
     def said(self) -> str:
@@ -30,10 +40,12 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
     lines = [f"{chosen.name}: {counted(costs.parameters, 'parameter')}, {room}"]
     if shapes:
         rows: list[tuple[str, ...]] = [("picture", "pixels", "views, rows x columns of patches", "visual", "marks")]
-        for shape, picture in zip(shapes, costs.pictures, strict=True):
+        pairs = list(zip(shapes, costs.pictures, strict=True))
+        for shape, picture in pairs:
             pixels = f"{shape.size.width} x {shape.size.height}"
             rows.append((shape.said, pixels, grids(picture.views), f"{picture.visual:,}", f"{picture.marks:,}"))
         lines += ["", columns(rows, right=frozenset({3, 4}))]
+        lines += [moving(shape.name, shape.clip, cost) for shape, cost in pairs if shape.clip is not None]
     text = "text not counted" if chosen.planner is None and not costs.text else f"{costs.text:,} text"
     marks = f" + {costs.marks:,} marks" if costs.marks else ""
     beside = f" for pictures ({costs.visual:,} visual beside the sequence)" if costs.outside else " visual"
@@ -52,6 +64,13 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
     memory.append(("cache", *(scaled(costs.cache_bytes(dtype), "B") for dtype in BYTES)))
     memory.append(("all, about", *(scaled(costs.memory_bytes(dtype), "B") for dtype in BYTES)))
     return "\n".join([*lines, "", columns(memory, right=frozenset({1, 2, 3}))])
+
+
+def moving(name: str, clip: Costed, cost: PictureCost) -> str:
+    """Frames, and tokens for each."""
+    each = f"{cost.visual / clip.frames:,.1f}".removesuffix(".0")
+    shown = f"{clip.frames:,} of {counted(clip.of, 'frame')}, {clip.seconds:,.3g} s"
+    return f"{name}: {shown}; {each} visual tokens a frame"
 
 
 def grids(views: tuple[tuple[int, int], ...]) -> str:
@@ -78,6 +97,10 @@ def to_json(chosen: Named, shapes: list[Shape], costs: Budget, found: Fit | None
     data = {"model": chosen.name, "text_counted": chosen.planner is not None or costs.text > 0, **costs.to_json()}
     for shape, picture in zip(shapes, data["pictures"], strict=True):
         picture["name"], picture["share"] = shape.name, shape.size.share
+        if shape.clip is not None:
+            each = round(picture["visual_tokens"] / shape.clip.frames, 3)
+            picture |= {"frames": shape.clip.frames, "of_frames": shape.clip.of, "seconds": round(shape.clip.seconds, 6)}
+            picture["tokens_per_frame"] = each
     if found is not None:
         size = None if found.largest is None else found.largest.size
         data["fit"] = {

@@ -6,7 +6,7 @@ import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from chiasm.pixels.sources import Encoded, opened
 UNSAID = 100
 """Milliseconds that a frame is shown where its file says none, as players have it."""
 
-_MOVING = ("GIF", "WebP")
+MOVING = ("GIF", "WebP")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Animation:
         """Raises `BadPicture` for anything else than a GIF or WebP."""
         with opened(source, name, limits.picture.bytes) as (file, length):
             container = measure(file, length, name, limits.picture)
-            if container.format not in _MOVING:
+            if container.format not in MOVING:
                 message = f"{name} is a {container.format}: clips are videos, folders of frames, GIF and WebP"
                 raise BadPicture(f"{message}; ask about it as a picture")
             file.seek(0)
@@ -48,6 +48,11 @@ class Animation:
             # A decoder takes the missing rest for the end.
             raise BadPicture(broken(name, container.format, length, "is cut short"))
         return cls(data, container, name)
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is a second frame."""
+        return next(islice(self._walk(), 1, None), None) is not None
 
     def reel(self, limits: ClipLimits) -> Reel:
         """Only decoding tells how many frames there are."""

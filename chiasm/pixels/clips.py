@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
-from chiasm.pixels.animation import Animation
-from chiasm.pixels.open import Limits, header, open_picture
-from chiasm.pixels.reel import ClipLimits, Film, Reel, Shown
-from chiasm.pixels.sources import Encoded, describe, printable
+from chiasm.pixels.animation import MOVING, Animation
+from chiasm.pixels.open import Limits, header, measure, open_picture
+from chiasm.pixels.reel import FRAME, ClipLimits, Film, Reel, Shown
+from chiasm.pixels.sources import Encoded, describe, opened, printable
 from chiasm.spec import Even, PerSecond, Take
 
 FRAMES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -57,6 +57,17 @@ def open_clip(clip: Clip, take: Take = EIGHT, limits: ClipLimits = _DEFAULT) -> 
         case list():
             frames = _pictures([source[number] for number in found.numbers], limits.picture)
     return Film(tuple(frames), found.times, reel.name)
+
+
+def moves(source: str) -> bool:
+    """Whether a path is a clip's: a folder, or an animation of more than one frame."""
+    if Path(source).is_dir():
+        return True
+    try:
+        with opened(source, source, FRAME.bytes) as (file, length):
+            return measure(file, length, source, FRAME).format in MOVING and Animation.read(source, source, _DEFAULT).moves
+    except BadPicture:
+        return False
 
 
 def _opened(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | list[Path]]:

@@ -32,9 +32,10 @@ from chiasm.spec import AddByBox, Alone, Causal, Cross, Expert, Frames, Fusion, 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video as a reference hands it over: the grid of its patches, its seconds in `grid.times`."""
+    """A video: the grid of its patches, its seconds in `grid.times`, and where they are known its frames' upright size."""
 
     grid: Grid
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class Plan:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Upright (width, height) of each item, in source pixels; a clip's in cells."""
+        """Upright (width, height) of each item, in source pixels where they are known."""
         return tuple(map(edges, self.items))
 
     @property
@@ -228,8 +229,12 @@ def lay(spec: Writer, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, li
 
 
 def edges(item: Item) -> tuple[int, int]:
-    """Upright (width, height) of a picture in source pixels; of anything else in cells."""
-    return (item.width, item.height) if isinstance(item, Size) else (item.grid.w, item.grid.h)
+    """Upright (width, height) of a picture, or of a clip's frames, in source pixels; of anything else in cells."""
+    match item:
+        case Size(width, height) | Clip(size=Size(width, height)):
+            return width, height
+        case Clip(grid) | Blank(grid):
+            return grid.w, grid.h
 
 
 def in_text(fusion: Fusion, visual: int) -> int:
@@ -270,7 +275,7 @@ def filmed(sight: Sight, frames: Frames, size: Size, times: Sequence[float], nam
     if frames.most is not None and len(times) > frames.most:
         message = f"{name}: {len(times)} frames are taken, and this model looks at {frames.most} at most"
         raise BadPrompt(f"{message}: take fewer (--frames {frames.most})")
-    return Clip(clip_view(frames, sight.encoder, size, times, 0).grid)
+    return Clip(clip_view(frames, sight.encoder, size, times, 0).grid, size)
 
 
 def _filled(spec: Writer, rows: list[Ints], counts: list[int]) -> list[Ints]:
