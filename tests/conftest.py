@@ -9,6 +9,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import settings
+
+# A test is not wrong because the machine is busy.
+settings.register_profile("calm", deadline=None)
+settings.load_profile("calm")
 
 Reference = Callable[..., Path]
 """reference(name, variant, seed=0, geometry=None) -> a folder that is built once a session; do not write into it."""

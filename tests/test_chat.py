@@ -309,7 +309,7 @@ def controls_in(ids, tokenizer):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["chatml-default-system", "llava-1.5", "smolvlm", "qwen2-vl", "zephyr-trim"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(words=st.lists(typed_text, min_size=3, max_size=3))
 def test_typed_text_never_becomes_a_control_token(kind, name, words):
     ours = tokenizer(kind)

@@ -33,7 +33,7 @@ def pillow_resize(pixels: np.ndarray, height: int, width: int, resample: str) ->
     return np.frombuffer(data, np.uint8).reshape(height, width, pixels.shape[2])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SIDE, SIDE, SIDE, SIDE, st.sampled_from([1, 3, 4]), st.sampled_from(RESAMPLES), SEED)
 def test_resize_equals_pillow(h: int, w: int, height: int, width: int, channels: int, resample: str, seed: int) -> None:
     pixels = noise(h, w, channels, seed)
@@ -74,7 +74,7 @@ def test_resize_refuses_what_it_cannot_do(pixels: np.ndarray, size: tuple, resam
         resize(pixels, *size, resample)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SIDE, SIDE, SIDE, SIDE, SEED)
 def test_centre_crop_equals_the_reference(h: int, w: int, height: int, width: int, seed: int) -> None:
     pixels = noise(h, w, 3, seed)
@@ -82,7 +82,7 @@ def test_centre_crop_equals_the_reference(h: int, w: int, height: int, width: in
     assert np.array_equal(centre_crop(pixels, height, width), reference)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SIDE, SIDE, st.integers(-120, 120), st.integers(-120, 120), SIDE, SIDE)
 def test_crop_equals_pillow_beyond_the_border(h: int, w: int, top: int, left: int, height: int, width: int) -> None:
     pixels = noise(h, w)
@@ -160,7 +160,7 @@ def test_resize_leaves_flips_alone() -> None:
     assert np.array_equal(resize(mirrored, 40, 30), pixels[:, ::-1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.integers(1, 6), SEED)
 def test_patches_return_exactly(channels: int, h: int, w: int, patch: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).standard_normal((channels, h * patch, w * patch)).astype(np.float32)
@@ -176,7 +176,7 @@ def test_patches_return_exactly(channels: int, h: int, w: int, patch: int, seed:
     assert torch.equal(unpatchify(tensor, patch, h * patch, w * patch), torch.from_numpy(pixels))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), SEED)
 def test_clips_return_exactly(t: int, frames: int, channels: int, h: int, patch: int, seed: int) -> None:
     w = h + 1

@@ -22,7 +22,7 @@ from chiasm.evaluate.scorers.distance import levenshtein
 
 TEXT = st.text(max_size=30)
 
-settings.register_profile("calm", deadline=None)
+settings.register_profile("calm")
 settings.load_profile("calm")
 
 

@@ -152,7 +152,7 @@ def streamed(tokenizer, ids, skip, sizes):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("clean_up", [True, False])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_streaming_any_ids_equals_decoding_them(kind, clean_up, data):
     tokenizer = Tokenizer(KINDS[kind](), NAMED, clean_up=clean_up)
@@ -162,7 +162,7 @@ def test_streaming_any_ids_equals_decoding_them(kind, clean_up, data):
     assert "".join(streamed(tokenizer, ids, skip, sizes)) == tokenizer.decode(ids, skip_special=skip)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ids=st.lists(st.integers(0, 8), max_size=12))
 def test_a_space_that_tidying_may_remove_is_held_back(ids):
     words = ["a", "'", ".", "n't", "s", "'s", "n", "?", "x"]
@@ -172,7 +172,7 @@ def test_a_space_that_tidying_may_remove_is_held_back(ids):
 
 
 @pytest.mark.parametrize("kind", ["byte_level", "llama_legacy", "llama_metaspace"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=30).filter(lambda text: "\ufffd" not in text))
 def test_no_piece_of_a_stream_holds_half_a_character(kind, text):
     tokenizer = Tokenizer(KINDS[kind](), NAMED)
