@@ -157,7 +157,9 @@ def test_another_resolution_stretches_the_table_of_places(parts: tuple[str, str]
 
 def test_what_does_not_fit_is_said_before_anything_is_allocated(parts: tuple[str, str]) -> None:
     for connector, said in (
-        ("mlq2", "no connector is called 'mlq2'"),
+        ("mlq2", "no connector is called 'mlq2'; near it are mlp "),
+        ("temporal-qform:4", "near it are temporal-qformer"),
+        ("zzz", "known are linear"),
         ((Mlp(48, 48),), "leaves 48 numbers a token and the language model takes 16"),
         ((), "none at all"),
     ):

@@ -262,7 +262,12 @@ def test_attention_in_time_is_saved_and_read_and_refused_where_it_cannot_be(part
         clip(model, np.concatenate([FRAMES, FRAMES]))
     with pytest.raises(UserError, match="no LLaVA"):
         made.export_llava(tmp_path / "llava")
-    refused = ("qwen2-vl:2b", 4, "sees several frames at once"), ("clip-resnet", 4, "is a ResNet"), (parts[0], 1, "2 at least")
+    refused = (
+        ("qwen2-vl:2b", 4, "sees several frames at once"),
+        ("clip-resnet", 4, "is a ResNet"),
+        (parts[0], 1, "2 at least"),
+        ("siglip2", 4, "siglip2 shows pictures by Budget: give views=Resize"),
+    )
     for encoder, frames, said in refused:
         with pytest.raises(UserError, match=said):
             compose(encoder, "mlp2", parts[1], frames=frames)

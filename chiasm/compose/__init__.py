@@ -75,6 +75,9 @@ def compose(
     decoder = writing.decoder
     made = steps(connector, seeing.encoder.width, decoder.width)
     sight = filming(Sight(seeing.views, seeing.pixels, seeing.encoder, made, met(fusion, writing, image_token)))
+    if frames is not None and sight.clips is None:
+        shows = f"{encoder} shows pictures by {type(seeing.views).__name__}"
+        raise UserError(f"frames={frames} takes frames of one size, and {shows}: give views=Resize(...)")
     spec = specs.Causal(decoder, sight)
     size = nominal(seeing.views)
     parts = _parts(spec, seeing, writing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from itertools import accumulate
 
@@ -81,8 +82,9 @@ def _named(word: str, width: int, out: int) -> Made:
     kind = word.rstrip("0123456789").rstrip(":")
     number = word[len(kind) :].lstrip(":")
     if kind not in KINDS or (number and int(number) < 1):
-        known = ", ".join(f"{name} ({said})" for name, (said, _, _) in KINDS.items())
-        raise UserError(f"no connector is called {word!r}; known are {known}, joined by +")
+        close = difflib.get_close_matches(kind, KINDS, cutoff=0.6) if kind not in KINDS else []
+        known = ", ".join(f"{name} ({KINDS[name][0]})" for name in close or KINDS)
+        raise UserError(f"no connector is called {word!r}; {'near it' if close else 'known'} are {known}, joined by +")
     _, usual, make = KINDS[kind]
     return make(width, out, int(number) if number else usual)
 
