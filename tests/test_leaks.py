@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -20,7 +21,7 @@ from chiasm.cli import main
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.rows import Bad
-from chiasm.evaluate.leaks import check, report, tables
+from chiasm.evaluate.leaks import check, page, report, tables
 from chiasm.evaluate.leaks.alike import near, stacked
 from chiasm.evaluate.leaks.evaluation import gathered
 from chiasm.evaluate.leaks.given import Given
@@ -292,12 +293,52 @@ def test_another_check_is_not_gone_on_with(asked: Path, tmp_path: Path) -> None:
         list(check.checked(looked_for, [], tmp_path / "out", {"training data": "b"}))
 
 
+def test_a_folder_that_takes_nothing_says_so(
+    asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    real = Path.open
+
+    def full(path: Path, *how: Any, **more: Any) -> Any:
+        return real(Path("/dev/full") if path.name == check.LOG else path, *how, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        assert main(["leaks", str(asked), "--train", str(asked), "--output", str(output)]) == 2
+    assert "make room and start the same check again" in capsys.readouterr().err
+    assert main(["leaks", str(asked), "--train", str(asked), "--output", str(output), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["training rows"] == 3
+
+
+def test_pictures_alone_have_no_lines_of_texts(asked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (asked / "own.jsonl").unlink()
+    assert main(["leaks", str(asked), "--train", str(asked), "--output", str(tmp_path / "out"), "--json"]) == 0
+    counted = [(one["what"], one["count"], one["of"]) for one in json.loads(capsys.readouterr().out)["lines"]]
+    assert counted == [("pictures", 2, 2), ("pictures", 0, 2), ("pictures", 0, 2)]
+
+
 def test_what_stands_everywhere_is_listed_a_few_times(asked: Path, tmp_path: Path) -> None:
     looked_for = gathered(tables.read([asked]))
     rows = [Given(str(n), str(n), (), (Exchange(f"Number 0: {LONG}?", ()),), ()) for n in range(3 * check.LISTED)]
     found = report.found(looked_for, check.checked(looked_for, rows, tmp_path / "out", {}))
     assert sum(one.item == 0 for one in found.read) == check.LISTED
     assert found.rows == 3 * check.LISTED
+
+
+def test_the_page_shows_pairs_and_runs_nothing_of_them(asked: Path, tmp_path: Path) -> None:
+    training = tmp_path / "<script>alert(1)"
+    training.mkdir()
+    compressed(drawn(0, "bars")).save(training / "a.jpg")
+    question = f"Number 2: {LONG}?"
+    (training / "own.jsonl").write_text(json.dumps({"image": "a.jpg", "question": question, "answer": "<b>no</b>"}))
+    output = tmp_path / "out"
+    assert main(["leaks", str(asked), "--train", str(training), "--output", str(output)]) == 0
+    shown = (output / page.PAGE).read_text()
+    assert shown.count("<script") == 0
+    assert shown.count("data:image/jpeg;base64,") == 2
+    assert "http" not in shown.replace("http-equiv", "")
+    assert "evaluation: q0, q1" in shown
+    assert question in shown
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -42,7 +42,7 @@ def run(
         raise UserError(f"{pictures} is no folder: --pictures names the one that training rows' files are named from.")
     if not evaluation.exists():
         raise UserError(f"there is no {evaluation}: name what the model is asked, a table or a folder.")
-    from chiasm.evaluate.leaks import check, report, tables
+    from chiasm.evaluate.leaks import check, page, report, tables
     from chiasm.evaluate.leaks.evaluation import gathered
 
     facts = {
@@ -53,14 +53,16 @@ def run(
     }
     looked_for = gathered(_asked(evaluation, tasks, split, limit))
     found = report.found(looked_for, check.checked(looked_for, tables.read(train, pictures), output, facts))
-    report.write(found, output)
+    with check.writing(output):
+        report.write(found, output)
+        side_by_side = page.write(found, output)
     if json:
         as_json(report.as_json(found))
         return 0
     print(columns(report.rows(found), frozenset((2, 3, 4, 5))))
     for note in report.notes(found):
         print(note)
-    print(f"Every pair: {output / report.PAIRS}")
+    print(f"Every pair: {output / report.PAIRS}; side by side: {side_by_side}")
     return 0
 
 

@@ -6,9 +6,11 @@ goes on behind its last whole line.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -33,7 +35,8 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture of the evaluation, by its number, in a training row: the same bytes, the same pixels, or near."""
+    """A picture of the evaluation, by its number, in a training row: the same file, the same pixels, or near; `small` is what
+    the first near one looks like, a JPEG in base 64."""
 
     picture: int
     where: str
@@ -42,6 +45,7 @@ class Seen:
     waves: int = 0
     steps: int = 0
     likeness: float = 1.0
+    small: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,32 +82,39 @@ def checked(evaluation: Evaluation, rows: Iterable[Given | Bad], folder: Path, f
         listed.update((*map(_way, block.seen), *map(_way, block.read)))
         evaluation.texts.found[list(block.runs)] = True
         yield block
-    with (
-        tqdm(desc="training data", initial=done, unit="row", disable=None) as bar,
-        (folder / LOG).open("a", encoding="utf-8") as log,
-    ):
+    with tqdm(desc="training data", initial=done, unit="row", disable=None) as bar:
         for some in blocks(islice(rows, done, None), AT_ONCE):
             block = _first(searched(evaluation, list(opened(some))), listed)
-            try:
+            with writing(folder), (folder / LOG).open("a", encoding="utf-8") as log:
                 log.write(json.dumps(asdict(block), ensure_ascii=False) + "\n")
-                log.flush()
-            except OSError as e:
-                raise UserError(f"{folder / LOG} cannot be written ({e.strerror}): make room and start again") from e
             bar.update(len(some))
             yield block
 
 
 def begin(folder: Path, facts: Mapping[str, Any]) -> None:
     """Writes down what is checked. Raises `UserError` where the folder holds a check of something else."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     kept, said = folder / MANIFEST, json.loads(json.dumps(facts))
     if kept.is_file():
         before = json.loads(kept.read_text(encoding="utf-8"))
         unlike = sorted(name for name in before.keys() | said.keys() if before.get(name) != said.get(name))
         if unlike:
             raise UserError(f"{folder} holds a check with another {', '.join(unlike)}: name another folder for --output")
-    else:
+        return
+    with writing(folder):
         write_json(kept, said)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Says what to do where a folder takes no more; what it holds stays."""
+    try:
+        yield
+    except OSError as e:
+        raise UserError(
+            f"{folder} cannot be written ({e.strerror}): make room and start the same check again, or name another --output"
+        ) from e
 
 
 def logged(folder: Path) -> list[Block]:
@@ -129,7 +140,8 @@ def _first(block: Block, listed: Counter[tuple[object, ...]]) -> Block:
         listed[_way(one)] += 1
         return listed[_way(one)] <= LISTED
 
-    return replace(block, seen=tuple(filter(new, block.seen)), read=tuple(filter(new, block.read)))
+    seen = [one if listed[_way(one)] == 1 else replace(one, small="") for one in block.seen if new(one)]
+    return replace(block, seen=tuple(seen), read=tuple(filter(new, block.read)))
 
 
 def _way(one: Seen | Read) -> tuple[object, ...]:
@@ -146,10 +158,11 @@ def searched(evaluation: Evaluation, rows: Sequence[Opened]) -> Block:
     wheres = [given.where if given else "" for given, _, _ in rows]
     seen: dict[tuple[int, int], Seen] = {}
     for place, level, close in _pictures(evaluation, pictures):
-        number, source, _ = pictures[place]
+        number, source, signed = pictures[place]
         shows = str(source) if isinstance(source, Path) else "stored in the row"
         numbers = (close.waves, close.steps, close.likeness)
-        seen.setdefault((number, close.first), Seen(close.first, wheres[number], level, shows, *numbers))
+        small = base64.b64encode(signed.shown).decode() if level == "near" else ""
+        seen.setdefault((number, close.first), Seen(close.first, wheres[number], level, shows, *numbers, small))
     shown = {(number, item) for number, picture in seen for item in evaluation.shown_by[picture]}
     usable = [number for number, (given, _, _) in enumerate(rows) if given]
     hits, runs = evaluation.texts.hits([(given.exchanges, given.others) for given, _, _ in rows if given])

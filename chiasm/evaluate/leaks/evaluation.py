@@ -31,12 +31,11 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Rows, the pictures that they show, each once, and the rows of each; `texts` of all rows."""
+    """Rows with what each asks, the pictures that they show, each once, and the rows of each; `texts` of all rows."""
 
     names: tuple[str, ...]
-    wheres: tuple[str, ...]
+    questions: tuple[str, ...]
     pictures: tuple[Signature, ...]
-    sources: tuple[Any, ...]
     shown_by: tuple[tuple[int, ...], ...]
     texts: Texts
     bad: tuple[Bad, ...]
@@ -66,7 +65,6 @@ def gathered(rows: Iterable[Given | Bad]) -> Evaluation:
     bad: list[Bad] = []
     pictures: dict[str, int] = {}
     signatures: list[Signature] = []
-    sources: list[Any] = []
     shown_by: list[list[int]] = []
     with tqdm(desc="evaluation", unit="row", disable=None) as bar:
         for block in blocks(rows, AT_ONCE):
@@ -75,21 +73,25 @@ def gathered(rows: Iterable[Given | Bad]) -> Evaluation:
                 bad += wrong
                 if given is None:
                     continue
-                for source, one in signed:
+                for _, one in signed:
                     number = pictures.setdefault(one.pixels, len(pictures))
                     if number == len(signatures):
                         signatures.append(one)
-                        sources.append(source)
                         shown_by.append([])
-                    if len(kept) not in shown_by[number]:
+                    if shown_by[number][-1:] != [len(kept)]:
                         shown_by[number].append(len(kept))
                 kept.append(given)
     if not kept:
         raise UserError(f"there is nothing to look for{f': {bad[0].where}: {bad[0].why}' if bad else ''}")
     texts = Texts([one.exchanges for one in kept], [one.others for one in kept])
-    names, wheres = tuple(one.name for one in kept), tuple(one.where for one in kept)
+    names, questions = tuple(one.name for one in kept), tuple(_question(one) for one in kept)
     showing = tuple(tuple(some) for some in shown_by)
-    return Evaluation(names, wheres, tuple(signatures), tuple(sources), showing, texts, tuple(bad))
+    return Evaluation(names, questions, tuple(signatures), showing, texts, tuple(bad))
+
+
+def _question(given: Given) -> str:
+    texts = (*(text for one in given.exchanges for text in (one.question, *one.answers)), *given.others)
+    return next((text for text in texts if text), "")
 
 
 Opened = tuple[Given | None, list[tuple[Any, Signature]], list[Bad]]

@@ -8,6 +8,7 @@ brighter than the one before it), and is kept as a coarse and as a small copy.
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ LONGEST = 256
 """Side in pixels to which a picture is brought before anything else."""
 FIELD, SMALL, COARSE = 32, 48, 16
 """Sides of what waves are taken of, of the copy that is laid over another one, and of the coarse copy."""
+SHOWN = 192
+"""Longest side of what people are shown."""
 MIDDLE = 0.05
 """What the middle leaves out on each side."""
 EVEN, LEAST = 12, 8
@@ -43,18 +46,27 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """A picture as it is compared: SHA-256 of its file and a digest of its pixels, and its look, which an even one lacks."""
+    """A picture as it is compared: SHA-256 of its file and a digest of its pixels, and its look, which an even one lacks;
+    `shown` is a small JPEG for people."""
 
     file: str
     pixels: str
     look: Look | None
+    shown: bytes
 
 
 def signature(picture: Picture) -> Signature:
     """Of a decoded picture."""
     digest = hashlib.blake2b(repr(picture.pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(picture.pixels).data)
-    return Signature(picture.sha256, digest.hexdigest(), look(picture.pixels))
+    return Signature(picture.sha256, digest.hexdigest(), look(picture.pixels), _small(picture.pixels))
+
+
+def _small(pixels_HWC: NDArray[np.uint8]) -> bytes:
+    made, file = Image.fromarray(pixels_HWC), io.BytesIO()
+    made.thumbnail((SHOWN, SHOWN), Image.Resampling.BILINEAR)
+    made.save(file, "JPEG", quality=70)
+    return file.getvalue()
 
 
 def look(pixels_HWC: NDArray[np.uint8]) -> Look | None:

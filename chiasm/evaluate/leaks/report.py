@@ -84,16 +84,17 @@ class Line:
 def lines(made: Found) -> Iterator[Line]:
     """Each picture and text in the surest way only, so that a block of lines adds up; shares of runs count beside them."""
     evaluation = made.evaluation
-    items, pictures = len(evaluation.names), len(evaluation.pictures)
+    texts, pictures = sum(map(bool, evaluation.questions)), len(evaluation.pictures)
     if pictures:
         yield from _counted("pictures", SEEN, made.by_picture(), pictures)
-    yield from _counted("texts, whole", READ[:3], made.by_text(), items)
-    covered = evaluation.texts.covered()
-    long = int((~np.isnan(covered)).sum())
-    for part in PARTS:
-        how = f"{part:.0%} of the runs of {RUN} words or more"
-        yield Line("texts, in runs", how, int((covered >= part).sum()), long)
-    if pictures:
+    if texts:
+        yield from _counted("texts, whole", READ[:3], made.by_text(), texts)
+        covered = evaluation.texts.covered()
+        long = int((~np.isnan(covered)).sum())
+        for part in PARTS:
+            how = f"{part:.0%} of the runs of {RUN} words or more"
+            yield Line("texts, in runs", how, int((covered >= part).sum()), long)
+    if pictures and texts:
         showing = {item for some in evaluation.shown_by for item in some}
         yield from _counted("picture and text in one row", READ[:2], made.together(), len(showing))
 

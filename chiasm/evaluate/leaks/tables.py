@@ -3,6 +3,7 @@ the reading: it is told, with its place, and what follows is read."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from chiasm.errors import UserError
+from chiasm.errors import MissingExtra, UserError
 from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired, rows_of
 from chiasm.evaluate.benchmarks.task import Clip, Task, pictures_of
 from chiasm.evaluate.leaks.given import Given, given
@@ -66,7 +67,9 @@ def _table(file: Path, pictures: Path | None) -> Iterator[Given | Bad]:
                 yield replace(given(row, pictures), where=placed)
             except Unusable as why:
                 yield Bad(placed, str(why))
-    except (UserError, OSError, ValueError, RecursionError) as broken:
+    except MissingExtra:
+        raise
+    except (UserError, OSError, ValueError, RecursionError, NotImplementedError, csv.Error) as broken:
         yield Bad(str(file), f"the rest of it cannot be read: {' '.join(str(broken).split())[:200]}")
 
 

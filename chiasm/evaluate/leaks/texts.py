@@ -118,7 +118,7 @@ class Texts:
     def hits(self, rows: Sequence[tuple[Sequence[Exchange], Sequence[str]]]) -> tuple[list[list[Hit]], list[int]]:
         """What stands in each of several training rows, the strongest hit of an evaluation row first; and the runs (by
         number) that stood nowhere before."""
-        shares = self._shared([[*_said(several), *rest] for several, rest in rows])
+        shares, fresh = self._shared([[*_said(several), *rest] for several, rest in rows])
         found = []
         for (several, rest), share in zip(rows, shares, strict=True):
             levels: dict[int, str] = {}
@@ -128,7 +128,7 @@ class Texts:
             for item in share:
                 levels.setdefault(item, "runs")
             found.append([Hit(item, level, share.get(item, 0.0)) for item, level in sorted(levels.items())])
-        return found, self._fresh
+        return found, fresh
 
     def _exact(self, several: Sequence[Exchange], rest: Sequence[str]) -> Iterator[tuple[str, set[int]]]:
         """Strongest first."""
@@ -143,8 +143,8 @@ class Texts:
             if self._answers:
                 yield "answer", self._answers.get(plain(text), set())
 
-    def _shared(self, texts: Sequence[Sequence[str]]) -> list[dict[int, float]]:
-        """Of each row: the share of each evaluation row's runs that stand in it."""
+    def _shared(self, texts: Sequence[Sequence[str]]) -> tuple[list[dict[int, float]], list[int]]:
+        """Of each row: the share of each evaluation row's runs that stand in it; and the runs that are found first here."""
         row_of = [row for row, some in enumerate(texts) for _ in some]
         runs, text_of = self._runs(words(text) for some in texts for text in some)
         first = np.searchsorted(self._owned, runs, "left")
@@ -155,13 +155,13 @@ class Texts:
             there = distinct.setdefault(row_of[int(text_of[place])], set())
             there.update(range(int(first[place]), int(first[place] + count[place])))
         every = np.array(sorted(set().union(*distinct.values())), np.int64)
-        self._fresh = [int(run) for run in every if not self.found[run]]
+        fresh = [int(run) for run in every if not self.found[run]]
         self.found[every] = True
         shares: list[dict[int, float]] = [{} for _ in texts]
         for row, there in distinct.items():
             held = Counter(int(self._owners[run]) for run in there)
             shares[row] = {item: round(number / int(self.runs[item]), 4) for item, number in held.items()}
-        return shares
+        return shares, fresh
 
     def covered(self) -> NDArray[np.float64]:
         """The share of each evaluation row's runs that stood anywhere; nan where it is too short to have one."""

@@ -7,6 +7,7 @@ Columns: `question`; `answer` or `answers`; and where wanted `image` (a file bes
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,7 @@ def _rows(file: Path) -> Iterator[Row]:
 
 def rows_of_csv(file: Path) -> Iterator[Row]:
     """Empty cells are columns that a row does not have."""
+    csv.field_size_limit(sys.maxsize)
     with file.open(encoding="utf-8-sig", newline="") as opened:
         for number, values in enumerate(csv.DictReader(opened)):
             full = {name: cell for name, cell in values.items() if name is not None and cell not in ("", None)}
