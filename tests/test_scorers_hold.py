@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chiasm.evaluate.scorers import (
@@ -21,9 +21,6 @@ from chiasm.evaluate.scorers import (
 from chiasm.evaluate.scorers.distance import levenshtein
 
 TEXT = st.text(max_size=30)
-
-settings.register_profile("calm")
-settings.load_profile("calm")
 
 
 @given(TEXT, TEXT)
