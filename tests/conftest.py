@@ -11,6 +11,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+pytest.register_assert_rewrite("invariants")
+
 # A test is not wrong because the machine is busy.
 settings.register_profile("calm", deadline=None)
 settings.load_profile("calm")

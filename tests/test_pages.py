@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from invariants.asking import seen
 from shrink import shrunk
-from test_invariants import seen
 
 from chiasm.assistant import Done, Request
 from chiasm.errors import BadPrompt

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from invariants import INVARIANTS
+from invariants.asking import asked, logits, planned
 from shrink import CELLS, tiny
-from test_invariants import INVARIANTS, asked, logits, planned
 
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.generate.engine import End, Token, begun_by, generate, greedy, prefill, step
