@@ -84,7 +84,7 @@ def _vqa(said: Sequence[str], draw: random.Random, reference: vqa.Reference = "G
 
 
 def _captions(said: Sequence[str], draw: random.Random) -> object:
-    pool = [_sentence(draw) for _ in range(1000)]
+    pool = [_sentence(draw) for _ in range(REFERENCES * min(len(said), 10_000))]
     flat = ptb.tokenize([*said, *pool], exact=False)
     candidates, pool = flat[: len(said)], flat[len(said) :]
     references = [draw.choices(pool, k=REFERENCES) for _ in said]

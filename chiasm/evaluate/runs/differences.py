@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -116,7 +117,7 @@ def percent(share: float) -> str:
 
 
 def interval(figure: Figure) -> str:
-    return f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
+    return "" if math.isnan(figure.low) else f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
 
 
 def number(value: float | None, digits: int) -> str:

@@ -183,7 +183,7 @@ def _lines(
         cells = [_ablated(figure, ablated, name) if first else "" for name in ABLATIONS[1:]]
         cells += [f"{count:,}" if first and any(spent) else "" for count in spent]
         counts = (str(figure.n), unread if first else "", str(made.failed) if first else "")
-        interval = f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
+        interval = "" if math.isnan(figure.low) else f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
         error = "" if math.isnan(figure.stderr) else f"{100 * figure.stderr:.1f}"
         yield (made.model, made.task, figure.name, f"{100 * figure.value:.1f}", error, interval, *counts, *cells)
 

@@ -6,8 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 GRAMS = 4
+KEPT = 30_000
+"""Texts whose counts are kept for a second look, those of any usual test set: about 150 MB."""
 Gram = tuple[str, ...]
 
 
@@ -19,12 +22,10 @@ class Scored:
     each: tuple[float, ...]
 
 
-def grams(words: Sequence[str]) -> Counter[Gram]:
-    """How often each run of one to four words occurs."""
-    counts: Counter[Gram] = Counter()
-    for length in range(GRAMS):
-        counts.update(zip(*(words[start:] for start in range(length + 1)), strict=False))
-    return counts
+def grams(words: Sequence[str]) -> tuple[Counter[Gram], ...]:
+    """How often each run of one, two, three and four words occurs."""
+    later = [words[start:] for start in range(GRAMS)]
+    return tuple(Counter(zip(*later[: length + 1], strict=False)) for length in range(GRAMS))
 
 
 _TINY, _SMALL = 1e-15, 1e-9
@@ -53,14 +54,19 @@ def bleu(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> tupl
 
 def _matches(candidate: str, references: Sequence[str]) -> _Matches:
     words, several = candidate.split(), [reference.split() for reference in references]
-    most: Counter[Gram] = Counter()
-    for one in several:
-        most |= grams(one)
-    correct = [0] * GRAMS
-    for gram, count in grams(words).items():
-        correct[len(gram) - 1] += min(count, most[gram])
+    found = list(map(grams, several))
+    correct = [_clipped(said, [one[n] for one in found]) for n, said in enumerate(grams(words))]
     nearest = min((abs(len(one) - len(words)), len(one)) for one in several)[1]
     return _Matches(len(words), nearest, tuple(max(0, len(words) - n) for n in range(GRAMS)), tuple(correct))
+
+
+def _clipped(said: Counter[Gram], references: Sequence[Counter[Gram]]) -> int:
+    """Runs of words that some reference has too, each as often as the reference that has it most often."""
+    most: dict[Gram, int] = {}
+    for true in references:
+        for gram in said.keys() & true.keys():
+            most[gram] = max(most.get(gram, 0), true[gram])
+    return sum(min(said[gram], times) for gram, times in most.items())
 
 
 def _bleu(counts: _Matches) -> list[float]:
@@ -124,25 +130,24 @@ def cider(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
 
     It depends on the whole set: of a single image it is 0.
     """
+    counted = lru_cache(KEPT)(lambda text: grams(text.split()))
     frequency: Counter[Gram] = Counter()
     for several in references:
-        frequency.update({gram for reference in several for gram in grams(reference.split())})
+        frequency.update({gram for reference in several for of_n in counted(reference) for gram in of_n})
     images = math.log(len(references))
     rarity = {gram: images - math.log(times) for gram, times in frequency.items()}
 
     def vector(text: str) -> _Vector:
-        return _vector(grams(text.split()), rarity, images)
+        return _vector(counted(text), rarity, images)
 
     each = tuple(_cider(vector(said), [vector(one) for one in true]) for said, true in zip(candidates, references, strict=True))
     return Scored(sum(each) / len(each), each)
 
 
-def _vector(counts: Counter[Gram], rarity: dict[Gram, float], unseen: float) -> _Vector:
-    weights: tuple[dict[Gram, float], ...] = tuple({} for _ in range(GRAMS))
-    for gram, count in counts.items():
-        weights[len(gram) - 1][gram] = count * rarity.get(gram, unseen)
-    norms = tuple(math.sqrt(sum(weight * weight for weight in of_n.values())) for of_n in weights)
-    return _Vector(weights, norms, sum(counts[gram] for gram in weights[_BIGRAM]))
+def _vector(counts: Sequence[Counter[Gram]], rarity: dict[Gram, float], unseen: float) -> _Vector:
+    weights = tuple({gram: count * rarity.get(gram, unseen) for gram, count in of_n.items()} for of_n in counts)
+    norms = tuple(math.sqrt(sum([weight * weight for weight in of_n.values()])) for of_n in weights)
+    return _Vector(weights, norms, sum(counts[_BIGRAM].values()))
 
 
 def _cider(said: _Vector, references: Sequence[_Vector]) -> float:
@@ -155,5 +160,6 @@ def _likeness(said: _Vector, true: _Vector, n: int) -> float:
     if not norms:
         return 0.0
     wanted = true.weights[n]
-    shared = sum(min(weight, wanted[gram]) * wanted[gram] for gram, weight in said.weights[n].items() if gram in wanted)
+    weights = said.weights[n]
+    shared = sum([min(weights[gram], wanted[gram]) * wanted[gram] for gram in weights if gram in wanted])
     return shared / norms * math.exp(-((said.bigrams - true.bigrams) ** 2) / (2 * _SIGMA**2))
