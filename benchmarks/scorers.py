@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -116,7 +117,7 @@ def _detection(said: Sequence[str], draw: random.Random) -> object:
     """Ten found boxes an image, as many that are true."""
     images = range(max(1, len(said) // 10))
 
-    def boxes_of(score: bool) -> list[dict[str, object]]:
+    def boxes_of(score: bool) -> list[dict[str, Any]]:
         made = []
         for n in range(10 * len(images)):
             wide, high = draw.uniform(5, 200), draw.uniform(5, 200)
@@ -125,7 +126,7 @@ def _detection(said: Sequence[str], draw: random.Random) -> object:
             made.append({"image_id": n // 10, "category_id": 1 + n % 80, "bbox": box, **rest})
         return made
 
-    truth = {
+    truth: dict[str, list[dict[str, Any]]] = {
         "images": [{"id": n, "width": 640, "height": 640} for n in images],
         "categories": [{"id": n + 1} for n in range(80)],
         "annotations": boxes_of(False),

@@ -132,6 +132,14 @@ def test_runs_that_mean_something_else_are_refused(tmp_path: Path) -> None:
         compared([a, b])
 
 
+def test_a_task_with_one_run_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "ab":
+        written(tmp_path / "runs" / name / "own", name, [1, 0])
+    written(tmp_path / "runs" / "a" / "pope", "a", [1, 0], task="pope", scorer="RUCAIBox/POPE")
+    assert main(["compare", str(tmp_path / "runs"), "--page", str(tmp_path / "page.html")]) == 0
+    assert "pope is the only run of pope" in capsys.readouterr().out
+
+
 def test_several_runs_are_held_to_the_first_and_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "abc":
         written(tmp_path / "runs" / name / "own", "same", [1, 0, float(name == "c")])

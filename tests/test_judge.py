@@ -25,7 +25,7 @@ from chiasm.evaluate.judge.trial import JUDGED, Judgement, Trial, tried
 from chiasm.evaluate.runs import own, runner
 from chiasm.evaluate.runs.models import about
 from chiasm.evaluate.runs.run import Wanted, questions
-from chiasm.evaluate.runs.runner import Setting
+from chiasm.evaluate.runs.setting import Setting
 from chiasm.evaluate.runs.store import RESULT, Store
 from chiasm.loading import load
 from chiasm.remote.assistant import Bill, RemoteAssistant

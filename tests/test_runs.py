@@ -25,7 +25,7 @@ from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.runs import own, runner
 from chiasm.evaluate.runs.report import notes, outcome
 from chiasm.evaluate.runs.run import Wanted, questions
-from chiasm.evaluate.runs.runner import Setting
+from chiasm.evaluate.runs.setting import Setting
 from chiasm.evaluate.runs.store import RECORDS, RESULT, Store
 
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from chiasm.evaluate.benchmarks.task import Item
 from chiasm.evaluate.runs import runner
 from chiasm.evaluate.runs.compare import compared
 from chiasm.evaluate.runs.run import Wanted, asked
-from chiasm.evaluate.runs.runner import Setting
+from chiasm.evaluate.runs.setting import Setting
 from chiasm.evaluate.runs.store import Store
 from chiasm.families.flamingo import CHAT as FLAMINGO
 from chiasm.prompt.chat import ChatTemplate

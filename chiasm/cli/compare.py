@@ -35,7 +35,7 @@ def run(
     if not folders:
         raise UserError("There is nothing to compare: name the folders of two runs.")
     from chiasm.evaluate.runs import differences
-    from chiasm.evaluate.runs.compare import compared
+    from chiasm.evaluate.runs.compare import alone, compared
     from chiasm.evaluate.runs.page import MEGABYTES, write
     from chiasm.probe.tasks import named
 
@@ -49,5 +49,7 @@ def run(
     print(columns(differences.rows(found), frozenset(range(4, 11))))
     for note in differences.notes(found):
         print(note)
+    for run, task in alone(folders):
+        print(f"left out: {run} is the only run of {task}")
     print(f"To click through: {page}")
     return 0

@@ -48,8 +48,9 @@ def skills(
     from chiasm.render import assets
     from chiasm.weights.write import write_text
 
-    chosen, way = find(tuple(only.split(",")) if only else ()), Way(out / "pictures", limit, seed, assets("held-out"))
-    told = f"{limit} pictures a level from seed {seed}; options by log-probability where a question has them, else in words."
+    chosen = find(tuple(name.strip() for name in only.split(",")) if only else ())
+    way = Way(out / "pictures", limit, seed, assets("held-out"))
+    told = f"Pictures a level: {limit}, from seed {seed}; options by log-probability where a question has them, else in words."
     options = [*(["--only", only] if only else []), "--limit", str(limit), *(["--seed", str(seed)] if seed else [])]
     found: list[Probed] = []
     for model in models:

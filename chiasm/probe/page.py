@@ -118,17 +118,20 @@ def _section(skill: Skill, runs: Sequence[Probed]) -> str:
     more = ""
     if any(len(run.tokens) > 1 for run in runs):
         spent = curves.by_tokens(runs)
-        more += f"<p>By visual tokens spent on a picture, over all levels.</p>{plot.legend(spent)}" + plot.svg(
-            spent, "visual tokens", "share right", 0, 1
-        )
+        more += _beside("By visual tokens spent on a picture, over all levels.", spent, "visual tokens")
     if skill.signed and len(runs) == 1 and skill.name != "count":
-        ranges = curves.by_number(runs[0])
-        more += f"<p>By how many there were.</p>{plot.legend(ranges)}{plot.svg(ranges, skill.swept, 'share right', 0, 1)}"
+        more += _beside("By how many there were.", curves.by_number(runs[0]), skill.swept)
     return (
         f'<h2 id="{escape(skill.name)}">{escape(skill.title)}</h2>{plot.legend(shares)}'
         f'<p>Left: the share of right answers.{notes}</p><div class="plots">{"".join(plots)}</div>{more}'
         f"{''.join(_examples(skill, runs))}"
     )
+
+
+def _beside(told: str, shares: Sequence[curves.Curve], swept: str) -> str:
+    """A plot of its own with its legend."""
+    drawn = plot.svg(shares, swept, "share right", 0, 1)
+    return f'<p>{told}</p>{plot.legend(shares)}<div class="plots">{drawn}</div>'
 
 
 def _examples(skill: Skill, runs: Sequence[Probed]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from chiasm.evaluate.runs import runner
 from chiasm.evaluate.runs.models import DEFAULT, about
 from chiasm.evaluate.runs.models import named as model_named
 from chiasm.evaluate.runs.report import outcome
-from chiasm.evaluate.runs.runner import Setting, Variant
+from chiasm.evaluate.runs.setting import Setting, Variant
 from chiasm.evaluate.runs.store import Sample, Store
 from chiasm.loading import load_local
 from chiasm.probe.budgets import Spent, spent, tokens_of

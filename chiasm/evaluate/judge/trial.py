@@ -16,7 +16,8 @@ from chiasm.evaluate.benchmarks.task import Judged, Record, Task
 from chiasm.evaluate.judge import forms
 from chiasm.evaluate.judge.forms import NONE, Form, Grades
 from chiasm.evaluate.judge.judge import Judge, Refused, Said, Verdict
-from chiasm.evaluate.runs.runner import plain, records
+from chiasm.evaluate.runs.answering import plain
+from chiasm.evaluate.runs.runner import records
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Key, Sample, Store
 from chiasm.remote.assistant import Bill
 from chiasm.weights.write import write_text

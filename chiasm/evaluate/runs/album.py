@@ -14,7 +14,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.task import pictures_of
 from chiasm.evaluate.runs import data
 from chiasm.evaluate.runs.compare import Side
-from chiasm.evaluate.runs.runner import PICTURE
+from chiasm.evaluate.runs.setting import PICTURE
 from chiasm.pixels.open import open_picture
 
 LONGEST_SIDE, QUALITY = 448, 80

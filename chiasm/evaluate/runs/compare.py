@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -106,25 +105,40 @@ def compared(
     """The runs in several folders by task, in the order of the folders; `named` knows their tasks. `reference` judges all
     answers anew by one rule.
 
-    Raises `UserError` for a task with a single run, runs that share no question, or whose questions or rules are not the
+    Raises `UserError` where no task has two runs, for runs that share no question, or whose questions or rules are not the
     same; with `strict`, for any unequal setting.
     """
-    found = list(dict.fromkeys(run for folder in folders for run in runs_in(folder)))
-    said = {run: Store(run).manifest() for run in found}
-    by_task = sorted(found, key=lambda run: str(said[run]["task"]))
     made = []
-    for name, some in groupby(by_task, key=lambda run: str(said[run]["task"])):
-        runs = list(some)
-        if len(runs) < 2:
-            raise UserError(f"{runs[0]} is the only run of {name}: two runs of the same task are compared")
-        sides = [_side(run, named(name), label, reference) for run, label in zip(runs, labels(runs, said), strict=True)]
-        pairs = tuple(_pair(sides[0], other) for other in sides[1:])
-        for pair in pairs:
-            if strict and pair.unequal:
-                listed = "; ".join(one.sentence for one in pair.unequal)
-                raise UserError(f"{pair.first.folder} and {pair.second.folder} differ in more than the model: {listed}")
-        made.append(Compared(name, tuple(sides), pairs))
+    for name, runs in _by_task(folders).items():
+        if len(runs) > 1:
+            made.append(_compared(name, runs, named(name), reference, strict))
+    if not made:
+        run, name = alone(folders)[0]
+        raise UserError(f"{run} is the only run of {name}: two runs of the same task are compared")
     return made
+
+
+def alone(folders: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Runs that have no other to be compared with, and their tasks."""
+    return [(runs[0], name) for name, runs in _by_task(folders).items() if len(runs) == 1]
+
+
+def _by_task(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for run in dict.fromkeys(run for folder in folders for run in runs_in(folder)):
+        found.setdefault(str(Store(run).manifest()["task"]), []).append(run)
+    return {name: found[name] for name in sorted(found)}
+
+
+def _compared(name: str, runs: Sequence[Path], task: Task, reference: str | None, strict: bool) -> Compared:
+    said = {run: Store(run).manifest() for run in runs}
+    sides = [_side(run, task, label, reference) for run, label in zip(runs, labels(runs, said), strict=True)]
+    pairs = tuple(_pair(sides[0], other) for other in sides[1:])
+    for pair in pairs:
+        if strict and pair.unequal:
+            listed = "; ".join(one.sentence for one in pair.unequal)
+            raise UserError(f"{pair.first.folder} and {pair.second.folder} differ in more than the model: {listed}")
+    return Compared(name, tuple(sides), pairs)
 
 
 def labels(runs: Sequence[Path], said: Mapping[Path, Mapping[str, Any]]) -> Iterator[str]:

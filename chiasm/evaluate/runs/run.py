@@ -21,7 +21,7 @@ from chiasm.evaluate.runs.examples import exemplified, takes
 from chiasm.evaluate.runs.models import about, named
 from chiasm.evaluate.runs.prices import Price
 from chiasm.evaluate.runs.report import Outcome, outcome
-from chiasm.evaluate.runs.runner import Setting, Variant
+from chiasm.evaluate.runs.setting import Setting, Variant
 from chiasm.evaluate.runs.store import ABLATIONS, Sample, Store, runs_in
 from chiasm.remote.assistant import RemoteAssistant
 

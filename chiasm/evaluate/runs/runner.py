@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from chiasm.assistant import Assistant, Done, Request
-from chiasm.errors import UserError
+from chiasm.assistant import Assistant
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task, pictures_digest, pictures_of, repictured
-from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store
-from chiasm.generate.sampling import Contrast, Sampling
+from chiasm.evaluate.runs.answering import chosen, plain, written
+from chiasm.evaluate.runs.setting import PICTURE, Setting, Variant
+from chiasm.evaluate.runs.store import Ablation, Sample, Store
 from chiasm.prompt.messages import Image, Text
 
 GREY = np.full((224, 224, 3), 127, np.uint8)
@@ -27,35 +27,6 @@ GREY = np.full((224, 224, 3), 127, np.uint8)
 CHOSEN = "the likeliest complete answer, its end of turn counted"
 """How an option is chosen by its log-probability."""
 _UNJUDGED = Judged(None, 0.0)
-
-
-PICTURE = "<picture>"
-"""Where one stands in the words of a question."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way of asking a task: a prompt by its name, and the items that it makes; their pictures are named from `folder`."""
-
-    name: str
-    items: tuple[Item, ...]
-    folder: Path | None = None
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Everything that decides a task's answers but the model and the questions."""
-
-    ablations: tuple[Ablation, ...] = ABLATIONS
-    seeds: tuple[int, ...] = (0,)
-    temperature: float = 0.0
-    batch: int = 8
-    reference: str | None = None
-    contrast: Contrast | None = None
-
-    def sampling(self, seed: int) -> Sampling:
-        drawn = Sampling(temperature=self.temperature, seed=seed) if self.temperature else Sampling(temperature=0.0)
-        return replace(drawn, contrast=self.contrast)
 
 
 def manifest(
@@ -161,70 +132,6 @@ def ablated(item: Item, ablation: Ablation, items: Sequence[Item], number: int) 
             return repictured(item, lambda _: Image(pictures[0]))
 
 
-def written(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
-    """Answers in the model's own words. What cannot be asked fails alone, with its reason; where the model itself fails, the
-    run stops with what it has."""
-    sampling = setting.sampling(batch[0][0].seed)
-    requests = [replace(task.request(item), sampling=sampling) for _, item in batch]
-    try:
-        answers = {event.request: event.answer for event in assistant.generate(requests) if isinstance(event, Done)}
-    except UserError as e:
-        if len(batch) == 1:
-            return [replace(batch[0][0], error=" ".join(str(e).split()))]
-        return [sample for one in batch for sample in written(assistant, task, [one], setting)]
-    finished = []
-    for number, (sample, item) in enumerate(batch):
-        answer = answers[number]
-        judged = task.judge(item, answer.text, setting.reference)
-        used = answer.usage
-        tokens = {"image": used.image_tokens, "text": used.text_tokens, "generated": used.generated_tokens}
-        told = replace(
-            sample, answer=answer.text, tokens=tokens, finish_reason=answer.finish_reason, served=dict(answer.served)
-        )
-        finished.append(replace(told, parsed=plain(judged.parsed), score=judged.score))
-    return finished
-
-
-def chosen(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
-    """Options by log-probability where questions have them, answers in words where they have none."""
-    worded, weighed = ([one for one in batch if bool(one[0].choices) is options] for options in (False, True))
-    said = iter(written(assistant, task, worded, setting) if worded else ())
-    preferred = iter(_weighed(assistant, task, weighed, setting) if weighed else ())
-    return [next(preferred if sample.choices else said) for sample, _ in batch]
-
-
-def _weighed(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
-    requests = [task.request(_plainly(item)) for _, item in batch]
-    try:
-        found = assistant.score_each(requests, [sample.choices for sample, _ in batch], "complete")
-        spent = _spent(assistant, requests)
-    except UserError as e:
-        if len(batch) == 1:
-            return [replace(batch[0][0], error=" ".join(str(e).split()))]
-        return [sample for one in batch for sample in _weighed(assistant, task, [one], setting)]
-    finished = []
-    for (sample, item), scores, tokens in zip(batch, found, spent, strict=True):
-        best = max(scores, key=lambda score: score.logprob).option
-        judged = task.judge(item, best, setting.reference)
-        told = replace(sample, answer=best, tokens=tokens, finish_reason="chosen")
-        finished.append(replace(told, parsed=plain(judged.parsed), score=judged.score))
-    return finished
-
-
-def _plainly(item: Item) -> Item:
-    """A question without its options: they are weighed, not shown."""
-    pictures = [part for part in item.parts if isinstance(part, Image)]
-    return replace(item, parts=(*pictures, Text(str(item.gold["question"]))))
-
-
-def _spent(assistant: Assistant, requests: Sequence[Request]) -> list[Mapping[str, int]]:
-    """What reading each question took; nothing is said where a model does not plan."""
-    if "plan" not in assistant.capabilities:
-        return [{} for _ in requests]
-    plan = assistant.plan(requests)
-    return [dict(zip(("image", "text"), plan.spent(row), strict=True)) for row in range(len(requests))]
-
-
 def records(samples: Sequence[Sample], ablation: Ablation = "picture") -> list[Record]:
     """Samples as a task sums them up; one that failed counts as an empty answer that was wrong."""
     shown = [sample for sample in samples if sample.ablation == ablation]
@@ -241,14 +148,6 @@ def rescored(task: Task, samples: Sequence[Sample], reference: str | None) -> li
         judged = task.judge(Record(sample.id, sample.gold, sample.slices, sample.answer, _UNJUDGED), sample.answer, reference)
         again.append(replace(sample, parsed=plain(judged.parsed), score=judged.score))
     return again
-
-
-def plain(parsed: Any) -> Any:
-    """What was read, as JSON has it."""
-    try:
-        return json.loads(json.dumps(parsed))
-    except TypeError:
-        return str(parsed)
 
 
 def said(item: Item) -> str:

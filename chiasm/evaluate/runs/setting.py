@@ -1,0 +1,38 @@
+"""How a task is asked: its wordings, and all that decides answers beside the model and the questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chiasm.evaluate.benchmarks.task import Item
+from chiasm.evaluate.runs.store import ABLATIONS, Ablation
+from chiasm.generate.sampling import Contrast, Sampling
+
+PICTURE = "<picture>"
+"""Where one stands in the words of a question."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of asking a task: a prompt by its name, and the items that it makes; their pictures are named from `folder`."""
+
+    name: str
+    items: tuple[Item, ...]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that decides a task's answers but the model and the questions."""
+
+    ablations: tuple[Ablation, ...] = ABLATIONS
+    seeds: tuple[int, ...] = (0,)
+    temperature: float = 0.0
+    batch: int = 8
+    reference: str | None = None
+    contrast: Contrast | None = None
+
+    def sampling(self, seed: int) -> Sampling:
+        drawn = Sampling(temperature=self.temperature, seed=seed) if self.temperature else Sampling(temperature=0.0)
+        return replace(drawn, contrast=self.contrast)
