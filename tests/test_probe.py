@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tiny_folder import tiny_folder
 
-from chiasm.assistant import Answer, Assistant, Done, Event, Request, Score, Usage, Verb
+from chiasm.assistant import Answer, Assistant, Done, Event, Extent, Request, Score, Usage, Verb
 from chiasm.cli import main
 from chiasm.errors import UserError
 from chiasm.evaluate.runs.store import Sample
@@ -47,7 +47,7 @@ class Counter(Assistant):
             many = _blobs(np.asarray(Image.open(str(request.messages[0].pictures[0]))))
             yield Done(number, Answer(f"{many + (many > 5)}.", Usage(4, 9, 1), "stop", self.name))
 
-    def score(self, request: Request, options: Sequence[str]) -> list[Score]:
+    def score(self, request: Request, options: Sequence[str], extent: Extent = "complete") -> list[Score]:
         return [Score(option, -float(n), 1) for n, option in enumerate(options)]
 
 
