@@ -32,7 +32,8 @@ class Spent:
 
 
 def tokens_of(assistant: Assistant, size: float) -> int | None:
-    """What a picture of so many times the drawn size costs; none where a model does not plan, or sees nothing."""
+    """What a picture of so many times the drawn size costs; none where a model does not plan, sees nothing, or has no room for
+    it."""
     if not isinstance(assistant, LocalAssistant) or assistant.planner is None or assistant.planner.spec.sight is None:
         return None
     return _counted(assistant.planner, size)
@@ -54,10 +55,10 @@ def _tried(assistant: Assistant) -> Iterator[Spent]:
     planner, spec = assistant.planner, assistant.planner.spec
     if not isinstance(spec, Causal):
         return
-    largest = SIZES[-1]
     for named in limits(spec):
-        held = replace(planner, spec=limited(spec, named))
-        yield Spent(named, "budget", largest, _counted(held, largest))
+        tokens = _counted(replace(planner, spec=limited(spec, named)), SIZES[-1])
+        if tokens is not None:
+            yield Spent(named, "budget", SIZES[-1], tokens)
     if limits(spec):
         return
     for named in STEPS:
@@ -66,10 +67,15 @@ def _tried(assistant: Assistant) -> Iterator[Spent]:
         except UserError:
             # Pictures that do not stand in the sequence, or prompts that mark rows of cells.
             return
-        yield Spent(named, "compress", 1.0, _counted(held, 1.0))
+        tokens = _counted(held, 1.0)
+        if tokens is not None:
+            yield Spent(named, "compress", 1.0, tokens)
 
 
-def _counted(planner: Planner, size: float) -> int:
+def _counted(planner: Planner, size: float) -> int | None:
     side = round(SIDE * size)
-    plan = planner.plan([[Message("user", (Image(0),))]], [Size(side, side)])
-    return plan.spent(0)[0]
+    try:
+        return planner.plan([[Message("user", (Image(0),))]], [Size(side, side)]).spent(0)[0]
+    except UserError:
+        # The context holds no such picture.
+        return None

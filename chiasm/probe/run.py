@@ -85,9 +85,10 @@ def everything(model: str, skills: Sequence[Skill], way: Way, output: Path) -> l
     """Puts a model by its name to several skills; it is loaded again for each limit of tokens, one at a time."""
     assistant = model_named(model)
     name, facts, limits = assistant.name, about(assistant, model), spent(assistant)
-    several = [laid(assistant, skill, way, output, facts, limits) for skill in skills]
-    for one in several:
-        one.ask(assistant, one.plain)
+    several = []
+    for skill in skills:
+        several.append(laid(assistant, skill, way, output, facts, limits))
+        several[-1].ask(assistant, several[-1].plain)
     del assistant
     for limit in limits:
         waiting = [one for one in several if one.waits(limit.named)]
@@ -112,7 +113,7 @@ def laid(
     if way.limit < 1:
         raise UserError(f"--limit {way.limit}: it must be 1 or more pictures a level")
     counts = {size: tokens_of(assistant, size) for size in (1.0, *skill.sizes)}
-    sizes = [size for size, tokens in counts.items() if size == 1 or tokens != counts[1.0]]
+    sizes = [size for size, tokens in counts.items() if size == 1 or tokens not in (None, counts[1.0])]
     limits = limits if skill.sizes else ()
     drawn = {size: items(skill, way, size) for size in dict.fromkeys((*sizes, *(limit.size for limit in limits)))}
     plain = tuple(Variant(called(size), drawn[size], way.folder) for size in sizes)
