@@ -145,6 +145,7 @@ def test_a_published_model_is_compressed_after_loading(named: str, reference: Re
         ("prune:0", "llava-1.5", "no compression"),
         ("prune:2", "smolvlm", "marks rows or tiles"),
         ("prune:2", "smollm2", "sees nothing"),
+        ("prune:2", "chameleon", "words of its vocabulary"),
         ("prune:2", "llama-3.2-vision", "meet the text by Cross"),
     ],
 )

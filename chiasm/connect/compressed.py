@@ -9,7 +9,7 @@ from dataclasses import replace
 from chiasm.errors import UserError
 from chiasm.geometry import narrows
 from chiasm.geometry.limits import is_limit, limited
-from chiasm.spec import Causal, MergeAlike, MergeFrames, Model, PoolSquares, Prune, RowColumn, RowEnds, Splice, Step
+from chiasm.spec import Causal, Discrete, MergeAlike, MergeFrames, Model, PoolSquares, Prune, RowColumn, RowEnds, Splice, Step
 
 COMPRESSIONS: dict[str, tuple[str, int, Callable[[int], Step]]] = {
     "pool": ("the mean of squares of N x N tokens", 2, PoolSquares),
@@ -56,6 +56,8 @@ def _with(model: Causal, asked: str, steps: tuple[Step, ...]) -> Causal:
     if sight is None or not isinstance(sight.fusion, Splice):
         meets = "it sees nothing" if sight is None else f"its pictures meet the text by {type(sight.fusion).__name__}"
         raise UserError(f"{asked} takes a model whose visual tokens stand in the sequence, and of this one {meets}")
+    if isinstance(sight.fusion, Discrete):
+        raise UserError(f"{asked}: this model's pictures are words of its vocabulary, which have no mean; load it as it is")
     if isinstance(sight.marks, RowEnds | RowColumn):
         marks = type(sight.marks).__name__
         raise UserError(f"{asked}: this model's prompt marks rows or tiles of cells ({marks}); load it as it is")
