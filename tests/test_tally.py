@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chiasm.connect.compressed import COMPRESSIONS
 from chiasm.connect.steps import Connector
 from chiasm.connect.tally import TallyStep
-from chiasm.place import Grid, Laid, connect, raster, route
+from chiasm.place import WHOLE, Grid, Laid, connect, raster, route
 from chiasm.render import Sample, Thing, Truth, sample
 from chiasm.spec import Mlp, Tally
 from chiasm.train.tallies import SORTS, TALLY, UNCOUNTED, tallies, told_tallies
@@ -36,6 +37,21 @@ def test_tokens_stay_and_those_of_the_whole_view_follow_them() -> None:
     torch.testing.assert_close(out_VD[[*range(6), 9, 10]], x_VD)
     nowhere = Laid(np.zeros((0, 4), np.int64), ())
     assert len(route(STEP, nowhere, []).index_VM) == 0
+
+
+@pytest.mark.parametrize("word", COMPRESSIONS)
+def test_a_tally_stays_where_the_rest_is_made_fewer(word: str) -> None:
+    _, usual, make = COMPRESSIONS[word]
+    torch.manual_seed(0)
+    connector, x_VD = Connector((STEP, make(usual)), 5), torch.randn(8, 5)
+    with torch.no_grad():
+        whole = connector.steps[0](x_VD, route(STEP, LAID, []), LAID)
+        seen = connector(x_VD, LAID, [(96, 64), (64, 32)])
+    lies = connect(connector.spec, LAID, [(96, 64), (64, 32)])
+    assert len(lies) == len(seen.laid) == len(seen.tokens_VD)
+    stands_V = seen.laid.place_V4[:, 3] == WHOLE
+    assert seen.laid.place_V4[stands_V, 0].tolist() == [0] * 3 + [1] * 3
+    torch.testing.assert_close(seen.tokens_VD[stands_V], whole[[6, 7, 8, 11, 12, 13]])
 
 
 def test_a_view_shows_what_its_tokens_add_whatever_another_shows() -> None:

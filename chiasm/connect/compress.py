@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.place import Laid, Route
+from chiasm.place.routes import free
 from chiasm.spec import MergeAlike, Prune
 
 
@@ -23,7 +24,9 @@ class CompressStep(nn.Module):
         tokens, kept = [x_VD[:0]], [np.zeros(0, np.int64)]
         for start, count in zip(starts, counts.tolist(), strict=True):
             row = path.index_VM[start]
-            cells = row[row >= 0]
+            every = row[row >= 0]
+            cells = free(every, laid)
+            count -= len(every) - len(cells)
             view_VD = x_VD[torch.from_numpy(cells).to(x_VD.device)]
             match self.spec:
                 case MergeAlike():
@@ -32,8 +35,12 @@ class CompressStep(nn.Module):
                     out_VD, at_V = _highest(view_VD, salience(view_VD), count)
                 case Prune():
                     out_VD, at_V = _highest(view_VD, -likeness(view_VD), count)
-            tokens.append(out_VD)
-            kept.append(cells[at_V.cpu().numpy()])
+            others = np.setdiff1d(every, cells)
+            at = np.concatenate([cells[at_V.cpu().numpy()], others])
+            order = np.argsort(at)
+            out_VD = torch.cat([out_VD, x_VD[torch.from_numpy(others).to(x_VD.device)]])
+            tokens.append(out_VD[torch.from_numpy(order).to(x_VD.device)])
+            kept.append(at[order])
         return torch.cat(tokens), Laid(laid.place_V4[np.concatenate(kept)], laid.grids)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -11,8 +13,8 @@ from chiasm.errors import BadPicture
 from chiasm.place.boxes import Box
 from chiasm.place.grids import WHOLE, Grid
 from chiasm.place.laid import Ints, Laid, raster
-from chiasm.place.routes import NEWLINE, Route, cells_of, unchanged, widened
-from chiasm.resample import bilinear, bins, squares
+from chiasm.place.routes import NEWLINE, Route, cells_of, free, unchanged, widened
+from chiasm.resample import Floats, bilinear, bins, squares
 from chiasm.spec import Merge, PoolClips, PoolTime, TwoMeans
 
 
@@ -153,19 +155,40 @@ def pool_squares(side: int, laid: Laid) -> Route:
     if not laid.grids:
         return Route(np.zeros((0, 1), np.int64), laid)
     indices: list[Ints] = []
+    weights: list[Floats] = []
+    places: list[Ints] = []
     grids: list[Grid] = []
-    for grid, cells in zip(laid.grids, cells_of(laid), strict=True):
+    for number, (grid, tokens) in enumerate(zip(laid.grids, cells_of(laid), strict=True)):
+        cells = free(tokens, laid)
         if len(cells) != grid.cells:
             lies = f"{len(cells)} tokens of a view of {grid.t} x {grid.h} x {grid.w} cells"
             raise BadPicture(f"{lies} make no squares to pool: merge-alike or prune them, or pool before what changed them")
         high, wide = -(-grid.h // side), -(-grid.w // side)
         edges = ((0, 0), (0, high * side - grid.h), (0, wide * side - grid.w))
         mirrored = np.pad(cells.reshape(grid.t, grid.h, grid.w), edges, "reflect")
-        indices.append(mirrored.reshape(grid.t, high, side, wide, side).transpose(0, 1, 3, 2, 4).reshape(-1, side * side))
+        joined = mirrored.reshape(grid.t, high, side, wide, side).transpose(0, 1, 3, 2, 4).reshape(-1, side * side)
         seen = None if grid.seen is None else (-(-grid.seen[0] // side), -(-grid.seen[1] // side))
         grids.append(replace(grid, h=high, w=wide, seen=seen))
-    index_VM = np.concatenate(indices)
-    return Route(index_VM, raster(grids), np.full(index_VM.shape, 1 / side**2, np.float32))
+        before, after = tokens[tokens < cells[0]], tokens[tokens > cells[-1]]
+        small_V4 = raster(grids[-1:]).place_V4 + np.array([number, 0, 0, 0])
+        indices += [_alone(before, side**2), joined, _alone(after, side**2)]
+        weights.append(np.full((len(indices[-3]) + len(joined) + len(indices[-1]), side**2), 1 / side**2, np.float32))
+        places += [laid.place_V4[before], small_V4, laid.place_V4[after]]
+    return Route(np.concatenate(indices), Laid(np.concatenate(places), tuple(grids)), np.concatenate(weights))
+
+
+def _alone(tokens: Ints, joined: int) -> Ints:
+    """Tokens that are joined with none but themselves."""
+    return np.repeat(tokens[:, None], joined, 1)
+
+
+def fewer(shares: Sequence[Fraction], laid: Laid) -> Route:
+    """Every view leaves a share, rounded up, of its tokens that may be made fewer, and the others."""
+    counts = []
+    for cells, share in zip(cells_of(laid), shares, strict=True):
+        fewer_V = free(cells, laid)
+        counts.append(len(cells) - len(fewer_V) + math.ceil(len(fewer_V) * share))
+    return query(counts, laid)
 
 
 def _times(grid: Grid, frames: Ints) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.place.grids import Grid
+from chiasm.place.grids import WHOLE, Grid
 from chiasm.place.laid import Ints, Laid
 from chiasm.resample import Floats
 
@@ -48,6 +48,13 @@ def cells_of(laid: Laid) -> list[Ints]:
         return []
     order = np.argsort(laid.place_V4[:, 0], kind="stable")
     return np.split(order, np.cumsum(np.bincount(laid.place_V4[:, 0], minlength=len(laid.grids)))[:-1])
+
+
+def free(cells: Ints, laid: Laid) -> Ints:
+    """Those of a view's tokens that may be made fewer: what stands for all of a view (a class token, a tally) stays as it is,
+    where there are others."""
+    whole_V = (laid.place_V4[cells, 2:] == WHOLE).all(1)
+    return cells if whole_V.all() else cells[~whole_V]
 
 
 def by_item(laid: Laid) -> Iterator[list[tuple[Grid, Ints]]]:

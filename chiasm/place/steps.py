@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,8 +9,8 @@ from chiasm.errors import BadPicture
 from chiasm.place.ended import enclose, end_frames, end_rows, tally
 from chiasm.place.joined import join, rows_of_tiles
 from chiasm.place.laid import Laid
-from chiasm.place.pooled import each, merge, merge_frames, pool_clips, pool_squares, pool_time, query, two_means
-from chiasm.place.routes import Route, cells_of, unchanged
+from chiasm.place.pooled import each, fewer, merge, merge_frames, pool_clips, pool_squares, pool_time, query, two_means
+from chiasm.place.routes import Route, unchanged
 from chiasm.spec import (
     Align,
     Asker,
@@ -72,7 +71,7 @@ def route(step: Step, laid: Laid, sizes: Sequence[tuple[int, int]]) -> Route:
             return query(each(step.queries + step.added, laid), laid)
         case MergeAlike(ratio) | Prune(ratio):
             shares = [grid.share if ratio == "told" else Fraction(1, ratio) for grid in laid.grids]
-            return query([math.ceil(len(cells) * share) for cells, share in zip(cells_of(laid), shares, strict=True)], laid)
+            return fewer(shares, laid)
         case MergeFrames(frames):
             return merge_frames(frames, laid)
         case EndRows():
