@@ -79,6 +79,7 @@ from chiasm.spec import (
     QueryMatch,
     Reader,
     Reads,
+    Regions,
     Relative,
     Resampler,
     Resize,
@@ -182,7 +183,8 @@ def shrunk(model: Model) -> Model:
         case Causal():
             decoder = _decoder(model.decoder)
             sight = None if model.sight is None else _sight(model.sight, decoder.width)
-            return replace(model, decoder=decoder, sight=sight, head=_head(model.head, decoder.width))
+            regions = None if model.regions is None else Regions(VOCAB - 2, (-3, -2), 2, 3, 4, 6, "<bbox>")
+            return replace(model, decoder=decoder, sight=sight, head=_head(model.head, decoder.width), regions=regions)
 
 
 def _head(head: Head | None, width: int) -> Head | None:

@@ -123,7 +123,7 @@ def test_glamm_is_lisa_with_two_layers_over_larger_pictures() -> None:
     changes = {
         "sight.views.height": 336, "sight.views.width": 336, "sight.encoder.position.side": 24,
         "sight.connector": (Mlp(4096, 4096),),
-        "decoder.vocab": 32007, "head.mark": 32004,
+        "decoder.vocab": 32007, "head.mark": 32004, "regions": glamm.regions,
     }  # fmt: skip
     assert override(lisa, changes) == glamm
 

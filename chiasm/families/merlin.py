@@ -49,7 +49,7 @@ FAMILIES = (
         layout="merlin",
         model=EncodeVolume(WINDOW, ResNet3d(64, (3, 8, 36, 3), (64, 128, 256, 512)), 512, 1692),
         sizes={"ct": {}},
-        reference="merlin-0",
+        reference="merlin-0, and to LongformerModel; how the two meet in the original was read, not run",
         proof="recorded",
     ),
 )

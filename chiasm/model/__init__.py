@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from chiasm import spec as specs
 from chiasm.heads.codes import MaskDecoder
 from chiasm.layers.linear import Preparable
-from chiasm.model.batch import Asks, Batch, Sight, Words
+from chiasm.model.batch import Asks, Batch, Sight, Spots, Words
 from chiasm.model.bind import Bind
 from chiasm.model.causal import Causal
 from chiasm.model.connect import Connect
@@ -43,6 +43,7 @@ __all__ = [
     "Segment",
     "Seq2Seq",
     "Sight",
+    "Spots",
     "Words",
     "Writer",
     "assemble",

@@ -45,6 +45,14 @@ class Asks:
 
 
 @dataclass(frozen=True)
+class Spots:
+    """Rectangles that a text points at, in the order of their marks: x0, y0, x1, y1 as fractions of the picture, and whose."""
+
+    boxes_R4: Tensor
+    item_R: Tensor
+
+
+@dataclass(frozen=True)
 class Words:
     """Words of pages, pads on the right: ids, which are no pads, what segment each belongs to, and its box (x0, y0, x1, y1) in
     steps of the page, a thousand to its width and to its height."""
@@ -65,7 +73,8 @@ class Batch:
     with branches: 0 where all of a row's branches share the tokens, the branch's number elsewhere. `prompt_BT` is for models
     whose prompt sees itself whole: true at its positions. `sight` is what is to be seen, or visual tokens that were seen
     before, `hint` the text that a connector reads with each item; `asks` is for models that ask pictures outside of the
-    sequence. Where the rows are sources, `target` is what is written after them."""
+    sequence. Where the rows are sources, `target` is what is written after them. `spots` are rectangles that a text points
+    at."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -80,6 +89,7 @@ class Batch:
     target: Batch | None = None
     boxes_BT4: Tensor | None = None
     asks: Asks | None = None
+    spots: Spots | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -113,6 +123,7 @@ class Batch:
             target=None if self.target is None else self.target.to(device),
             boxes_BT4=None if self.boxes_BT4 is None else self.boxes_BT4.to(device),
             asks=None if self.asks is None else replace(self.asks, sees_B2T=self.asks.sees_B2T.to(device)),
+            spots=None if self.spots is None else Spots(self.spots.boxes_R4.to(device), self.spots.item_R.to(device)),
         )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from chiasm import spec as specs
 from chiasm.connect.qformer import Hint
+from chiasm.connect.regions import RegionReader
 from chiasm.connect.steps import Connector, Visual
 from chiasm.heads.multivector import VectorHead
 from chiasm.language.decoder import CausalDecoder
@@ -18,7 +19,7 @@ from chiasm.layers.cache import KVCache
 from chiasm.layers.carried import Untouched
 from chiasm.layers.embed import head, tables
 from chiasm.layers.linear import scores
-from chiasm.model.batch import Asks, Batch, Sight
+from chiasm.model.batch import Asks, Batch, Sight, Spots
 from chiasm.model.pointing import Pointer
 from chiasm.place import NOTHING
 from chiasm.sequence.masks import expert_mask
@@ -26,6 +27,7 @@ from chiasm.sequence.splice import splice
 from chiasm.sequence.words import words
 from chiasm.spec import Discrete, MultiVector, Pointing
 from chiasm.vision import encoder
+from chiasm.vision.vit import VisionTransformer
 
 
 class Causal(nn.Module):
@@ -48,6 +50,8 @@ class Causal(nn.Module):
                 case specs.Splice() | specs.Alone() | specs.AddByBox():
                     pass
         self.language = CausalDecoder(spec.decoder, expert)
+        if spec.regions is not None and spec.sight is not None:
+            self.regions = RegionReader(spec.regions, spec.sight.encoder.width, spec.decoder.width)
         match spec.head:
             case MultiVector():
                 self.vectors = VectorHead(spec.head, spec.decoder.inner)
@@ -77,12 +81,23 @@ class Causal(nn.Module):
         if visual is not None and batch.asks is None:
             hidden_BTD = splice(hidden_BTD, self.language.led(visual.tokens_VD), batch.slot_BT)
             visual_BT = self._visual(batch.slot_BT)
+        if batch.spots is not None:
+            hidden_BTD = self._pointed(batch, batch.spots, hidden_BTD)
         gallery = self._hung(batch.asks, visual, hidden_BTD)
         if cache is not None and gallery is not None:
             cache.beside = gallery.last(1)
         between = None if gallery is None else self.gated.between(gallery)
         where_ABT, valid_BT, segment_BT, prompt_BT = batch.where_ABT, batch.valid_BT, batch.segment_BT, batch.prompt_BT
         return self.language(hidden_BTD, where_ABT, valid_BT, cache, segment_BT, wanted, prompt_BT, between, visual_BT)
+
+    def _pointed(self, batch: Batch, spots: Spots, hidden_BTD: Tensor) -> Tensor:
+        """With the vectors of rectangles in the places of their marks."""
+        assert isinstance(batch.sight, Sight) and isinstance(self.vision, VisionTransformer) and self.spec.regions is not None
+        maps = self.vision.maps(batch.sight.patches_PK, batch.sight.grids, self.spec.regions.taps)
+        marked_BT = (batch.ids_BT == self.spec.regions.mark) & batch.valid_BT & (batch.slot_BT < 0)
+        pointed_BTD = hidden_BTD.clone()
+        pointed_BTD[marked_BT] = self.regions(maps, spots.boxes_R4, spots.item_R).to(hidden_BTD.dtype)
+        return pointed_BTD
 
     def read_on(self, ids_BT: Tensor, where_ABT: Tensor, valid_BT: Tensor, cache: KVCache) -> Tensor:
         """Text after what the cache's rows have read, to hidden states."""

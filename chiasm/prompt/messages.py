@@ -37,6 +37,16 @@ class Number(Text):
 
 
 @dataclass(frozen=True)
+class Region(Text):
+    """A rectangle of the picture that was shown last, (x0, y0, x1, y1) in its upright pixels, for models whose text can point
+    at one; the model's own mark stands for it."""
+
+    text: str = ""
+    literal: bool = False
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class Image:
     """A place for a picture; `picture` is a path, an address, a `data:` URL, bytes, a PIL picture, or (when the
     conversation only marks the place) the picture's number among those marked so. Nothing is opened here.
@@ -174,8 +184,16 @@ def _part(raw: object, where: str, literal: bool, unnamed: Iterator[int]) -> Par
             return Image(_source(part, where, unnamed), *_page(part, where))
         case "video":
             return Image(_clip(part.get("video", part.get("path")), where))
+        case "region":
+            box = part.get("box")
+            if not _is_box(box):
+                raise BadPrompt(f"{where} is of type region without a box: {{'type': 'region', 'box': [x0, y0, x1, y1]}}.")
+            assert isinstance(box, list | tuple)
+            x0, y0, x1, y1 = map(float, box)
+            return Region(box=(x0, y0, x1, y1))
         case kind:
-            raise BadPrompt(f"{where} has the type {str(kind)[:40]!r}; read are 'text', 'image', 'image_url' and 'video'.")
+            read = "'text', 'image', 'image_url', 'video' and 'region'"
+            raise BadPrompt(f"{where} has the type {str(kind)[:40]!r}; read are {read}.")
 
 
 def _address(raw: object, where: str) -> str:

@@ -24,6 +24,7 @@ from chiasm.prompt.asked import asked, asks
 from chiasm.prompt.marks import around, controls
 from chiasm.prompt.pages import Corners, boxes_of
 from chiasm.prompt.row import NO_SLOT, Row, known, padded
+from chiasm.prompt.spots import Spot, counted, tensors
 from chiasm.prompt.streams import heard_by, hint, targets_of
 from chiasm.sequence.masks import TREE
 from chiasm.sequence.positions import positions
@@ -60,6 +61,8 @@ class Plan:
     laid: Laid
     rows_I: tuple[int, ...] = ()
     """The row of each item, where pictures are asked outside of the sequence."""
+    spots: tuple[Spot, ...] = ()
+    """Rectangles that the rows point at, in the order of their marks."""
 
     @classmethod
     def from_ids(
@@ -75,6 +78,7 @@ class Plan:
         hints: Sequence[Sequence[int]] = (),
         places: int | None = None,
         boxes: Sequence[Sequence[Corners]] = (),
+        spots: Sequence[Spot] = (),
     ) -> Plan:
         """Lays items into rows whose placeholders are already expanded, in reading order.
 
@@ -87,6 +91,8 @@ class Plan:
 
         Where pictures are asked outside of the sequence, one placeholder is one picture; with `places` each row has so many
         for pictures, and `items` fill all of them, row by row: what no placeholder stands for is seen by nobody.
+
+        `spots` are what the marks of rectangles point at, in their order.
 
         Where words stand in boxes, `boxes` are those of every row's ids, as fractions of its page, and item n is row n's page.
 
@@ -103,6 +109,7 @@ class Plan:
             slots = [np.full(len(row), NO_SLOT, np.int64) for row in ids]
             called = [_called(number, items, names) for number in range(len(items))]
             sees, rows_I = asked(crossed, ids, called, places)
+        counted(spec, ids, slots, spots)
         paged = boxes_of(spec, boxes, ids, len(items))
         heard = heard_by(spec, hints, len(ids))
         written = targets_of(spec, targets, len(ids), supervise)
@@ -117,7 +124,7 @@ class Plan:
             planned.append(
                 replace(row, target=written[number], hint_T=heard[number], sees_2T=sees[number], boxes_T4=paged[number])
             )
-        plan = cls(spec, tuple(planned), tuple(items), grids, laid, rows_I)
+        plan = cls(spec, tuple(planned), tuple(items), grids, laid, rows_I, tuple(spots))
         plan.fits(0)
         return plan
 
@@ -165,6 +172,7 @@ class Plan:
             asks=asks(self.rows, self.rows_I),
             hint=hint(self.rows, self.laid, len(self.items)),
             target=padded(targets, 1) if targets else None,
+            spots=tensors(self.spots),
         )
 
     @property

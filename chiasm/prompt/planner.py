@@ -19,6 +19,7 @@ from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Image, Message, Number, numbered
 from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Item, Plan, in_text, lay
+from chiasm.prompt.spots import pointed, regions_of, spots_in
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import (
@@ -79,6 +80,8 @@ class Planner:
             return self._read(told, self.spec.language.start, conversations, items, answer, names)
         if any(isinstance(part, Image) and part.words for messages in conversations for m in messages for part in m.content):
             raise BadPrompt("this model has no use for the words of a page: show it the picture alone")
+        conversations = [pointed(self.spec, messages) for messages in conversations]
+        spots = tuple(spots_in(conversations, items))
         shows = [sum(len(message.pictures) for message in messages) for messages in conversations]
         items = _beside(items, shows)
         _, laid, counts = lay(self.spec, items)
@@ -90,7 +93,7 @@ class Planner:
         targets, hints = [draft.target for draft in drafts], [draft.hint for draft in drafts]
         return Plan.from_ids(
             self.spec, [draft.ids for draft in drafts], items, watched, names,
-            targets=targets if isinstance(self.spec, Seq2Seq) else (), hints=hints if any(hints) else (),
+            targets=targets if isinstance(self.spec, Seq2Seq) else (), hints=hints if any(hints) else (), spots=spots,
         )  # fmt: skip
 
     def _read(
@@ -242,6 +245,9 @@ def settled(spec: Writer, tokenizer: Tokenizer) -> tuple[Writer, Tokenizer]:
     sight, head = spec.sight, spec.head if isinstance(spec, Causal) else None
     if isinstance(spec, Causal) and isinstance(head, Pointing) and head.named is not None:
         spec = replace(spec, head=replace(head, mark=tokenizer.added.get(head.named, head.mark)))
+    regions = regions_of(spec)
+    if isinstance(spec, Causal) and regions is not None and regions.named is not None:
+        spec = replace(spec, regions=replace(regions, mark=tokenizer.added.get(regions.named, regions.mark)))
     if sight is None or not isinstance(sight.fusion, Splice) or sight.fusion.named is None:
         return spec, tokenizer
     if sight.fusion.named not in tokenizer.added:

@@ -130,6 +130,7 @@ from chiasm.spec.models import (
 from chiasm.spec.numbers import PLAIN, Always, Numbers, Written
 from chiasm.spec.pages import BoxTables, EncodePage, Labels, PageBias, PageSight
 from chiasm.spec.pools import AddedPool, AttentionPool, ClsProject, First, GridPool, MeanProject, Pool, Tanh
+from chiasm.spec.regions import Regions
 from chiasm.spec.signals import Disparity, Heat, Mel, Reads, Signal, Strides
 from chiasm.spec.views import (
     Bounded,
@@ -283,6 +284,7 @@ __all__ = [
     "Reader",
     "Reads",
     "Recut",
+    "Regions",
     "Relative",
     "ResNet",
     "ResNet3d",

@@ -16,6 +16,7 @@ from chiasm.spec.marks import NO_MARKS, Marks
 from chiasm.spec.masks import Segment
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.pools import ClsProject, Pool
+from chiasm.spec.regions import Regions
 from chiasm.spec.signals import Signal
 from chiasm.spec.views import Pixels, Views
 from chiasm.spec.volumes import EncodeVolume
@@ -42,7 +43,7 @@ class Causal:
 
     `prompt` is what a position of the prompt sees of it: nothing later, or all (prefix-LM, arXiv:1910.10683); what is
     written after it sees nothing later in either. A `head` reads its states, in place of the vocabulary's or beside it.
-    `boxes` is how it speaks of places in its picture, where it does.
+    `boxes` is how it speaks of places in its picture, where it does; `regions` how a text points at some.
     """
 
     decoder: Decoder
@@ -50,6 +51,7 @@ class Causal:
     prompt: Literal["causal", "full"] = "causal"
     head: Head | None = None
     boxes: BoxDialect | None = None
+    regions: Regions | None = None
 
     @property
     def vocab(self) -> int:

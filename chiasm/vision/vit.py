@@ -78,14 +78,21 @@ class VisionTransformer(nn.Module):
         features_PE = torch.cat(tapped, -1)
         return self._cells_alone(features_PE, grids) if self.spec.cls == "drop" else features_PE
 
-    def states(self, patches_PK: Tensor, grids: Sequence[Grid]) -> dict[int, Tensor]:
-        """The tapped hidden states, each [P, E] with class tokens in place; blocks after the last tap do not run."""
+    def maps(self, patches_PK: Tensor, grids: Sequence[Grid], taps: Sequence[int]) -> list[Tensor]:
+        """Hidden states of pictures of one size as maps, [I, E, H, W], for each of the taps."""
+        states = self.states(patches_PK, grids, taps)
+        cells = [self._cells_alone(states[tap], grids).unflatten(0, (len(grids), grids[0].h, grids[0].w)) for tap in taps]
+        return [one_IHWE.permute(0, 3, 1, 2) for one_IHWE in cells]
+
+    def states(self, patches_PK: Tensor, grids: Sequence[Grid], taps: Sequence[int] | None = None) -> dict[int, Tensor]:
+        """The tapped hidden states (or those of `taps`), each [P, E] with class tokens in place; blocks after the last tap do
+        not run."""
         spec = self.spec
         order, spans, windows = self._arrange(grids)
         x_PE = self._embed(patches_PK, grids)[order] if order is not None else self._embed(patches_PK, grids)
         by = self._turn(grids, order, x_PE.dtype, x_PE.device)
         in_time = moving(grids, spec.extra, x_PE.device) if isinstance(spec.sees, Divided) else None
-        wanted = {tap % (spec.depth + 1): tap for tap in spec.taps}
+        wanted = {tap % (spec.depth + 1): tap for tap in taps or spec.taps}
         found, x_1PE = {}, x_PE[None]
         for index in range(max(wanted) + 1):
             if index:

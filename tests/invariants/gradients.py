@@ -94,6 +94,10 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         if isinstance(model, Causal) and isinstance(model.spec.head, Pointing):
             out = torch.cat([out.flatten(), *pointed(model, batch)])
             unread |= UNPOINTED
+        if isinstance(model, Causal) and model.spec.regions is not None and batch.sight is not None:
+            maps = model.vision.maps(batch.sight.patches_PK, batch.sight.grids, model.spec.regions.taps)
+            boxes_R4 = torch.tensor([(0.1, 0.2, 0.6, 0.9), (0.3, 0.0, 0.8, 0.5)])
+            out = torch.cat([out.flatten(), model.regions(maps, boxes_R4, torch.zeros(2, dtype=torch.int64)).flatten()])
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in model.named_parameters():
         if name.endswith((".k.bias", "_k.bias")) or name == "pool.k.bias" or name in measured:
