@@ -1,8 +1,10 @@
 """Published configurations, in every spelling, read to the family's own spec and to the published number of parameters."""
 
 import hashlib
+import inspect
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,37 @@ def test_reads_the_same_once_the_reference_has_saved_it_anew(name: str, size: st
     anew = reference_class(config).config_class.from_dict(config).to_dict()
     assert anew.keys() != config.keys()
     assert read(tmp_path, json.loads(json.dumps(anew)), preprocessor) == families()[name].at(size)
+
+
+AS_ITS_DEFAULTS = (
+    "siglip-b16-224", "qwen2-vl-7b", "bert-base-uncased", "nomic-embed-text-v1.5", "t5-small", "fuyu-8b", "layoutlm-base",
+    "grounding-dino-tiny", "udop-large", "kosmos-2-patch14-224",
+)  # fmt: skip
+"""Files whose repository a class names as the one that its defaults are of, and which say nothing else."""
+OF_NO_MODEL = frozenset({"architectures", "transformers_version", "torch_dtype", "model_type"})
+
+
+def differing(ours: dict[str, Any], theirs: dict[str, Any], path: str = "") -> tuple[list[str], list[str]]:
+    """The fields that both know: those of one value, and those of two."""
+    same: list[str] = []
+    other: list[str] = []
+    for name in ours.keys() & theirs.keys() - OF_NO_MODEL:
+        if isinstance(ours[name], dict) and isinstance(theirs[name], dict):
+            inner = differing(ours[name], theirs[name], f"{path}{name}.")
+            same, other = same + inner[0], other + inner[1]
+        else:
+            (same if ours[name] == theirs[name] else other).append(path + name)
+    return same, other
+
+
+@pytest.mark.parametrize("fixture", AS_ITS_DEFAULTS)
+def test_a_file_is_the_defaults_of_the_class_that_names_it(fixture: str) -> None:
+    config = facts(fixture)[0]
+    kind = reference_class(config).config_class
+    named = re.findall(r'@auto_docstring\(checkpoint="([^"]+)"', Path(inspect.getfile(kind)).read_text())
+    assert SOURCES[fixture]["_source"].lower() in [one.lower() for one in named]
+    same, other = differing(config, kind().to_dict())
+    assert same and not other
 
 
 # --- spellings --------------------------------------------------------------------------------------------------------------
