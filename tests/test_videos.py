@@ -16,9 +16,7 @@ import torch
 from conftest import Reference
 from PIL import Image
 from reference_videos import Order, film
-from tokenizers import Tokenizer as Backend
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
+from tiny_words import words_only
 
 from chiasm import Clip, load
 from chiasm.assistant import Request
@@ -35,7 +33,7 @@ from chiasm.reference.pictures import cut, rastered
 from chiasm.registry import families
 from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take
 from chiasm.weights.read import describe
-from chiasm.weights.write import write_json, write_text
+from chiasm.weights.write import write_json
 
 
 @dataclass(frozen=True)
@@ -131,19 +129,9 @@ def folder_of(name: str, reference: Reference, to: Path) -> Path:
     write_json(folder / "video_preprocessor_config.json", TINY[name].fields | (
         {"num_frames": TINY[name].take.frames} if isinstance(TINY[name].take, Even) else {"fps": TINY[name].take.frames}
     ))  # fmt: skip
-    words = ("USER", "ASSISTANT", ":", "What", "happens", "here", "?", "user", "assistant", "system", "You", "are")
-    qwen = name.startswith("qwen")
     marks = {"<|image_pad|>": IMAGE, "<|video_pad|>": VIDEO, "<|vision_start|>": BEFORE, "<|vision_end|>": AFTER}
-    taken = {"<s>": BOS, **(marks if qwen else {"<image>": IMAGE, "<video>": VIDEO})}
-    free = [number for number in range(99) if number not in taken.values()]
-    more = ("<|im_start|>", "<|im_end|>") if name != "llava_next_video" else ()
-    taken |= dict(zip(more, free, strict=False))
-    ids = {**taken, **dict(zip(("<unk>", *words), free[len(more) :], strict=False))}
-    backend = Backend(WordLevel(ids, unk_token="<unk>"))
-    backend.pre_tokenizer = Whitespace()
-    backend.add_special_tokens(list(taken))
-    write_text(folder / "tokenizer.json", backend.to_str())
-    write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "unk_token": "<unk>"})
+    taken = {"<s>": BOS, **(marks if name.startswith("qwen") else {"<image>": IMAGE, "<video>": VIDEO})}
+    words_only(folder, taken, () if name == "llava_next_video" else ("<|im_start|>", "<|im_end|>"))
     return folder
 
 

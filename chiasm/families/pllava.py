@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Adapters, Config, Ignored, Layout, Name, Reading, Respelt, Rule
-from chiasm.readers import CLIP_MEAN, CLIP_STD
-from chiasm.spec import Causal, Connect, Decoder, Family, Mlp, Pixels, PoolTime, Resize, Sight, Splice
+from chiasm.readers import CLIP_MEAN, CLIP_STD, pixels, taken
+from chiasm.spec import Causal, Connect, Decoder, Even, Family, Frames, Mlp, Pixels, PoolTime, Resize, Sight, Splice
 from chiasm.towers.decoders import llama
 from chiasm.towers.llava import VICUNA, clip_large
 
@@ -33,6 +33,11 @@ def pool(c: Config) -> PoolTime:
     return PoolTime(c.get("num_frames", 16), *c.get("pooling_shape", (16, 12, 12)))
 
 
+def chosen(frames: int) -> Even:
+    """The original code's frames: as many as it was trained with, each half a part after the part's beginning."""
+    return Even(frames, "halves")
+
+
 def read(c: Config) -> Reading:
     c.inert("max_sequence_length", "image_grid_pinpoints")
     lora = c.get("lora", None)
@@ -43,7 +48,8 @@ def read(c: Config) -> Reading:
     grid = (views.height // seen.encoder.patch, views.width // seen.encoder.patch)
     if cells != grid:
         raise BadConfig(f"{c.path}: frame_shape = {list(cells)} is not supported with frames of {grid[0]} x {grid[1]} patches")
-    sight = replace(seen, connector=(*seen.connector, step))
+    clips = Frames(taken(c.clips, chosen(step.frames)), views, pixels(c.clips, CLIP_MEAN, CLIP_STD), step.frames)
+    sight = replace(seen, connector=(*seen.connector, step), clips=clips)
     keys = (*plain.keys, *ADAPTED, Ignored("image_newline"))
     return Reading(Causal(plain.spec.decoder, sight), keys, adapters=None if lora is None else Adapters(**lora))
 
@@ -67,7 +73,8 @@ LAYOUTS = (
 
 def pllava(text: Decoder, image: int) -> Causal:
     steps = (Mlp(text.width, text.width), PoolTime(16, 16, 12, 12))
-    return Causal(text, Sight(Resize(336, 336, "crop"), Pixels(CLIP_MEAN, CLIP_STD), clip_large(336), steps, Splice(image)))
+    look = (Resize(336, 336, "crop"), Pixels(CLIP_MEAN, CLIP_STD))
+    return Causal(text, Sight(*look, clip_large(336), steps, Splice(image), clips=Frames(chosen(16), *look, 16)))
 
 
 VICUNA_13B = pllava(llama(5120, 40, 40, 40, 13824, 32064), 32000)

@@ -7,7 +7,9 @@ from chiasm.spec import (
     Bare,
     Causal,
     Encoder,
+    Even,
     Family,
+    Frames,
     Mlp,
     Pixels,
     Precomputed,
@@ -31,7 +33,9 @@ def read(c: Config) -> Reading:
     steps = (TwoMeans(c.get("num_temporal_tokens", 100)), Mlp(text.spec.width, text.spec.width, depth=1))
     marks = AROUND if c.get("use_vid_start_end", True) else Bare()
     fusion = Splice(c.get("vid_patch_token"))
-    sight = Sight(Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), encoder, steps, fusion, marks)
+    side = c.nested[0].get("image_size", 224) if "vision_config" in c.data else 224
+    clips = None if isinstance(encoder, Precomputed) else watched(side, steps[0].steps)
+    sight = Sight(Resize(side, side, "crop"), Pixels(CLIP_MEAN, CLIP_STD), encoder, steps, fusion, marks, clips=clips)
     keys = (
         *under("model.", "language.", text.keys),
         *head_keys("lm_head.weight", text.spec.tied),
@@ -39,6 +43,12 @@ def read(c: Config) -> Reading:
         *tower,
     )
     return Reading(Causal(text.spec, sight), keys)
+
+
+def watched(side: int, most: int) -> Frames:
+    """The original code's frames, from the middles of equal parts, both edges resized at once; more than these have no place
+    among the means. It takes the nearest pixels, by a rounding of its own."""
+    return Frames(Even(most, "middles"), Resize(side, side, "squash"), Pixels(CLIP_MEAN, CLIP_STD, resample="nearest"), most)
 
 
 def eye(c: Config) -> tuple[Encoder, tuple[Rule, ...]]:
@@ -82,7 +92,7 @@ FAMILIES = (
             llama(4096, 32, 32, 32, 11008, 32006),
             Sight(
                 Resize(224, 224, "crop"), Pixels(CLIP_MEAN, CLIP_STD), clip_large(224),
-                (TwoMeans(100), Mlp(4096, 4096, depth=1)), Splice(32003), AROUND,
+                (TwoMeans(100), Mlp(4096, 4096, depth=1)), Splice(32003), AROUND, clips=watched(224, 100),
             ),
         ),
         sizes={"7b": {}},

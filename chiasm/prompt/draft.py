@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chiasm.errors import BadPrompt
+from chiasm.pixels.clips import Clip
 from chiasm.prompt.encode import Encoded
-from chiasm.prompt.messages import Message, Text
+from chiasm.prompt.messages import Image, Message, Part, Text
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ def led(encoded: Encoded, placeholder: int, count: int) -> Encoded:
 def unseen(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The words of a conversation without its pictures."""
     return tuple(Message(m.role, tuple(part for part in m.content if isinstance(part, Text))) for m in messages)
+
+
+def stilled(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same with clips called pictures, for models that have one placeholder for both."""
+
+    def named(part: Part) -> Part:
+        return (
+            replace(part, picture=part.picture.source) if isinstance(part, Image) and isinstance(part.picture, Clip) else part
+        )
+
+    return tuple(Message(m.role, tuple(map(named, m.content))) for m in messages)
 
 
 def parted(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:

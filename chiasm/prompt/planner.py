@@ -13,7 +13,7 @@ from chiasm.errors import BadCheckpoint, BadPrompt
 from chiasm.geometry import Size
 from chiasm.place import Laid, canvases
 from chiasm.prompt.chat import ChatTemplate, Rendered
-from chiasm.prompt.draft import Draft, led, parted, unseen
+from chiasm.prompt.draft import Draft, led, parted, stilled, unseen
 from chiasm.prompt.encode import Encoded, Frame, encode, supervised
 from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Image, Message, Number, numbered
@@ -180,6 +180,8 @@ class Planner:
         sight = self.spec.sight
         if sight is not None and (isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone)):
             return self.template.render(unseen(messages), add_generation_prompt=answer)
+        if sight is not None and isinstance(sight.fusion, Splice) and sight.fusion.video is None:
+            messages = stilled(messages)
         rendered = self.template.render(messages, add_generation_prompt=answer)
         return expanded(rendered, texts, sight.marks) if texts and sight is not None else rendered
 
