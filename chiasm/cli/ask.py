@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chiasm.assistant import Answer
     from chiasm.pixels.clips import Clip
 
-SHOWN = "Pictures and clips, if any (a folder of frames, an animation); the last word is the question."
+SHOWN = "Pictures and clips, if any (a folder of frames, an animation, a video); the last word is the question."
 
 app = App(
     name="ask",

@@ -17,6 +17,7 @@ from chiasm.pixels.animation import MOVING, Animation
 from chiasm.pixels.open import Limits, header, measure, open_picture
 from chiasm.pixels.reel import FRAME, ClipLimits, Film, Reel, Shown
 from chiasm.pixels.sources import Encoded, describe, opened, printable
+from chiasm.pixels.video import Video, is_video
 from chiasm.spec import Even, PerSecond, Take
 
 FRAMES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -54,23 +55,28 @@ def open_clip(clip: Clip, take: Take = EIGHT, limits: ClipLimits = _DEFAULT) -> 
     match source:
         case Animation():
             frames = source.frames(found.numbers)
+        case Video():
+            frames = source.frames(found.numbers)
         case list():
             frames = _pictures([source[number] for number in found.numbers], limits.picture)
     return Film(tuple(frames), found.times, reel.name)
 
 
 def moves(source: str) -> bool:
-    """Whether a path is a clip's: a folder, or an animation of more than one frame."""
+    """Whether a path is a clip's: a folder, a video, or an animation of more than one frame."""
     if Path(source).is_dir():
         return True
     try:
+        with opened(source, source, _DEFAULT.bytes) as (file, length):
+            if is_video(file, length, source):
+                return True
         with opened(source, source, FRAME.bytes) as (file, length):
             return measure(file, length, source, FRAME).format in MOVING and Animation.read(source, source, _DEFAULT).moves
     except BadPicture:
         return False
 
 
-def _opened(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | list[Path]]:
+def _opened(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | Video | list[Path]]:
     name = printable(describe(clip.source))
     if not isinstance(clip.source, bytes | bytearray | memoryview) and Path(os.fsdecode(clip.source)).is_dir():
         files = _files(Path(os.fsdecode(clip.source)), name, limits)
@@ -78,6 +84,11 @@ def _opened(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | list[Path
         if clip.rate <= 0:
             raise BadPicture(f"{name}: a rate of {clip.rate:g} frames a second; it is above 0")
         return Reel.steady(name, (first.width, first.height), len(files), Fraction(clip.rate)), files
+    with opened(clip.source, name, limits.bytes) as (file, length):
+        filmed = is_video(file, length, name)
+    if filmed:
+        video = Video(clip.source, name, limits)
+        return video.reel(), video
     animation = Animation.read(clip.source, name, limits)
     return animation.reel(limits), animation
 
