@@ -219,6 +219,88 @@ def test_a_broken_picture_fails_alone(table: Path, tmp_path: Path) -> None:
     assert json.loads((run / RESULT).read_text())["failed"] == 1
 
 
+def test_what_failed_and_what_shows_nothing_is_named(table: Path, tmp_path: Path) -> None:
+    file = table / "table.jsonl"
+    file.write_text(file.read_text() + json.dumps({"question": "And without?", "answer": "red"}) + "\n")
+    store = asked(Scripted(), table, tmp_path / "run", ablations=False)
+    (store.folder / RECORDS).write_text(
+        (store.folder / RECORDS).read_text().replace('"error": null', '"error": "x.png: cut"', 1)
+    )
+    made = outcome(own.task(), store)
+    assert (made.failed, made.unseen) == (1, ("6",))
+    said = notes([made])
+    assert "scripted on own: questions that failed and count as wrong, 1; 0: x.png: cut" in said
+    assert "scripted on own: questions without a picture, 1; 6" in said
+    written = json.loads((store.folder / RESULT).read_text())
+    assert written["failures"] == [["0", "x.png: cut"]] and written["without a picture"] == ["6"]
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"question": "Q?", "answer": {"a": 1}}, "answer is {'a': 1}, neither text nor a number"),
+        ({"question": "Q?", "answers": ["red", None]}, "is None, neither text nor a number"),
+        ({"question": "Q?", "answer": True}, "is True, neither text nor a number"),
+        ({"question": "Q?", "answer": "red", "choices": {"A": "red"}}, "choices is {'A': 'red'}"),
+        ({"question": "", "answer": "red"}, "there is no question"),
+        ({"question": ["a"], "answer": "red"}, "question is ['a'], not text"),
+        ({"question": "Q?", "answer": "red", "image": 7}, "image is '7', which is no picture"),
+        ("a question in no row", "there is no question"),
+        ([1, 2], "there is no question"),
+    ],
+)
+def test_a_row_of_another_kind_is_named_and_the_others_are_asked(row: object, why: str, table: Path) -> None:
+    file = table / "table.jsonl"
+    file.write_text(file.read_text() + json.dumps(row) + "\n")
+    variants, bad = questions(own.task(), Wanted((), table))
+    assert len(variants[0].items) == 6
+    assert [one.where for one in bad] == ["table.jsonl, row 6"] and why in bad[0].why
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.jsonl", b"\xff\xfe", "is no text in UTF-8 (byte 0)"),
+        ("t.json", b"\xff\xfe", "is no text in UTF-8"),
+        ("t.csv", b"question,answer\nQ?,\xe9\n", "is no text in UTF-8"),
+        ("t.parquet", b"no parquet", "not a whole parquet file"),
+        ("t.jsonl", b'{"question": "Q?", "answer": "a"}\n{"question"\n', "line 2 is not JSON"),
+        ("t.json", b'"text"', "there is no question"),
+        ("t.jsonl", b"", "holds no question"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_one_sentence(
+    name: str, content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert main(["eval", "default", "--data", str(tmp_path / name)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_from_the_start_is_one_sentence(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written .*start the same run again"):
+        asked(Scripted(), table, tmp_path / "file" / "run")
+    store = asked(Scripted(), table, tmp_path / "run", ablations=False)
+    (store.folder / RESULT).mkdir()
+    (store.folder / RESULT / "in the way").write_text("")
+    with pytest.raises(UserError, match=r"result\.json cannot be written"):
+        outcome(own.task(), store)
+
+
+def test_damaged_records_are_named(table: Path, tmp_path: Path) -> None:
+    store = asked(Scripted(), table, tmp_path / "run", ablations=False)
+    lines = (store.folder / RECORDS).read_text().splitlines(keepends=True)
+    (store.folder / RECORDS).write_text("".join([lines[0], "{broken\n", *lines[2:]]))
+    with pytest.raises(UserError, match=r"records\.jsonl, line 2, is damaged"):
+        list(store.samples())
+    (store.folder / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
+        store.manifest()
+
+
 def test_a_full_disk_loses_nothing(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = asked(Scripted(), table, tmp_path / "run", ablations=False, batch=2)
     before = (store.folder / RECORDS).read_bytes()

@@ -74,7 +74,9 @@ class Row:
                 return Image(base64.b64decode(found, validate=True))
             except ValueError:
                 raise Unusable(f"{name} names {found[:80]!r}, which is no file in {self.folder}") from None
-        raise Unusable(f"{name} is empty: there is no picture")
+        if found is None or not found:
+            raise Unusable(f"{name} is empty: there is no picture")
+        raise Unusable(f"{name} is {str(found)[:80]!r}, which is no picture")
 
 
 Rows = Callable[[Row], Iterator[Row]]
@@ -176,8 +178,18 @@ def rows_of(file: Path, folder: Path, key: str | None = None) -> Iterator[Row]:
             several = _lines(file)
         case other:
             raise UserError(f"{file}: rows are read from .parquet, .tsv, .json and .jsonl, not from {other}")
-    for number, values in enumerate(several):
-        yield Row(values, folder, f"{file.name}, row {number}")
+    for number, values in enumerate(readable(several, file)):
+        yield Row(values if isinstance(values, dict) else {}, folder, f"{file.name}, row {number}")
+
+
+def readable(rows: Iterator[dict[str, Any]], file: Path) -> Iterator[dict[str, Any]]:
+    """Rows as they are read; a file that turns out to be no text, or broken further on, is named."""
+    try:
+        yield from rows
+    except UnicodeDecodeError as broken:
+        raise UserError(f"{file} is no text in UTF-8 (byte {broken.start}): save it so, or name another file") from broken
+    except (csv.Error, OSError) as broken:
+        raise UserError(f"{file} cannot be read to its end: {broken}") from broken
 
 
 def _parquet(file: Path) -> Iterator[dict[str, Any]]:
@@ -186,7 +198,14 @@ def _parquet(file: Path) -> Iterator[dict[str, Any]]:
         opened = parquet.ParquetFile(file)
     except (OSError, ValueError) as broken:
         raise UserError(f"{file} is not a whole parquet file: fetch it again ({broken})") from broken
-    for batch in opened.iter_batches(ROWS_AT_ONCE):
+    batches = opened.iter_batches(ROWS_AT_ONCE)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, ValueError) as broken:
+            raise UserError(f"{file} is broken further on: fetch it again ({broken})") from broken
+        if batch is None:
+            return
         yield from batch.to_pylist()
 
 
@@ -210,7 +229,7 @@ def _json(file: Path, key: str | None) -> Iterator[dict[str, Any]]:
     """POPE's files end in .json and hold lines."""
     try:
         read = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
+    except json.JSONDecodeError:
         yield from _lines(file)
         return
     if key is not None and (not isinstance(read, dict) or key not in read):
@@ -229,7 +248,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
             if line.strip():
                 try:
                     yield json.loads(line)
-                except ValueError as broken:
+                except json.JSONDecodeError as broken:
                     raise UserError(f"{file}, line {number + 1} is not JSON: {broken}") from broken
 
 

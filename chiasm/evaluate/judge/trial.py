@@ -9,16 +9,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks.figures import Figure, overall_and_groups
+from chiasm.evaluate.benchmarks.figures import Figure
 from chiasm.evaluate.benchmarks.sought import Grade, Pick, Sought
 from chiasm.evaluate.benchmarks.task import Judged, Record, Task
 from chiasm.evaluate.judge import forms
 from chiasm.evaluate.judge.forms import NONE, Form, Grades
 from chiasm.evaluate.judge.judge import Judge, Refused, Said, Verdict
 from chiasm.evaluate.runs.answering import plain
-from chiasm.evaluate.runs.runner import records
-from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Key, Sample, Store
+from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Key, Sample, Store, writing
+from chiasm.evaluate.runs.sums import summed
 from chiasm.remote.assistant import Bill
 from chiasm.weights.write import write_text
 
@@ -97,17 +96,13 @@ def tried(
     said = _heard(judge, [case.prompt for case in cases], task.name)
     found = [_judgement(task, case, said[case.prompt], reference) for case in cases]
     text = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
-    try:
+    with writing(store.folder / JUDGED):
         write_text(store.folder / JUDGED, text)
-    except OSError as e:
-        raise UserError(f"{store.folder / JUDGED} cannot be written ({e.strerror}): make room and score again") from e
-    graded = any(isinstance(case.sought, Grade) for case in cases)
-    sums = overall_and_groups if graded else task.sums
     shown = judged(task, samples, found, reference)
-    by_ablation = {ablation: some for ablation in ABLATIONS if (some := records(shown, ablation))}
+    by_ablation = {name: some for name in ABLATIONS if (some := [one for one in shown if one.ablation == name])}
     figures = {
-        ablation: tuple(replace(figure, name=f"{figure.name}, judged") for figure in sums(some))
-        for ablation, some in by_ablation.items()
+        name: tuple(replace(figure, name=f"{figure.name}, judged") for figure in summed(task, some, reference))
+        for name, some in by_ablation.items()
     }
     return Trial(
         judge.name,

@@ -17,7 +17,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.asking import LETTER, SHORT, lettered, listed
 from chiasm.evaluate.benchmarks.figures import Figure, mean, scores
-from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, rows_of
+from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, readable, rows_of
 from chiasm.evaluate.benchmarks.sought import Grade, Pick, any_answer
 from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import mcq
@@ -152,18 +152,18 @@ def rows_of_csv(file: Path) -> Iterator[Row]:
     """Empty cells are columns that a row does not have."""
     csv.field_size_limit(sys.maxsize)
     with file.open(encoding="utf-8-sig", newline="") as opened:
-        for number, values in enumerate(csv.DictReader(opened)):
+        for number, values in enumerate(readable(csv.DictReader(opened), file)):
             full = {name: cell for name, cell in values.items() if name is not None and cell not in ("", None)}
             yield Row(full, file.parent, f"{file.name}, row {number}")
 
 
 def _item(row: Row, number: int) -> Item:
-    if row.get("question") is None:
+    if row.get("question") is None or row["question"] == "":
         raise Unusable("there is no question")
-    answers = [str(answer) for answer in _several(row.get("answers", "answer"))]
+    answers = _words_of(row, "answers", "answer")
     if not answers:
         raise Unusable("there is no answer")
-    choices = [str(choice) for choice in _several(row.get("choices"))]
+    choices = _words_of(row, "choices")
     if choices and not set(answers) & set(choices):
         raise Unusable(f"the answer {answers[0]!r} is none of the choices")
     pictures = [_picture(row, name) for name in _several(row.get("images", "image", "picture"))]
@@ -182,6 +182,15 @@ def _words(question: str, choices: Sequence[str]) -> str:
 
 def _picture(row: Row, name: Any) -> Image:
     return Row({"image": name}, row.folder, row.where).picture()
+
+
+def _words_of(row: Row, *names: str) -> list[str]:
+    """What is written in a column of texts or numbers. Raises `Unusable` for anything else."""
+    several = _several(row.get(*names))
+    for one in several:
+        if isinstance(one, bool) or not isinstance(one, str | int | float):
+            raise Unusable(f"{names[-1]} is {one!r}, neither text nor a number")
+    return [str(one) for one in several]
 
 
 def _several(value: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any
 
 from chiasm.evaluate.benchmarks.figures import Figure
@@ -14,9 +14,9 @@ from chiasm.evaluate.benchmarks.task import Task
 from chiasm.evaluate.judge.agreement import Agreement
 from chiasm.evaluate.judge.trial import Trial
 from chiasm.evaluate.runs.prices import Price
-from chiasm.evaluate.runs.runner import records
+from chiasm.evaluate.runs.setting import PICTURE
 from chiasm.evaluate.runs.store import ABLATIONS, RESULT, Ablation, Sample, Store
-from chiasm.weights.write import write_json
+from chiasm.evaluate.runs.sums import summed, ways
 
 KINDS = ("image", "text", "generated")
 """Of tokens, as samples count them."""
@@ -37,6 +37,10 @@ class Outcome:
     spread: dict[str, float]
     unusable: tuple[tuple[str, str], ...] = ()
     """Rows that made no question: where each stands, and why."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """Questions that could not be asked, and why."""
+    unseen: tuple[str, ...] = ()
+    """Questions without a picture, where others have one."""
     tokens: Mapping[str, int] = field(default_factory=dict)
     """Of all answers together, ablations too: image, text and generated."""
     price: Price | None = None
@@ -77,49 +81,26 @@ def outcome(
     ablations = [ablation for ablation in said["ablations"] if ablation != "picture"]
     ablated = {a: summed(task, found, scorer)[0] for a in ablations if (found := [s for s in samples if s.ablation == a])}
     shown = [sample for sample in samples if sample.ablation == "picture"]
-    failed = sum(sample.error is not None for sample in shown)
     unparsed = sum(sample.error is None and sample.parsed is None for sample in shown)
+    failures = tuple((sample.id, sample.error) for sample in shown if sample.error is not None)
+    unseen = tuple(sample.id for sample in shown if PICTURE not in sample.prompt)
     left_out = tuple((where, why) for where, why in said["unusable rows"])
     spread = _spread(task, samples, scorer)
     made = Outcome(
-        said["model"], task.name, scorer, figures, unparsed, failed, ablated, spread, left_out,
+        said["model"], task.name, scorer, figures, unparsed, len(failures), ablated, spread, left_out, failures,
+        unseen=unseen if len(unseen) < len(shown) else (),
         tokens={kind: sum(sample.tokens.get(kind, 0) for sample in samples) for kind in KINDS},
         price=Price(**said["price"]) if "price" in said else None,
         trial=trial, agreement=agreement,
     )  # fmt: skip
-    write_json(store.folder / RESULT, as_json(made))
+    store.write(RESULT, as_json(made))
     return made
-
-
-def summed(task: Task, samples: Sequence[Sample], scorer: str) -> tuple[Figure, ...]:
-    """The figures of what was shown in one way, the real picture or another; of several prompts and seeds their means. Answers
-    to the same question are no new evidence: errors and intervals are means too, and questions count once."""
-    several = [task.summary(records(some, some[0].ablation), scorer).figures for some in _ways(samples).values()]
-    if len(several) == 1:
-        return several[0]
-    by_name = {figure.name: [f for figures in several for f in figures if f.name == figure.name] for figure in several[0]}
-    return tuple(_mean(name, found) for name, found in by_name.items())
-
-
-def _mean(name: str, figures: Sequence[Figure]) -> Figure:
-    value, stderr, low, high = (fmean(one) for one in zip(*((f.value, f.stderr, f.low, f.high) for f in figures), strict=True))
-    return Figure(name, value, stderr, low, high, figures[0].n)
-
-
-def _ways(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
-    """Samples by prompt and seed; all together where no question was asked twice."""
-    found: dict[str, list[Sample]] = {}
-    if len({sample.id for sample in samples}) == len(samples):
-        return {"once": list(samples)}
-    for sample in samples:
-        found.setdefault(f"{sample.variant}, seed {sample.seed}", []).append(sample)
-    return found
 
 
 def _spread(task: Task, samples: Sequence[Sample], scorer: str) -> dict[str, float]:
     """The headline of each prompt and seed, where there are several."""
-    ways = _ways([sample for sample in samples if sample.ablation == "picture"])
-    return {way: summed(task, some, scorer)[0].value for way, some in ways.items()} if len(ways) > 1 else {}
+    several = ways([sample for sample in samples if sample.ablation == "picture"])
+    return {way: summed(task, some, scorer)[0].value for way, some in several.items()} if len(several) > 1 else {}
 
 
 def plain(figure: Figure) -> dict[str, Any]:
@@ -139,6 +120,8 @@ def as_json(made: Outcome) -> dict[str, Any]:
         "ablated": {name: {**plain(figure), "falls": made.falls(name)} for name, figure in made.ablated.items()},
         "spread": made.spread,
         "unusable rows": [list(row) for row in made.unusable],
+        "failures": [list(one) for one in made.failures],
+        "without a picture": list(made.unseen),
         "tokens": dict(made.tokens),
         **({} if made.price is None else {"price": asdict(made.price), "cost": made.price.of(made.tokens)}),
         **({} if made.trial is None else {"judge": _judge(made.trial, made.agreement)}),
@@ -195,6 +178,13 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
         for name in made.ablated:
             if not made.falls(name):
                 said.append(f"{made.model} on {made.task}: the score does not fall with {SHOWN[name]}")
+        if made.failures:
+            name, why = made.failures[0]
+            said.append(
+                f"{made.model} on {made.task}: questions that failed and count as wrong, {len(made.failures)}; {name}: {why}"
+            )
+        if made.unseen:
+            said.append(f"{made.model} on {made.task}: questions without a picture, {len(made.unseen)}; {made.unseen[0]}")
         if made.unusable:
             where, why = made.unusable[0]
             said.append(f"{made.model} on {made.task}: rows that make no question, {len(made.unusable)}; {where}: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -67,26 +68,27 @@ class Store:
 
         Raises `UserError` where the folder holds a run with another setting, naming what differs.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         kept = self.folder / MANIFEST
         said = json.loads(json.dumps(manifest))
         if kept.is_file():
-            before = json.loads(kept.read_text(encoding="utf-8"))
+            before = self.manifest()
             names = (before.keys() | said.keys()) - LOOSE
             unlike = sorted(name for name in names if before.get(name) != said.get(name))
             if unlike:
                 raise UserError(f"{self.folder} holds a run with another {', '.join(unlike)}: name another folder for --output")
             said = {**{name: before[name] for name in LOOSE & before.keys()}, **said}
         if not kept.is_file() or before != said:
-            write_json(kept, said)
+            self.write(MANIFEST, said)
         self._mend(RECORDS)
         self._mend(TIMES)
         return {sample.key: sample for sample in self.samples()}
 
     def samples(self) -> Iterator[Sample]:
         """Everything that was written down, in its order."""
-        for line in self._lines(RECORDS):
-            read = json.loads(line)
+        for number, line in enumerate(self._lines(RECORDS), 1):
+            read = _read(self.folder / RECORDS, line, number)
             several = {name: tuple(read.get(name, ())) for name in ("choices", "pictures", "shots")}
             yield Sample(**{**read, **several})
 
@@ -95,25 +97,25 @@ class Store:
         file = self.folder / MANIFEST
         if not file.is_file():
             raise UserError(f"{self.folder} holds no run: it has no {MANIFEST}")
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return found
+        return _read(file, file.read_text(encoding="utf-8"))
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """One of its files, whole. Raises `UserError` where the disk takes no more."""
+        with writing(self.folder / name):
+            write_json(self.folder / name, content)
 
     def add(self, samples: list[Sample], seconds: float) -> None:
         """Appends finished samples. Raises `UserError` where the disk takes no more; what was written stays."""
-        try:
+        with writing(self.folder / RECORDS):
             self._append(RECORDS, [json.dumps(asdict(sample), ensure_ascii=False) for sample in samples])
             self._append(TIMES, [json.dumps({"id": s.id, "seconds": round(seconds / len(samples), 4)}) for s in samples])
-        except OSError as e:
-            raise UserError(
-                f"{self.folder / RECORDS} cannot be written ({e.strerror}): make room and start the same run again"
-            ) from e
 
     def tell_served(self) -> None:
         """Writes down who answered, where services said so: each that did, with the number of its answers."""
         several = Counter(tuple(sorted(sample.served.items())) for sample in self.samples() if sample.served)
         if several:
             served = [{**dict(facts), "answers": count} for facts, count in sorted(several.items())]
-            write_json(self.folder / MANIFEST, {**self.manifest(), "served": served})
+            self.write(MANIFEST, {**self.manifest(), "served": served})
 
     def seconds(self) -> float | None:
         """Of an answer, on average; none where none was timed."""
@@ -140,6 +142,24 @@ class Store:
             if end < len(whole):
                 with file.open("rb+") as opened:
                     opened.truncate(end)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A disk that takes no more as a sentence: what was written stays."""
+    try:
+        yield
+    except OSError as e:
+        raise UserError(f"{path} cannot be written ({e.strerror}): make room, or give way, and start the same run again") from e
+
+
+def _read(file: Path, text: str, line: int | None = None) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError as e:
+        where = "" if line is None else f", line {line},"
+        raise UserError(f"{file}{where} is damaged ({e}): remove it to have it asked again") from e
+    return found
 
 
 def runs_in(folder: Path) -> list[Path]:
