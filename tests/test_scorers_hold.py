@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from chiasm.evaluate.scorers import (
     anls,
     captions,
+    chair,
     mcq,
     mmmu,
+    ptb,
     singular,
     video,
     vqa,
@@ -31,6 +33,38 @@ def test_distance_is_the_textbooks(first: str, second: str) -> None:
         for place, other in enumerate(second):
             row.append(min(last[place + 1] + 1, row[-1] + 1, last[place] + (one != other)))
     assert levenshtein(first, second) == row[-1] == levenshtein(second, first)
+
+
+PIECES = st.sampled_from(
+    [
+        *"abcns.,'’-/&_!?()[]\"@#£½ \n\t0189",
+        "no. 4",
+        "n't",
+        "can't",
+        "'tis",
+        "u.s.",
+        "mr.",
+        "http://a.b",
+        "1,000",
+        "...",
+        "--",
+        "the ",
+    ]
+)
+PLAIN = st.lists(st.sampled_from(["a", "cat", "cannot", "gonna", "wanna", "buses", "i", "on"]), min_size=1, max_size=6)
+
+
+@given(st.one_of(TEXT, st.lists(PIECES, max_size=14).map("".join)))
+def test_tokens_between_spaces_are_those_of_the_whole(text: str) -> None:
+    whole = ptb._read.__wrapped__(text.replace("\n", " ").lower().translate(ptb._SPELT))
+    assert ptb.tokens(text) == list(whole)
+
+
+@given(PLAIN, st.sampled_from(["", "."]))
+def test_plain_captions_fall_apart_as_nltk_has_them(words: list[str], end: str) -> None:
+    caption = " ".join(words) + end
+    sentences, words_of = chair._nltk()
+    assert chair.tokens(caption) == [one for part in sentences.tokenize(caption) for one in words_of.tokenize(part)]
 
 
 @given(TEXT, st.lists(TEXT, min_size=1, max_size=4))

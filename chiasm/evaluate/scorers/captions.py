@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 GRAMS = 4
-KEPT = 30_000
-"""Texts whose counts are kept for a second look, those of any usual test set: about 150 MB."""
 Gram = tuple[str, ...]
 
 
@@ -22,10 +19,15 @@ class Scored:
     each: tuple[float, ...]
 
 
+def runs(words: Sequence[str]) -> Iterator[Iterator[Gram]]:
+    """Every run of one word, of two, of three and of four."""
+    later = [words[start:] for start in range(GRAMS)]
+    return (zip(*later[: length + 1], strict=False) for length in range(GRAMS))
+
+
 def grams(words: Sequence[str]) -> tuple[Counter[Gram], ...]:
     """How often each run of one, two, three and four words occurs."""
-    later = [words[start:] for start in range(GRAMS)]
-    return tuple(Counter(zip(*later[: length + 1], strict=False)) for length in range(GRAMS))
+    return tuple(map(Counter, runs(words)))
 
 
 _TINY, _SMALL = 1e-15, 1e-9
@@ -130,15 +132,14 @@ def cider(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
 
     It depends on the whole set: of a single image it is 0.
     """
-    counted = lru_cache(KEPT)(lambda text: grams(text.split()))
     frequency: Counter[Gram] = Counter()
     for several in references:
-        frequency.update({gram for reference in several for of_n in counted(reference) for gram in of_n})
+        frequency.update(set[Gram]().union(*(of_n for reference in several for of_n in runs(reference.split()))))
     images = math.log(len(references))
     rarity = {gram: images - math.log(times) for gram, times in frequency.items()}
 
     def vector(text: str) -> _Vector:
-        return _vector(counted(text), rarity, images)
+        return _vector(grams(text.split()), rarity, images)
 
     each = tuple(_cider(vector(said), [vector(one) for one in true]) for said, true in zip(candidates, references, strict=True))
     return Scored(sum(each) / len(each), each)

@@ -6,6 +6,7 @@ English model of nltk's sentence splitter is not at hand, so it runs untrained; 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -51,10 +52,24 @@ def coco() -> Vocabulary:
     return Vocabulary.read(_SYNONYMS)
 
 
+_PLAIN = re.compile(r"[a-z]+(?: [a-z]+)*\.?")
+_PARTED = frozenset(("cannot", "gimme", "gonna", "gotta", "lemme", "wanna"))
+
+
 @cache
 def _nltk() -> tuple[Any, Any]:
     tokenize = need("nltk.tokenize", "eval")
     return tokenize.PunktSentenceTokenizer(), tokenize.NLTKWordTokenizer()
+
+
+def tokens(caption: str) -> list[str]:
+    """nltk's. Letters with single spaces and one full stop at the end fall apart there alone, but for words that it parts."""
+    if _PLAIN.fullmatch(caption):
+        found = caption.removesuffix(".").split(" ")
+        if _PARTED.isdisjoint(found):
+            return [*found, "."] if caption.endswith(".") else found
+    sentences, words_of = _nltk()
+    return [word for sentence in sentences.tokenize(caption) for word in words_of.tokenize(sentence)]
 
 
 @dataclass(frozen=True)
@@ -75,8 +90,7 @@ class Mentioned:
 
 def mentioned(caption: str, vocabulary: Vocabulary) -> Mentioned:
     """The objects that a caption names, each time it names one."""
-    sentences, words_of = _nltk()
-    single = [singular(word) for sentence in sentences.tokenize(caption.lower()) for word in words_of.tokenize(sentence)]
+    single = [singular(word) for word in tokens(caption.lower())]
     words, places, at = [], [], 0
     while at < len(single):
         double = " ".join(single[at : at + 2])
