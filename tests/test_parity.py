@@ -35,9 +35,10 @@ SEEING = (
 )  # fmt: skip
 ALSO_SEEING = (
     ("llava_next_video", 1),
+    ("llava_next_video", 2),
     ("colpali", 0),
 )
-"""Other variants that are shown pictures: these families' clips are given as tensors."""
+"""Other variants that are shown pictures or frames: most clips of these families are given as tensors."""
 MUTE = (
     ("mllama", 1),
     ("kosmos2", 1),

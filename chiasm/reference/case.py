@@ -28,7 +28,8 @@ class Case:
     """A reference model to be built and the inputs it is shown.
 
     `inputs` is called with the model, since the number of placeholders may depend on what it makes of a picture;
-    `pictures` are what the processor was given; `options` go to its forward call beside the inputs.
+    `pictures` are what the processor was given, `clips` frames [T, H, W, 3] with the seconds that they last; `options` go to
+    its forward call beside the inputs.
     """
 
     model: Any
@@ -36,6 +37,7 @@ class Case:
     inputs: Callable[[Any], dict[str, Any]]
     processor: Any = None
     pictures: tuple[Picture, ...] = ()
+    clips: tuple[tuple[Picture, float], ...] = ()
     writes: bool = True
     options: tuple[tuple[str, Any], ...] = ()
     attention: str | None = "eager"
@@ -71,6 +73,11 @@ class Draw:
         noise = self.normal(height, width, 3).numpy() * 8
         seen: Picture = np.clip(canvas + noise, 0, 255).astype(np.uint8)
         return seen
+
+    def clip(self, frames: int, height: int, width: int) -> Picture:
+        """One picture that moves sideways, [T, H, W, 3]."""
+        still = self.picture(height, width)
+        return np.stack([np.roll(still, 3 * number, axis=1) for number in range(frames)])
 
     def pictures(self, *sizes: tuple[int, int]) -> tuple[Picture, ...]:
         """One picture per (height, width)."""

@@ -56,6 +56,13 @@ class Given:
                 raise BadCheckpoint(f"{self.path}: {name} is {said}; an RGB picture is uint8 (height, width, 3)")
         return [self.tensors[name].numpy() for name in names]
 
+    @cached_property
+    def films(self) -> list[tuple[NDArray[np.uint8], list[float]]]:
+        """Clips in order: frames [T, H, W, 3], all of which are shown, and the second of each."""
+        seconds = self.tensors["clip_seconds"].tolist() if "clip_seconds" in self else []
+        films = [(self[f"raw_clip_{number}"].numpy(), length) for number, length in enumerate(seconds)]
+        return [(frames, [length * number / len(frames) for number in range(len(frames))]) for frames, length in films]
+
     @property
     def _raw_names(self) -> list[str]:
         """Numbered, or numbered inside the row that shows them."""
@@ -84,7 +91,7 @@ class Given:
 
     @property
     def start(self) -> Start:
-        return "raw" if self.raw else "tensors"
+        return "raw" if self.raw or self.films else "tensors"
 
     @property
     def valid_BT(self) -> Tensor:

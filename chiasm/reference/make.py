@@ -27,6 +27,9 @@ DERIVED = (
 )  # fmt: skip
 """Inputs that follow from the pictures, and that a proof therefore computes for itself."""
 
+DERIVED_OF_CLIPS = ("pixel_values_videos", "video_grid_thw", "second_per_grid_ts")
+"""And those that follow from the frames of clips."""
+
 
 def build(name: str, variant: int, seed: int, geometry: int | None, out: Path) -> None:
     """Builds one case of `REFERENCES` into the folder `out`. `geometry` redraws the sizes of the pictures.
@@ -55,7 +58,10 @@ def record(case: Case, seed: int, out: Path, facts: Mapping[str, Any]) -> None:
     if case.processor is not None:
         case.processor.save_pretrained(out)
     raw = {f"raw_image_{number}": torch.from_numpy(picture) for number, picture in enumerate(case.pictures)}
-    write_safetensors(out / "inputs.safetensors", {**inputs, **raw})
+    films = {f"raw_clip_{number}": torch.from_numpy(frames) for number, (frames, _) in enumerate(case.clips)}
+    if films:
+        films["clip_seconds"] = torch.tensor([seconds for _, seconds in case.clips])
+    write_safetensors(out / "inputs.safetensors", {**inputs, **raw, **films})
     write_safetensors(out / "expected.safetensors", expected)
     meta = {
         **facts,
@@ -66,7 +72,9 @@ def record(case: Case, seed: int, out: Path, facts: Mapping[str, Any]) -> None:
         "fwd_kw": dict(case.options),
         "main": main,
         "generate": {"new_tokens": NEW_TOKENS, "returns": _returns(model), "ignore_eos": True} if case.writes else None,
-        "derived": sorted(key for key in inputs if key in DERIVED) if case.pictures else [],
+        "derived": sorted(
+            key for key in inputs if (case.pictures and key in DERIVED) or (case.clips and key in DERIVED_OF_CLIPS)
+        ),
         "pad_zeroed": padded,
     }
     write_json(out / "meta.json", meta)

@@ -113,6 +113,18 @@ def siglip_processor(size: int) -> Any:
     return processor("siglip", "Siglip", size={"height": size, "width": size})
 
 
+def framed(by: Any, frames: Picture, patch: int) -> tuple[Any, list[int]]:
+    """Patches of pairs of frames, in the order in which they are merged, and their grid: of what Qwen2-VL's processor makes of
+    each frame standing still, one half from the first of a pair and one from the second."""
+    import torch
+
+    each = [processed(by, [frame], "pixel_values", "image_grid_thw") for frame in frames]
+    halves = torch.stack([one["pixel_values"].unflatten(1, (3, 2, patch, patch))[:, :, 0] for one in each])
+    pairs = torch.stack([halves[::2], halves[1::2]], 3)
+    _, high, wide = each[0]["image_grid_thw"][0].tolist()
+    return pairs.flatten(2).flatten(0, 1), [len(frames) // 2, high, wide]
+
+
 def processed(by: Any, pictures: Nested, *names: str) -> dict[str, Any]:
     """What a processor makes of pictures, the named tensors of it."""
     from PIL import Image

@@ -20,11 +20,26 @@ from torch.nn.functional import pad
 from chiasm.errors import BadCheckpoint
 from chiasm.geometry import Size, tilings, views
 from chiasm.pixels.patches import patchify, patchify_frames
-from chiasm.pixels.views import look, packed
+from chiasm.pixels.views import look, look_clip, packed
 from chiasm.place import NOWHERE, Box, Grid, raster, route
 from chiasm.prompt.plan import Blank, Clip, Item, edges
 from chiasm.reference.given import Given
-from chiasm.spec import Both, Bounded, Candidates, Canvas, CoverTiles, Flat, Longest, Looks, Merge, Native, Resize, Step, Views
+from chiasm.spec import (
+    Both,
+    Bounded,
+    Candidates,
+    Canvas,
+    CoverTiles,
+    Flat,
+    Longest,
+    Looks,
+    Merge,
+    Native,
+    Resize,
+    Sight,
+    Step,
+    Views,
+)
 
 
 @dataclass(frozen=True)
@@ -227,8 +242,19 @@ def _tiles(given: Given, pixels: Tensor) -> Tensor:
     return flat[(flat != 0).flatten(1).any(1)]
 
 
+def _filmed(given: Given, looks: Looks) -> _Pictures:
+    if not isinstance(looks, Sight) or looks.clips is None:
+        raise BadCheckpoint(f"{given.path} holds raw clips, and config.json describes a model that sees none")
+    seen = [look_clip(looks.clips, looks.encoder, list(frames), times, 0) for frames, times in given.films]
+    clips: list[Item] = [Clip(view.grid) for view, _ in seen]
+    return _Pictures(looks.views, clips, torch.from_numpy(packed(seen)))
+
+
 def _clips(given: Given, looks: Looks, connector: Sequence[Step]) -> _Pictures | None:
-    """Videos are given as frames or as patches: nothing says how their frames were chosen."""
+    """Videos are given as frames or as patches: nothing says how their frames were chosen. Where they are given in pixels, all
+    are shown."""
+    if given.films:
+        return _filmed(given, looks)
     if "frame_features" in given:
         return _featured(looks, given["frame_features"])
     if "pixel_values_videos" not in given:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 
 from chiasm.reference.case import AFTER, BEFORE, BOS, EOS, IMAGE, PAD, VIDEO, VOCAB, Case, Draw, padded
-from chiasm.reference.parts import library, processed, processor
+from chiasm.reference.parts import framed, library, processed, processor
 
 CLIP_GRID = [3, 4, 6]
 """Time, rows and columns of patches of the given video."""
@@ -18,10 +19,10 @@ Seen = tuple[Sequence[int], int]
 
 
 def qwen2_vl(variant: int, draw: Draw) -> Case:
-    """0: one picture; 1: a picture and a video in one row, two pictures in the other, tied."""
-    patch = [6, 7][variant]
+    """0: one picture; 1: a picture and a video in one row, two pictures in the other, tied; 2: the same from frames on."""
+    form, patch = min(variant, 1), [6, 7, 7][variant]
     vision = {
-        "depth": 2, "embed_dim": [16, 24][variant], "hidden_size": [32, 48][variant], "num_heads": [2, 3][variant],
+        "depth": 2, "embed_dim": [16, 24][form], "hidden_size": [32, 48][form], "num_heads": [2, 3][form],
         "mlp_ratio": 2, "patch_size": patch, "spatial_merge_size": 2, "temporal_patch_size": 2,
     }  # fmt: skip
     return _qwen("Qwen2VL", vision, most=20, variant=variant, draw=draw, clock="frames")
@@ -29,16 +30,17 @@ def qwen2_vl(variant: int, draw: Draw) -> Case:
 
 def qwen2_5_vl(variant: int, draw: Draw) -> Case:
     """As Qwen2-VL's, with windows and with time in seconds."""
-    patch = [6, 7][variant]
+    form, patch = min(variant, 1), [6, 7, 7][variant]
     vision = {
-        "depth": 3, "hidden_size": [16, 24][variant], "out_hidden_size": [32, 48][variant],
-        "num_heads": [2, 3][variant], "intermediate_size": 28, "patch_size": patch, "spatial_merge_size": 2,
+        "depth": 3, "hidden_size": [16, 24][form], "out_hidden_size": [32, 48][form],
+        "num_heads": [2, 3][form], "intermediate_size": 28, "patch_size": patch, "spatial_merge_size": 2,
         "temporal_patch_size": 2, "window_size": 4 * patch, "fullatt_block_indexes": [1], "tokens_per_second": 2,
     }  # fmt: skip
     return _qwen("Qwen2_5_VL", vision, most=40, variant=variant, draw=draw, clock="seconds")
 
 
 def _qwen(name: str, vision: dict[str, Any], most: int, variant: int, draw: Draw, clock: Literal["frames", "seconds"]) -> Case:
+    filmed, variant = variant == 2, min(variant, 1)
     text = {
         "vocab_size": VOCAB, "hidden_size": [32, 48][variant], "intermediate_size": 48, "num_hidden_layers": 2,
         "num_attention_heads": [4, 3][variant], "num_key_value_heads": [2, 1][variant],
@@ -56,23 +58,27 @@ def _qwen(name: str, vision: dict[str, Any], most: int, variant: int, draw: Draw
     size = {"shortest_edge": cell, "longest_edge": cell * most}
     by = processor("qwen2_vl", "Qwen2VL", patch_size=vision["patch_size"], size=size)
     pictures = draw.pictures(*([(51, 92), (64, 33), (33, 40)] if variant else [(40, 61)]))
+    clips = ((draw.clip(6, 44, 57), 4.5),) if filmed else ()
 
     def inputs(_: Any) -> dict[str, Any]:
         seen = processed(by, pictures, "pixel_values", "image_grid_thw")
         images: list[Seen] = [(grid, IMAGE) for grid in seen["image_grid_thw"].tolist()]
         if variant:
-            frames, height, width = CLIP_GRID
-            seen["pixel_values_videos"] = draw.normal(frames * height * width, seen["pixel_values"].shape[1])
-            seen["video_grid_thw"] = torch.tensor([CLIP_GRID])
+            if clips:
+                seen["pixel_values_videos"], grid = framed(by, clips[0][0], vision["patch_size"])
+            else:
+                grid = CLIP_GRID
+                seen["pixel_values_videos"] = draw.normal(math.prod(grid), seen["pixel_values"].shape[1])
+            seen["video_grid_thw"] = torch.tensor([grid])
             if clock == "seconds":
                 seen["second_per_grid_ts"] = torch.tensor([1.5])
-            ids = padded(_row(draw, [images[0], (CLIP_GRID, VIDEO)]), _row(draw, images[1:]))
+            ids = padded(_row(draw, [images[0], (grid, VIDEO)]), _row(draw, images[1:]))
         else:
             ids = padded(_row(draw, images))
         kinds = (ids["input_ids"] == IMAGE).int() + 2 * (ids["input_ids"] == VIDEO).int()
         return {**ids, "mm_token_type_ids": kinds, **seen}
 
-    return Case(getattr(library(), f"{name}ForConditionalGeneration"), config, inputs, by, pictures)
+    return Case(getattr(library(), f"{name}ForConditionalGeneration"), config, inputs, by, pictures, clips)
 
 
 def _row(draw: Draw, items: Sequence[Seen]) -> list[int]:

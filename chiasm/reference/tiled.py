@@ -141,25 +141,30 @@ def idefics2(variant: int, draw: Draw) -> Case:
 
 
 def next_video(variant: int, draw: Draw) -> Case:
-    """0: a clip, its frames pooled by their mean; 1: a picture in tiles and a clip, pooled by the highest."""
+    """0: a clip, its frames pooled by their mean; 1: a picture in tiles and a clip, pooled by the highest; 2: a clip from its
+    frames on."""
     points = [[36, 72], [72, 36], [72, 72]]
     config = library().LlavaNextVideoConfig(
         vision_config=clip_tower(image_size=36).to_dict(), text_config=decoder("llama").to_dict(), image_token_index=IMAGE,
-        video_token_index=VIDEO, image_grid_pinpoints=points, spatial_pool_mode=["average", "max"][variant],
+        video_token_index=VIDEO, image_grid_pinpoints=points, spatial_pool_mode=["average", "max", "average"][variant],
         spatial_pool_stride=2, tie_word_embeddings=False,
     )  # fmt: skip
     by = clip_processor(36, "llava_next", "LlavaNext", image_grid_pinpoints=points)
-    pictures = draw.pictures((40, 77)) if variant else ()
+    pictures = draw.pictures((40, 77)) if variant == 1 else ()
+    clips = ((draw.clip(4, 50, 71), 2.0),) if variant == 2 else ()
 
     def inputs(model: Any) -> dict[str, Any]:
         row, seen = [BOS, *draw.text(2)], {}
-        if variant:
+        if variant == 1:
             seen = processed(by, pictures, "pixel_values", "image_sizes")
             row += [*[IMAGE] * anyres_lengths(model, seen)[0], *draw.text(2)]
-        seen["pixel_values_videos"] = draw.normal(1, 4, 3, 36, 36)
+        if clips:
+            seen["pixel_values_videos"] = processed(clip_processor(36), list(clips[0][0]), "pixel_values")["pixel_values"][None]
+        else:
+            seen["pixel_values_videos"] = draw.normal(1, 4, 3, 36, 36)
         return {**padded([*row, *[VIDEO] * (4 * 9), *draw.text(3)]), **seen}
 
-    return Case(library().LlavaNextVideoForConditionalGeneration, config, inputs, by if variant else None, pictures)
+    return Case(library().LlavaNextVideoForConditionalGeneration, config, inputs, by if variant else None, pictures, clips)
 
 
 def video_llava(variant: int, draw: Draw) -> Case:
