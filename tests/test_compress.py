@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from chiasm.place import Box, Grid, Laid, connect, raster, route
 from chiasm.prompt.plan import Plan, count
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import MergeAlike, MergeFrames, PoolSquares, Prune, Step
+from chiasm.spec import Merge, MergeAlike, MergeFrames, PoolSquares, Prune, Step
 from chiasm.weights.read import describe, load_model
 
 BOX = Box(0, 0, 6, 4)
@@ -165,3 +166,29 @@ def test_load_takes_a_compression(tmp_path: Path, reference: Reference) -> None:
     with pytest.raises(UserError, match="that writes after pictures, and this one is Match"):
         chiasm.load(str(reference("clip", 0)), compress="prune:2")
     assert set(COMPRESSIONS) >= {"merge-alike", "prune", "merge-frames", "pool"}
+
+
+@pytest.mark.parametrize("step", [*STEPS, PoolSquares(2), MergeAlike("told")], ids=str)
+def test_what_stands_for_a_whole_view_is_left_beside_its_cells(step: Step) -> None:
+    """A class token before them, say, and a tally's tokens after them."""
+    grids = tuple(replace(grid, share=0.4) for grid in views((3, 4), (5, 5)))
+    cells = raster(grids).place_V4
+    whole = [np.array([[number, -1, -1, -1]]) for number in range(2)]
+    rows = [part for n in range(2) for part in (whole[n], cells[cells[:, 0] == n], whole[n], whole[n])]
+    laid = Laid(np.concatenate(rows), grids)
+    x = torch.randn(len(laid), 8, generator=torch.Generator().manual_seed(1))
+    stays = torch.from_numpy((laid.place_V4[:, 1:] == -1).all(1))
+    made, alone = Connector((step,), 8)(x, laid, [(6, 4)]), Connector((step,), 8)(x[~stays], raster(grids), [(6, 4)])
+    kept = torch.from_numpy((made.laid.place_V4[:, 1:] == -1).all(1))
+    assert torch.equal(made.tokens_VD[kept], x[stays]) and torch.equal(made.tokens_VD[~kept], alone.tokens_VD)
+    assert (made.laid.place_V4[~kept.numpy()] == alone.laid.place_V4).all()
+    assert len(made.laid) == len(connect((step,), laid, [(6, 4)])) == len(alone.laid) + 6
+
+
+def test_a_shuffle_joins_what_stands_for_a_whole_view_with_itself() -> None:
+    grids = views((2, 4))
+    laid = Laid(np.concatenate([raster(grids).place_V4, [[0, -1, -1, -1]]]), grids)
+    x = torch.randn(9, 3, generator=torch.Generator().manual_seed(2))
+    made = Connector((Merge(2),), 3)(x, laid, [(6, 4)])
+    assert torch.equal(made.tokens_VD[:2], Connector((Merge(2),), 3)(x[:8], raster(grids), [(6, 4)]).tokens_VD)
+    assert torch.equal(made.tokens_VD[2], x[8].repeat(4)) and made.laid.place_V4[2].tolist() == [0, -1, -1, -1]

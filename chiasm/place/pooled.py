@@ -19,8 +19,9 @@ from chiasm.spec import Merge, PoolClips, PoolTime, TwoMeans
 
 
 def merge(step: Merge, laid: Laid) -> Route:
-    indices, places, grids, start, side = [], [], [], 0, step.side
-    for number, grid in enumerate(laid.grids):
+    """Squares of cells side by side; what stands for the whole of a view, side by side with itself."""
+    indices, places, grids, side = list[Ints](), list[Ints](), list[Grid](), step.side
+    for number, (grid, tokens) in enumerate(zip(laid.grids, cells_of(laid), strict=True)):
         if step.odd == "refused" and (grid.h % side or grid.w % side):
             message = (
                 f"a grid of {grid.h} x {grid.w} patches cannot be merged {side} by {side}: "
@@ -29,14 +30,18 @@ def merge(step: Merge, laid: Laid) -> Route:
             raise BadPicture(message)
         high, wide = -(-grid.h // side), -(-grid.w // side)
         small = replace(grid, h=high, w=wide, box=_reached(grid, high * side, wide * side))
-        cells = (start + np.arange(grid.cells, dtype=np.int64)).reshape(grid.t, grid.h, grid.w)
-        filled = np.pad(cells, ((0, 0), (0, high * side - grid.h), (0, wide * side - grid.w)), constant_values=NEWLINE)
+        cells = free(tokens, laid)
+        before, after = tokens[tokens < cells[0]], tokens[tokens > cells[-1]]
+        filled = np.pad(
+            cells.reshape(grid.t, grid.h, grid.w),
+            ((0, 0), (0, high * side - grid.h), (0, wide * side - grid.w)),
+            constant_values=NEWLINE,
+        )
         blocks = filled.reshape(grid.t, small.h, side, small.w, side).transpose(0, 1, 3, 2, 4)
-        indices.append(blocks.reshape(-1, side * side))
+        indices += [_alone(before, side * side), blocks.reshape(-1, side * side), _alone(after, side * side)]
         t, y, x = np.indices((small.t, small.h, small.w), np.int64).reshape(3, -1)
-        places.append(np.stack([np.full_like(t, number), t, y, x], 1))
+        places += [laid.place_V4[before], np.stack([np.full_like(t, number), t, y, x], 1), laid.place_V4[after]]
         grids.append(small)
-        start += grid.cells
     if not grids:
         return Route(np.zeros((0, side * side), np.int64), laid)
     return Route(np.concatenate(indices), Laid(np.concatenate(places), tuple(grids)))
@@ -182,7 +187,7 @@ def _alone(tokens: Ints, joined: int) -> Ints:
     return np.repeat(tokens[:, None], joined, 1)
 
 
-def fewer(shares: Sequence[Fraction], laid: Laid) -> Route:
+def fewer(shares: Sequence[Fraction | float], laid: Laid) -> Route:
     """Every view leaves a share, rounded up, of its tokens that may be made fewer, and the others."""
     counts = []
     for cells, share in zip(cells_of(laid), shares, strict=True):
