@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chiasm.errors import BadConfig
+from chiasm.errors import BadConfig, UserError
 from chiasm.spec import Activation
 
 REQUIRED: Any = object()
@@ -136,10 +136,16 @@ class Config:
 
     def base(self, published: str) -> tuple[str, Config]:
         """The folder that holds what this one does not, and its config: the one that the field `base` names, or the published
-        one."""
+        one. Raises `BadConfig` where it cannot be read."""
         name: str = self.get("base", published)
         assert self._fetch is not None
-        inner = self._fetch(name)
+        try:
+            inner = self._fetch(name)
+        except UserError as e:
+            way_out = f'write the folder of {published} into its field "base"'
+            raise BadConfig(
+                f"{self.path} describes a half of a model, and the other one is not there: {way_out} ({e})"
+            ) from None
         self.nested += [inner, inner.pixels]
         return name, inner
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from chiasm.errors import Overflow
 from chiasm.layers.attention import Mask
 from chiasm.layers.block import transformer_block
+from chiasm.layers.carried import Untouched
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
-from chiasm.spec import Bidirectional, Learned, Rope
+from chiasm.spec import Bidirectional, Carried, Learned, Rope
 
 
 class BidirectionalEncoder(nn.Module):
@@ -29,6 +30,8 @@ class BidirectionalEncoder(nn.Module):
         self.blocks = nn.ModuleList(transformer_block(spec.block) for _ in range(spec.depth))
         if spec.pool == "tanh":
             self.pool = nn.Linear(width, width)
+        if spec.carried:
+            self.carried = Untouched(Carried(spec.carried))
 
     def forward(
         self, ids_BT: Tensor, valid_BT: Tensor, kinds_BT: Tensor | None = None, where_BT: Tensor | None = None

@@ -1,18 +1,19 @@
 """Folders of Longformer, or with it as a part: BERT whose tokens see a window around them (arXiv:2004.05150).
 
-No token is global here: the layers that global tokens would use are left out, as the pooling head is.
+No token is global here: the layers that global tokens would use are carried from file to file and read by nothing.
 """
 
 from chiasm.errors import BadConfig
-from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, Rule
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule
 from chiasm.spec import Bidirectional, Block, Learned, Norm
 from chiasm.towers.bert import BERT_KEYS
+
+PARTS = ("query", "key", "value")
 
 KEYS: tuple[Rule, ...] = (
     Respelt("longformer.", ""),
     Ignored("lm_head.**"),
-    Ignored("pooler.**"),
-    *(Ignored(f"encoder.layer.*.attention.self.{part}_global.*") for part in ("query", "key", "value")),
+    *(Name(f"encoder.layer.*.attention.self.{part}_global.*", f"carried.*.{part}.*") for part in PARTS),
     *BERT_KEYS,
 )
 
@@ -32,9 +33,13 @@ def read(c: Config) -> Reading:
     # Places follow the pad's id, and pads have none.
     before = c.get("pad_token_id", 1) + 1
     places = c.get("max_position_embeddings", 512) - before
+    depth, shapes = c.get("num_hidden_layers", 12), {"weight": (width, width), "bias": (width,)}
+    unread = (
+        (f"{number}.{part}.{kind}", shape) for number in range(depth) for part in PARTS for kind, shape in shapes.items()
+    )  # fmt: skip
     spec = Bidirectional(
-        block, c.get("num_hidden_layers", 12), c.get("vocab_size", 30522), Learned(places, before), c.get("type_vocab_size", 2),
-        places, reach=each.pop() // 2, counts="tokens",
+        block, depth, c.get("vocab_size", 30522), Learned(places, before), c.get("type_vocab_size", 2),
+        places, pool="tanh", reach=each.pop() // 2, counts="tokens", carried=tuple(unread),
     )  # fmt: skip
     return Reading(spec, KEYS)
 

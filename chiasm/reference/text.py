@@ -114,11 +114,13 @@ def bert_(variant: int, draw: Draw) -> Case:
 
 
 def longformer(variant: int, draw: Draw) -> Case:
-    """0: a reach shorter than the rows, and pads; 1: one that is longer, so that every token sees every other."""
+    """0: a reach shorter than the rows; 1: one that is longer, so that every token sees every other. Pads on the right: of one
+    in front the reference's pooling would make a vector."""
     sizes = {**bert("BertConfig", 4).to_dict(), "type_vocab_size": 1, "max_position_embeddings": 40}
     sizes = {name: value for name, value in sizes.items() if name in library().LongformerConfig().to_dict()}
     config = library().LongformerConfig(**sizes | {"model_type": "longformer", "attention_window": [4, 32][variant]})
-    return replace(_text("LongformerModel", config, draw), writes=False)
+    ids = padded([BOS, *draw.text(11)], [BOS, *draw.text(7)], left=False)
+    return Case(library().LongformerModel, config, lambda _: ids, writes=False)
 
 
 def nomic(variant: int, draw: Draw) -> Case:

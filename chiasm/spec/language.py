@@ -215,6 +215,7 @@ class Bidirectional:
     Embeddings of ids, of `kinds` of segments and, where `place` is learned, of places are added and normed. `pool`: nothing,
     or tanh of the first token through a linear layer. `reach` is how far to either side a token sees, where not the whole row
     (Longformer, arXiv:2004.05150); places are counted from a row's first position on, or by its tokens, pads left out.
+    `carried` are tensors, by name and shape, that are read by nothing and kept from file to file.
     """
 
     block: Block
@@ -226,6 +227,7 @@ class Bidirectional:
     pool: Literal["none", "tanh"] = "none"
     reach: int | None = None
     counts: Literal["places", "tokens"] = "places"
+    carried: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
