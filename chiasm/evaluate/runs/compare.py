@@ -13,8 +13,8 @@ from chiasm.evaluate.benchmarks.figures import Figure, natural
 from chiasm.evaluate.benchmarks.task import Task
 from chiasm.evaluate.intervals import Interval, bootstrapped, paired
 from chiasm.evaluate.runs import own, runner
-from chiasm.evaluate.runs.report import summed
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Sample, Store, runs_in
+from chiasm.evaluate.runs.sums import summed
 from chiasm.evaluate.runs.unequal import Unequal, unequal
 
 ALL = "all"

@@ -179,9 +179,9 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             if not made.falls(name):
                 said.append(f"{made.model} on {made.task}: the score does not fall with {SHOWN[name]}")
         if made.failures:
-            name, why = made.failures[0]
+            which, why = made.failures[0]
             said.append(
-                f"{made.model} on {made.task}: questions that failed and count as wrong, {len(made.failures)}; {name}: {why}"
+                f"{made.model} on {made.task}: questions that failed and count as wrong, {len(made.failures)}; {which}: {why}"
             )
         if made.unseen:
             said.append(f"{made.model} on {made.task}: questions without a picture, {len(made.unseen)}; {made.unseen[0]}")
