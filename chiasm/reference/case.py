@@ -37,11 +37,11 @@ class Case:
     inputs: Callable[[Any], dict[str, Any]]
     processor: Any = None
     pictures: tuple[Picture, ...] = ()
-    clips: tuple[tuple[Picture, float], ...] = ()
     writes: bool = True
     options: tuple[tuple[str, Any], ...] = ()
     attention: str | None = "eager"
     """The reference's kind of attention; none: what each of its parts chooses itself."""
+    clips: tuple[tuple[Picture, float], ...] = ()
 
 
 class Draw:

@@ -78,7 +78,7 @@ def _qwen(name: str, vision: dict[str, Any], most: int, variant: int, draw: Draw
         kinds = (ids["input_ids"] == IMAGE).int() + 2 * (ids["input_ids"] == VIDEO).int()
         return {**ids, "mm_token_type_ids": kinds, **seen}
 
-    return Case(getattr(library(), f"{name}ForConditionalGeneration"), config, inputs, by, pictures, clips)
+    return Case(getattr(library(), f"{name}ForConditionalGeneration"), config, inputs, by, pictures, clips=clips)
 
 
 def _row(draw: Draw, items: Sequence[Seen]) -> list[int]:

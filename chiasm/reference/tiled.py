@@ -164,7 +164,9 @@ def next_video(variant: int, draw: Draw) -> Case:
             seen["pixel_values_videos"] = draw.normal(1, 4, 3, 36, 36)
         return {**padded([*row, *[VIDEO] * (4 * 9), *draw.text(3)]), **seen}
 
-    return Case(library().LlavaNextVideoForConditionalGeneration, config, inputs, by if variant else None, pictures, clips)
+    return Case(
+        library().LlavaNextVideoForConditionalGeneration, config, inputs, by if variant else None, pictures, clips=clips
+    )
 
 
 def video_llava(variant: int, draw: Draw) -> Case:
