@@ -249,7 +249,7 @@ def test_plan_and_ask_count_alike_with_either(
         (("plan", "--size", "100x100", "--budget", "contend"), "did you mean 'content'?"),
         (("plan", "--size", "100x100", "--model", "llava-1.5", "--compress", "merge-alik:4"), "near it are merge-alike:N"),
         (("plan", "--size", "100x100", "--model", "llava-1.5", "--compress", "squash"), "known are pool:N"),
-        (("plan", "--size", "100x100", "--patch", "14", "--compress", "pool:2"), "knows no model, text, memory or content"),
+        (("plan", "--size", "100x100", "--patch", "14", "--compress", "pool:2"), "a plain rule, which knows no model, text"),
         (("plan", "--model", "smollm2", "--budget", "content"), "it sees nothing"),
         (("ask", "What?", "--compress", "prun:2"), "near it are prune:N"),
         (("ask", "What?", "--budget", "contents"), "did you mean 'content'?"),
