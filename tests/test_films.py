@@ -105,7 +105,7 @@ def grown() -> bytes:
         (moving("GIF", frames()), ClipLimits(taken=4), "4 at most are shown"),
         (moving("GIF", frames())[:-9], ClipLimits(), "cut short|damaged"),
         (moving("WebP", frames())[:300], ClipLimits(), "cut short|damaged"),
-        (b"\0\0\0\x20ftypisom" + b"\0" * 90, ClipLimits(), "damaged or cut short"),
+        (b"\0\0\0\x20ftypisom" + b"\0" * 90, ClipLimits(), "shows no frame: damaged"),
         (moving("PNG", frames()), ClipLimits(), "videos, folders of frames, GIF and WebP"),
     ],
 )
