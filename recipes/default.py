@@ -44,8 +44,8 @@ RECIPE = Recipe(
     rank=14,
     alpha=28.0,
     naming=(
-        Naming("name", minutes=3, rates={"connect": 2e-3}, mix=SEEN, batch=16),
-        Naming("see", minutes=12, rates={"connect": 1e-3, "vision": 2e-4}, mix=SEEN, batch=12),
+        Naming("name", minutes=3, rates={"connect": 2e-3, "tally": 3e-3}, mix=SEEN, batch=16),
+        Naming("see", minutes=12, rates={"connect": 1e-3, "tally": 3e-3, "vision": 2e-4}, mix=SEEN, batch=12),
     ),
     stages=(
         Stage(

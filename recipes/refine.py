@@ -31,7 +31,9 @@ RECIPE = replace(
     name="chiasm-refined",
     onto=str(Path(chiasm.__file__).parent / "weights" / "default"),
     loud=14.0,
-    naming=(Naming("again", minutes=22, rates={"connect": 1e-3, "vision": 3e-4}, mix=SEEN, batch=10, length=12.0),),
+    naming=(
+        Naming("again", minutes=22, rates={"connect": 1e-3, "tally": 1e-3, "vision": 3e-4}, mix=SEEN, batch=10, length=12.0),
+    ),
     stages=(
         Stage(
             "answer", minutes=50, rates={"connect": 5e-4, "lora": 1e-3, "vision": 1e-4},

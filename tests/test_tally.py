@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from test_train import TINY
 from torch import Tensor
 from torch.nn import functional as F
 
 from chiasm.connect.compressed import COMPRESSIONS
 from chiasm.connect.steps import Connector
 from chiasm.connect.tally import TallyStep
+from chiasm.model import assemble
 from chiasm.place import WHOLE, Grid, Laid, connect, raster, route
 from chiasm.render import Sample, Thing, Truth, sample
 from chiasm.spec import Mlp, Tally
+from chiasm.train.parts import parameters
 from chiasm.train.tallies import SORTS, TALLY, UNCOUNTED, tallies, told_tallies
 
 STEP = Tally(tokens=3, slots=2, hidden=8, most=4)
@@ -115,3 +120,11 @@ def test_counting_is_learned_from_counts_alone() -> None:
         optimizer.step()
     x_VD, counts_GN = drawn()
     assert float((step.sums(x_VD, laid).round() == counts_GN).float().mean()) > 0.97
+
+
+def test_what_counts_learns_at_a_rate_of_its_own() -> None:
+    model = assemble(replace(TINY, sight=replace(TINY.sight, connector=(Mlp(32, 24), STEP))))
+    counts, rest = (parameters(model, part).keys() for part in ("tally", "connect"))
+    assert counts == {f"connect.steps.1.{layer}.{end}" for layer in ("hidden", "adds") for end in ("weight", "bias")}
+    assert counts | rest == {f"connect.{name}" for name, _ in model.connect.named_parameters()} and not counts & rest
+    assert parameters(assemble(TINY), "tally") == {}

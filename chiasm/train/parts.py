@@ -8,11 +8,13 @@ from typing import Literal
 
 from torch import nn
 
+from chiasm.connect.tally import TallyStep
 from chiasm.model import Causal
 from chiasm.train import lora
 from chiasm.train.masters import Masters
 
-Part = Literal["vision", "connect", "lora"]
+Part = Literal["vision", "connect", "tally", "lora"]
+"""`tally` is what a tally counts by: answers move it far from exact counts, so that it has a rate of its own."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,17 @@ Rate = float | Turned
 def parameters(model: Causal, part: Part) -> dict[str, nn.Parameter]:
     """A part's parameters by name."""
     match part:
-        case "vision" | "connect":
-            module = model.vision if part == "vision" else model.connect
-            return {f"{part}.{name}": p for name, p in module.named_parameters()}
+        case "vision":
+            return {f"vision.{name}": p for name, p in model.vision.named_parameters()}
+        case "connect" | "tally":
+            counts = tuple(
+                f"steps.{at}.{layer}."
+                for at, step in enumerate(model.connect.steps)
+                if isinstance(step, TallyStep)
+                for layer in ("hidden", "adds")
+            )
+            found = dict(model.connect.named_parameters()).items()
+            return {f"connect.{name}": p for name, p in found if (part == "tally") == name.startswith(counts)}
         case "lora":
             return {f"language.{name}": p for name, p in lora.parameters(model.language)}
 
