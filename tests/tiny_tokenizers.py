@@ -1,5 +1,6 @@
 """Tokenizers of every kind that published models use, small enough to build in a test."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -17,6 +18,12 @@ CORPUS = [
 NAMED = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
 
 
+def fresh(make: Callable[..., Tokenizer]) -> Callable[..., Tokenizer]:
+    """Made once, and given to everyone as one of their own, which may be changed."""
+    kept = lru_cache(lambda *given: make(*given).to_str())
+    return lambda *given: Tokenizer.from_str(kept(*given))
+
+
 def added(**flags: bool) -> list[AddedToken]:
     return [AddedToken(token, special=True, normalized=False, **flags) for token in CONTROLS]
 
@@ -28,7 +35,7 @@ def framed(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
-@lru_cache
+@fresh
 def byte_level() -> Tokenizer:
     """Like GPT-2's, SmolLM2's and Qwen2's."""
     tokenizer = Tokenizer(models.BPE())
@@ -61,7 +68,7 @@ def _without_added_bytes(tokenizer: Tokenizer) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(rules))
 
 
-@lru_cache
+@fresh
 def llama_legacy() -> Tokenizer:
     """Like Llama 2's and LLaVA 1.5's: a space is put before every piece of text between added tokens."""
     tokenizer = _byte_fallback()
@@ -71,7 +78,7 @@ def llama_legacy() -> Tokenizer:
     return framed(tokenizer)
 
 
-@lru_cache
+@fresh
 def llama_metaspace() -> Tokenizer:
     """Like the same files as converted later: a space before the first piece alone."""
     tokenizer = _byte_fallback()
@@ -83,7 +90,7 @@ def llama_metaspace() -> Tokenizer:
     return framed(tokenizer)
 
 
-@lru_cache
+@fresh
 def word_level(split_punctuation: bool = True) -> Tokenizer:
     words = dict.fromkeys(word for line in CORPUS for word in line.split())
     vocab = {token: k for k, token in enumerate([*CONTROLS, *words])}
@@ -93,7 +100,7 @@ def word_level(split_punctuation: bool = True) -> Tokenizer:
     return framed(tokenizer)
 
 
-@lru_cache
+@fresh
 def unigram() -> Tokenizer:
     """Like T5's and Gemma's: the model's own vocabulary holds the control tokens, and could produce them."""
     pieces = [(token, 0.0) for token in CONTROLS] + [("▁", -3.0)]
@@ -107,7 +114,7 @@ def unigram() -> Tokenizer:
     return framed(tokenizer)
 
 
-@lru_cache
+@fresh
 def word_piece() -> Tokenizer:
     """Like BERT's, with the tokens' flags that reach into the whitespace beside them."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))

@@ -120,8 +120,8 @@ def frames(c: Config, eye: ViT, merge: int) -> Frames:
     c.only("patch_size", eye.patch)
     c.only("temporal_patch_size", eye.frames)
     size = c.get("size", None) or {}
-    least = c.first("min_pixels", default=size.get("shortest_edge", LEAST))
-    most = c.first("max_pixels", default=size.get("longest_edge", MOST))
+    least = c.first("min_pixels", default=size.get("shortest_edge", size.get("min_pixels", LEAST)))
+    most = c.first("max_pixels", default=size.get("longest_edge", size.get("max_pixels", MOST)))
     published = PerSecond(2.0, c.get("min_frames", 4), c.get("max_frames", 768), eye.frames)
     tokens = c.get("max_video_tokens", 128000)
     side = eye.patch * merge
