@@ -269,6 +269,7 @@ EYE = ViT(plain(), 3, 14, Table(6), cls="drop", pre_norm=True, taps=(-2,), post_
 TOWER = WindowedViT(plain(), 3, 7, 8, 3, (1,), 12)
 MACHINES = {
     "llava-1.5": (tiny("llava-1.5", "7b", EYE), [square(336)]),
+    "registers": (tiny("llava-1.5", "7b", replace(EYE, registers=3)), [square(336)]),
     "llava-next": (tiny("llava-next", "mistral-7b", EYE), [Size(500, 300), Size(90, 400)]),
     "idefics3": (
         tiny("smolvlm", "256m", ViT(plain(), 2, 16, Table(4), post_norm="applied"), TileGrid(256, 64)),

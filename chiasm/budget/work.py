@@ -186,7 +186,7 @@ def _attention(block: Block, pairs: int) -> int:
 
 def _vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
     """Blocks after the last tap do not run."""
-    extra = 0 if encoder.cls == "none" else 1
+    extra = encoder.extra
     cells = sum(grid.cells for grid in grids)
     tokens = cells + extra * sum(grid.t for grid in grids)
     match encoder.sees:
