@@ -41,6 +41,14 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     return built
 
 
+@pytest.fixture(scope="session")
+def parts(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Folders of a CLIP, and of a small decoder with a tokenizer: what a composition is made of; do not write into them."""
+    from tiny_folder import tiny_decoder
+
+    return str(reference("clip", 0)), str(tiny_decoder(tmp_path_factory.mktemp("text")))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One table, family by invariant: kept, broken, or the number of the declared reason."""
     kept: dict[tuple[str, str], str] = {}

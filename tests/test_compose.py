@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Reference
-from tiny_folder import tiny_spec
-from tiny_tokenizers import NAMED, byte_level
 from torch import Tensor
 
 import chiasm
@@ -22,27 +19,11 @@ from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.plan import Plan, count
-from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Cross as CrossSpec
 from chiasm.spec import Expert, Merge, Mlp, Placed, Resize, Splice
-from chiasm.spec_json import to_json
 from chiasm.weights.read import describe, load_model
-from chiasm.weights.write import write_json, write_safetensors, write_text
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def parts(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Folders of a CLIP, and of a small decoder with a tokenizer."""
-    folder = tmp_path_factory.mktemp("text")
-    torch.manual_seed(0)
-    spec = CausalSpec(tiny_spec().decoder)
-    write_safetensors(folder / "model.safetensors", dict(Causal(spec).named_parameters()))
-    write_json(folder / "config.json", {"model_type": "chiasm", "spec": to_json(spec)})
-    write_text(folder / "tokenizer.json", byte_level().to_str())
-    write_json(folder / "tokenizer_config.json", {**NAMED, "tokenizer_class": "PreTrainedTokenizerFast"})
-    return str(reference("clip", 0)), str(folder)
 
 
 def logits(model: Causal, ids: list[int], picture: np.ndarray | None = PICTURE) -> Tensor:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from conftest import Reference
 from tiny_folder import tiny_spec
-from tiny_tokenizers import NAMED, byte_level
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -26,28 +25,12 @@ from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.place import Grid
 from chiasm.prompt.plan import count
-from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Divided, Mlp, Placed, QFormer, Resize
-from chiasm.spec_json import to_json
 from chiasm.weights.read import describe, load_model
-from chiasm.weights.write import write_json, write_safetensors, write_text
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 30, 30, 3), np.uint8)
 SHORT = (Placed(steps=4), QFormer(replace(tiny_spec().decoder.block, mlp="plain", norms="after"), 2, 4), Mlp(16, 16, 1))
 """A temporal Q-Former of a few numbers."""
-
-
-@pytest.fixture(scope="module")
-def parts(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Folders of a CLIP, and of a small decoder with a tokenizer."""
-    folder = tmp_path_factory.mktemp("text")
-    torch.manual_seed(0)
-    spec = CausalSpec(tiny_spec().decoder)
-    write_safetensors(folder / "model.safetensors", dict(Causal(spec).named_parameters()))
-    write_json(folder / "config.json", {"model_type": "chiasm", "spec": to_json(spec)})
-    write_text(folder / "tokenizer.json", byte_level().to_str())
-    write_json(folder / "tokenizer_config.json", {**NAMED, "tokenizer_class": "PreTrainedTokenizerFast"})
-    return str(reference("clip", 0)), str(folder)
 
 
 def shown(model: Causal, frames: np.ndarray) -> tuple[Sight, Grid]:

@@ -48,13 +48,22 @@ def tiny_folder(folder: Path, context: int = 600, modules: Causal | None = None)
     """Writes the folder as a published one lies on a disk; of other modules where they are given."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    modules = Causal(tiny_spec(context)) if modules is None else modules
-    spec = modules.spec
-    weights = {name: parameter.detach() for name, parameter in modules.named_parameters()}
-    write_safetensors(folder / "model.safetensors", weights)
-    write_json(folder / "config.json", {"model_type": "chiasm", "spec": to_json(spec)})
-    write_text(folder / "tokenizer.json", byte_level().to_str())
-    write_json(folder / "tokenizer_config.json", {**NAMED, "tokenizer_class": "PreTrainedTokenizerFast"})
+    _write(folder, Causal(tiny_spec(context)) if modules is None else modules)
     write_json(folder / "generation_config.json", {"eos_token_id": byte_level().token_to_id("<|im_end|>")})
     write_text(folder / "chat_template.jinja", CHAT)
     return folder
+
+
+def tiny_decoder(folder: Path) -> Path:
+    """Writes its decoder alone, with the tokenizer and without a template."""
+    torch.manual_seed(0)
+    _write(folder, Causal(CausalSpec(tiny_spec().decoder)))
+    return folder
+
+
+def _write(folder: Path, modules: Causal) -> None:
+    weights = {name: parameter.detach() for name, parameter in modules.named_parameters()}
+    write_safetensors(folder / "model.safetensors", weights)
+    write_json(folder / "config.json", {"model_type": "chiasm", "spec": to_json(modules.spec)})
+    write_text(folder / "tokenizer.json", byte_level().to_str())
+    write_json(folder / "tokenizer_config.json", {**NAMED, "tokenizer_class": "PreTrainedTokenizerFast"})

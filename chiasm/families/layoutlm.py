@@ -3,8 +3,8 @@
 from typing import Any
 
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule, under
-from chiasm.spec import Bidirectional, Block, BoxTables, EncodePage, Family, Labels, Learned, Norm
-from chiasm.towers.bert import BERT_KEYS, post_norm
+from chiasm.spec import Bidirectional, BoxTables, EncodePage, Family, Labels, Learned
+from chiasm.towers.bert import BERT_KEYS, bert_block, post_norm
 
 BOXES: tuple[Rule, ...] = (
     Name("embeddings.x_position_embeddings.weight", "boxes.x.weight"),
@@ -17,17 +17,13 @@ BOXES: tuple[Rule, ...] = (
 
 def read(c: Config) -> Reading:
     c.inert("tie_word_embeddings", "output_past")
-    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
-    block = Block(
-        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", 1e-12)),
-        c.act("hidden_act", "gelu"), norms="after",
-    )  # fmt: skip
+    block = bert_block(c)
     positions = c.get("max_position_embeddings", 512)
     text = Bidirectional(
         block, c.get("num_hidden_layers", 12), c.get("vocab_size", 30522), Learned(positions), c.get("type_vocab_size", 2),
         positions, pool="tanh",
     )  # fmt: skip
-    boxes = BoxTables(c.get("max_2d_position_embeddings", 1024), width, width, "added", "last")
+    boxes = BoxTables(c.get("max_2d_position_embeddings", 1024), block.width, block.width, "added", "last")
     if "LayoutLMForTokenClassification" in (c.data.get("architectures") or ()):
         labels = Labels(len(c.data.get("id2label") or ()) or c.get("num_labels", 2))
         keys = (*under("layoutlm.", "text.", BOXES), Name("classifier.*", "labels.out.*"))

@@ -21,7 +21,7 @@ from chiasm.spec import (
     Table,
     ViT,
 )
-from chiasm.towers.bert import BERT_KEYS, post_norm
+from chiasm.towers.bert import BERT_KEYS, bert_block, post_norm
 
 BOXES: tuple[Rule, ...] = (
     Name("embeddings.x_position_embeddings.weight", "text.boxes.x.weight"),
@@ -37,11 +37,7 @@ def read(c: Config) -> Reading:
     c.only("visual_embed", True)
     c.only("num_channels", 3)
     c.inert("classifier_dropout", "second_input_size", "tie_word_embeddings")
-    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
-    block = Block(
-        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", 1e-5)),
-        c.act("hidden_act", "gelu"), norms="after",
-    )  # fmt: skip
+    block = bert_block(c, 1e-5)
     before = c.get("pad_token_id", 1) + 1
     positions = c.get("max_position_embeddings", 512) - before
     text = Bidirectional(
@@ -59,7 +55,7 @@ def read(c: Config) -> Reading:
     labels, prefix, head = _head(c)
     spec = EncodePage(text, boxes, bias, sight(c, block, side), labels)
     keys = (
-        *under(prefix, "", (*BOXES, *_seeing(width), *_distances(heads, line, page))),
+        *under(prefix, "", (*BOXES, *_seeing(block.width), *_distances(block.heads, line, page))),
         *head,
         Ignored(f"{prefix}visual_bbox"),
     )

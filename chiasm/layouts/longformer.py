@@ -5,8 +5,8 @@ No token is global here: the layers that global tokens would use are carried fro
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Layout, Name, Reading, Respelt, Rule
-from chiasm.spec import Bidirectional, Block, Learned, Norm
-from chiasm.towers.bert import BERT_KEYS
+from chiasm.spec import Bidirectional, Learned
+from chiasm.towers.bert import BERT_KEYS, bert_block
 
 PARTS = ("query", "key", "value")
 
@@ -25,15 +25,11 @@ def read(c: Config) -> Reading:
     each = {windows} if isinstance(windows, int) else set(windows)
     if len(each) != 1 or min(each) % 2:
         raise BadConfig(f"{c.path}: attention_window = {windows} is not supported; one even number for all layers is")
-    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
-    block = Block(
-        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", 1e-12)),
-        c.act("hidden_act", "gelu"), norms="after",
-    )  # fmt: skip
+    block = bert_block(c)
     # Places follow the pad's id, and pads have none.
     before = c.get("pad_token_id", 1) + 1
     places = c.get("max_position_embeddings", 512) - before
-    depth, shapes = c.get("num_hidden_layers", 12), {"weight": (width, width), "bias": (width,)}
+    depth, shapes = c.get("num_hidden_layers", 12), {"weight": (block.width, block.width), "bias": (block.width,)}
     unread = (
         (f"{number}.{part}.{kind}", shape) for number in range(depth) for part in PARTS for kind, shape in shapes.items()
     )  # fmt: skip

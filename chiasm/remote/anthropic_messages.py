@@ -8,9 +8,9 @@ from typing import Any
 from chiasm.assistant import Extent, FinishReason, Score
 from chiasm.errors import BadPrompt, Unsupported, need
 from chiasm.remote.call import Call, Ended, Piece, Said, Served, Shown, Spent, honoured
-from chiasm.remote.failures import Passing, failure
-from chiasm.remote.keys import key_of, without
+from chiasm.remote.failures import Passing
 from chiasm.remote.names import Endpoint
+from chiasm.remote.service import Service
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k"}
 CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
@@ -27,12 +27,9 @@ class AnthropicMessages:
     """One client for one endpoint; for many threads."""
 
     def __init__(self, endpoint: Endpoint, timeout: float) -> None:
-        self._library = need("anthropic", extra="api")
-        self._endpoint, self._key = endpoint, key_of(endpoint)
-        plain = self._library.DefaultHttpxClient(follow_redirects=False)
-        self._client = self._library.Anthropic(
-            api_key=self._key, base_url=endpoint.url, timeout=timeout, max_retries=0, http_client=plain
-        )
+        library = need("anthropic", extra="api")
+        self._endpoint = endpoint
+        self._service = Service(library, library.Anthropic, endpoint, timeout, "message")
 
     def answer(self, call: Call) -> Iterator[Said]:
         """Raises `Passing`, or what stays wrong, however often it is tried."""
@@ -43,15 +40,13 @@ class AnthropicMessages:
         ]
         optional: dict[str, Any] = {"system": system, "stop_sequences": list(call.stop)}
         fields |= {name: value for name, value in optional.items() if value}
-        try:
-            with self._client.messages.create(
+        with (
+            self._service.asked() as client,
+            client.messages.create(
                 model=call.endpoint.model, messages=messages, max_tokens=call.max_tokens, stream=True, **fields
-            ) as stream:
-                yield from self._said(event.to_dict(warnings=False) for event in stream)
-        except self._library.APIError as e:
-            raise self._meant(e) from None
-        except (ValueError, AttributeError, TypeError):
-            raise Passing("what it sent is not JSON of a message") from None
+            ) as stream,
+        ):
+            yield from self._said(event.to_dict(warnings=False) for event in stream)
 
     def _said(self, events: Iterator[Mapping[str, Any]]) -> Iterator[Said]:
         prompt, ended = 0, False
@@ -84,19 +79,6 @@ class AnthropicMessages:
 
     def score(self, call: Call, options: tuple[str, ...], extent: Extent) -> list[Score]:
         raise Unsupported("score", call.endpoint.name)
-
-    def _meant(self, error: Any) -> Exception:
-        """A failure in our words, without the key."""
-        said = without(error.message, self._key)
-        match error:
-            case self._library.APIStatusError():
-                return failure(self._endpoint, error.status_code, said, error.response.headers, None)
-            case self._library.APITimeoutError():
-                return Passing("it did not answer in time")
-            case self._library.APIConnectionError():
-                return Passing("the connection failed")
-            case _:
-                return Passing(said)
 
 
 def _text(call: Call, parts: tuple[str | Shown, ...]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from chiasm.assistant import Extent, FinishReason, Score
 from chiasm.errors import BadPrompt, Unsupported, need
 from chiasm.remote.call import Call, Ended, Piece, Said, Served, Shown, Spent, Turn, honoured
-from chiasm.remote.failures import Passing, failure
-from chiasm.remote.keys import key_of, without
+from chiasm.remote.failures import Passing
 from chiasm.remote.names import Endpoint
+from chiasm.remote.service import Service
 
 COMMON = {"temperature": "temperature", "top_p": "top_p", "seed": "seed"}
 ADDED = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty", "min_new_tokens": "min_tokens"}
@@ -48,12 +48,8 @@ class OpenAIChat:
 
     def __init__(self, endpoint: Endpoint, timeout: float) -> None:
         self._library = need("openai", extra="api")
-        self._endpoint, self._key = endpoint, key_of(endpoint)
-        # A redirect could carry the key to another server; tries are counted by us, who also know cut streams.
-        plain = self._library.DefaultHttpxClient(follow_redirects=False)
-        self._client = self._library.OpenAI(
-            api_key=self._key, base_url=endpoint.url, timeout=timeout, max_retries=0, http_client=plain
-        )
+        self._endpoint = endpoint
+        self._service = Service(self._library, self._library.OpenAI, endpoint, timeout, "chat", lambda error: error.code)
 
     def answer(self, call: Call) -> Iterator[Said]:
         """Raises `Passing`, or what stays wrong, however often it is tried."""
@@ -63,8 +59,9 @@ class OpenAIChat:
         common = {name: value for name, value in told.items() if name in COMMON.values()}
         added = {name: value for name, value in told.items() if name not in common}
         messages = [_message(turn) for turn in call.turns]
-        try:
-            with self._client.chat.completions.create(
+        with (
+            self._service.asked() as client,
+            client.chat.completions.create(
                 model=call.endpoint.model,
                 messages=messages,
                 stream=True,
@@ -72,12 +69,9 @@ class OpenAIChat:
                 extra_body=added or None,
                 **fields,
                 **common,
-            ) as stream:
-                yield from self._said(chunk.to_dict(warnings=False) for chunk in stream)
-        except self._library.APIError as e:
-            raise self._meant(e) from None
-        except (ValueError, AttributeError, TypeError):
-            raise Passing("what it sent is not JSON of a chat") from None
+            ) as stream,
+        ):
+            yield from self._said(chunk.to_dict(warnings=False) for chunk in stream)
 
     def _said(self, chunks: Iterator[Mapping[str, Any]]) -> Iterator[Said]:
         ended, served = False, dict[str, str]()
@@ -138,34 +132,18 @@ class OpenAIChat:
                 begun = [{"role": "assistant", "content": option}]
                 going_on = {"add_generation_prompt": False, "continue_final_message": False}
         extra = {"prompt_logprobs": 0, **going_on}
-        try:
-            told = self._client.chat.completions.create(
-                model=call.endpoint.model, messages=[*messages, *begun], max_tokens=1, temperature=0, extra_body=extra
-            ).to_dict(warnings=False)
-        except (self._library.BadRequestError, self._library.UnprocessableEntityError):
-            raise Unsupported("score", call.endpoint.name) from None
-        except self._library.APIError as e:
-            raise self._meant(e) from None
-        except (ValueError, AttributeError, TypeError):
-            raise Passing("what it sent is not JSON of a chat") from None
+        with self._service.asked() as client:
+            try:
+                told = client.chat.completions.create(
+                    model=call.endpoint.model, messages=[*messages, *begun], max_tokens=1, temperature=0, extra_body=extra
+                ).to_dict(warnings=False)
+            except (self._library.BadRequestError, self._library.UnprocessableEntityError):
+                raise Unsupported("score", call.endpoint.name) from None
         match told:
             case {"prompt_logprobs": [*places]}:
                 return places
             case _:
                 raise Unsupported("score", call.endpoint.name)
-
-    def _meant(self, error: Any) -> Exception:
-        """A failure in our words, without the key."""
-        said = without(error.message, self._key)
-        match error:
-            case self._library.APIStatusError():
-                return failure(self._endpoint, error.status_code, said, error.response.headers, error.code)
-            case self._library.APITimeoutError():
-                return Passing("it did not answer in time")
-            case self._library.APIConnectionError():
-                return Passing("the connection failed")
-            case _:
-                return Passing(said)
 
 
 def _message(turn: Turn) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""BERT's names of tensors, which its descendants keep."""
+"""BERT's block and names of tensors, which its descendants keep."""
 
-from chiasm.layout import Ignored, Name, Rule
+from chiasm.layout import Config, Ignored, Name, Rule
 from chiasm.spec import Block, Norm
 
 LAYERS = (
@@ -35,3 +35,12 @@ BERT_KEYS: tuple[Rule, ...] = (
 def post_norm(width: int, heads: int, eps: float = 1e-12) -> Block:
     """A block as BERT has it, its norms after the sums."""
     return Block(width, heads, 4 * width, heads, width // heads, Norm("layer", eps), "gelu", norms="after")
+
+
+def bert_block(c: Config, eps: float = 1e-12) -> Block:
+    """The block that a config of BERT's fields describes."""
+    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
+    return Block(
+        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", eps)),
+        c.act("hidden_act", "gelu"), norms="after",
+    )  # fmt: skip

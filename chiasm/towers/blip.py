@@ -26,6 +26,7 @@ from chiasm.spec import (
     ViT,
     Words,
 )
+from chiasm.towers.bert import bert_block
 
 UNSEEN = -200
 """The id of pictures where a config names none: their visual tokens stand before the text all the same."""
@@ -102,11 +103,7 @@ def read_queries(c: Config) -> Reading:
     """The Q-Former without the number of its queries, which the whole model's config says."""
     c.only("position_embedding_type", "absolute")
     c.inert("classifier_dropout", "encoder_hidden_size", "gradient_checkpointing")
-    width, heads = c.get("hidden_size", 768), c.get("num_attention_heads", 12)
-    block = Block(
-        width, heads, c.get("intermediate_size", 3072), heads, width // heads, Norm("layer", c.get("layer_norm_eps", 1e-12)),
-        c.act("hidden_act", "gelu"), norms="after",
-    )  # fmt: skip
+    block = bert_block(c)
     words = Words(c.get("vocab_size", 30522), c.get("max_position_embeddings", 512))
     every, depth = c.get("cross_attention_frequency", 2), c.get("num_hidden_layers", 12)
     return Reading(QFormer(block, depth, 0, every, words), QFORMER_KEYS)

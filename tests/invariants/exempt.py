@@ -3,19 +3,16 @@
 ONLY_WRITING = "compares pictures with texts: it has no sequence and no decoder"
 ONLY_SEEING = "reads text alone: it has no eye"
 ONLY_READING = "encodes text alone: it writes nothing and has no eye"
+OF_TOKENS = ("counted_is_put_out", "a_token_stands_where_it_looks", "wrong_counts_are_refused")
+"""What is said of visual tokens in a sequence."""
+NO_SEQUENCE = (*OF_TOKENS, "cached_is_uncached", "text_alone_is_the_text_model")
 BY_KIND = {
     "contrastive": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        NO_SEQUENCE,
         ONLY_WRITING,
     ),
     "text": dict.fromkeys(
-        ("packed_is_unpacked", "counted_is_put_out", "a_token_stands_where_it_looks", "wrong_counts_are_refused"),
+        (*OF_TOKENS, "packed_is_unpacked"),
         ONLY_SEEING,
     ),
     "prefix": {},
@@ -24,76 +21,31 @@ BY_KIND = {
     "visual expert": {},
     "vectors": {"cached_is_uncached": "makes a vector of every position: it writes nothing, and its prompt is all of a row"},
     "text encoder": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "packed_is_unpacked",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        (*NO_SEQUENCE, "packed_is_unpacked"),
         ONLY_READING,
     ),
     "volume encoder": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "packed_is_unpacked",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        (*NO_SEQUENCE, "packed_is_unpacked"),
         "makes one vector of a scan: it has no pictures to pack, no sequence and no decoder",
     ),
     "page encoder": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "packed_is_unpacked",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        (*NO_SEQUENCE, "packed_is_unpacked"),
         "encodes the words of a page, and its patches after them, as one row: it writes nothing and splices nothing",
     ),
     "seq2seq": dict.fromkeys(
-        (
-            "packed_is_unpacked",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        (*OF_TOKENS, "packed_is_unpacked", "text_alone_is_the_text_model"),
         ONLY_SEEING,
     ),
     "outlines": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        NO_SEQUENCE,
         "looks at pictures and outlines regions: it has no sequence and no decoder",
     ),
     "detector": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        NO_SEQUENCE,
         "looks for phrases in pictures: it has no sequence and no decoder",
     ),
     "encoder": dict.fromkeys(
-        (
-            "cached_is_uncached",
-            "text_alone_is_the_text_model",
-            "counted_is_put_out",
-            "a_token_stands_where_it_looks",
-            "wrong_counts_are_refused",
-        ),
+        NO_SEQUENCE,
         "looks at pictures and makes vectors: it has no sequence and no decoder",
     ),
 }
