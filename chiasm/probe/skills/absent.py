@@ -85,7 +85,7 @@ SKILLS = (
     Skill("absent", "Things that are not there", SWEPT, WAYS, absent, judges.yes_or_no),
     Skill("absent-words", "Things that are not there, in words", SWEPT, WAYS, written, judges.yes_or_no, like="absent"),
     Skill(
-        "absent-contrast", "Things that are not there, against a distorted picture", SWEPT, WAYS, written, judges.yes_or_no,
+        "absent-contrast", "Things that are not there, contrasted", SWEPT, WAYS, written, judges.yes_or_no,
         like="absent", contrast=Contrast(),
     ),
     Skill("absent-box", "Things that are not there, a box demanded", SWEPT, WAYS, boxed, judges.boxed, like="absent"),
