@@ -338,6 +338,16 @@ def test_a_kill_in_the_middle_loses_nothing(table: Path, tmp_path: Path) -> None
     assert after.read_bytes() == once.read_bytes()
 
 
+def test_records_of_another_form_are_named(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = asked(Scripted(), table, tmp_path / "run", ablations=False)
+    rows = [json.loads(line) for line in (store.folder / RECORDS).read_text().splitlines()]
+    lines = [json.dumps({**row, "gold": {"label": "yes"}}) + "\n" for row in rows]
+    (store.folder / RECORDS).write_text("".join(lines))
+    assert main(["score", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"the record {rows[0]['id']!r} holds an answer of own" in said and "label" in said and "Traceback" not in said
+
+
 def test_answers_are_scored_again_by_other_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "pope"
     data.mkdir()

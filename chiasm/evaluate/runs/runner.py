@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from chiasm.assistant import Assistant
+from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task, pictures_digest, pictures_of, repictured
 from chiasm.evaluate.runs.answering import chosen, plain, written
@@ -139,13 +140,19 @@ def records(samples: Sequence[Sample], ablation: Ablation = "picture") -> list[R
 
 
 def rescored(task: Task, samples: Sequence[Sample], reference: str | None) -> list[Sample]:
-    """The same answers judged anew."""
+    """The same answers judged anew. Raises `UserError` for a record whose truth has another form than the task's."""
     again = []
     for sample in samples:
         if sample.answer is None:
             again.append(sample)
             continue
-        judged = task.judge(Record(sample.id, sample.gold, sample.slices, sample.answer, _UNJUDGED), sample.answer, reference)
+        record = Record(sample.id, sample.gold, sample.slices, sample.answer, _UNJUDGED)
+        try:
+            judged = task.judge(record, sample.answer, reference)
+        except (KeyError, TypeError, IndexError, AttributeError) as e:
+            form = " ".join(str(sample.gold).split())[:80]
+            wrote = f"an answer of {task.name} with the truth {form}, which its rules cannot read"
+            raise UserError(f"the record {sample.id!r} holds {wrote} ({e!r}): ask the run anew") from e
         again.append(replace(sample, parsed=plain(judged.parsed), score=judged.score))
     return again
 
