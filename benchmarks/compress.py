@@ -36,8 +36,8 @@ from chiasm.geometry import Size
 from chiasm.loading import load
 from chiasm.model import Batch, Causal, Sight
 from chiasm.pixels.content import Policy, policy
+from chiasm.prompt.items import count
 from chiasm.prompt.messages import question
-from chiasm.prompt.plan import count
 from chiasm.prompt.planner import Planner
 from chiasm.render import assets
 from chiasm.spec import Causal as Spec

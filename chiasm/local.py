@@ -64,8 +64,9 @@ from chiasm.pixels.views import look, look_clip, packed
 from chiasm.pixels.volume import VolumeSource, open_volume, seen
 from chiasm.place import Box, Point
 from chiasm.prompt.detokenize import Detokenizer
+from chiasm.prompt.items import Item, filmed
 from chiasm.prompt.messages import Image, Message, Text, pictures_of
-from chiasm.prompt.plan import Item, Plan, filmed
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer

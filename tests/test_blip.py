@@ -27,8 +27,9 @@ from chiasm.loading import load
 from chiasm.model import Causal, Seq2Seq
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.items import count
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import Plan, count
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.reference.blip import look as squashing
 from chiasm.reference.parts import library

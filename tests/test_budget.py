@@ -17,7 +17,8 @@ from chiasm.geometry import Size
 from chiasm.language.gated import Gallery
 from chiasm.layers.cache import KVCache
 from chiasm.model import Causal
-from chiasm.prompt.plan import Plan, lay
+from chiasm.prompt.items import lay
+from chiasm.prompt.plan import Plan
 from chiasm.spec import (
     VQ,
     Align,

@@ -16,7 +16,7 @@ from chiasm.connect.gathered import BlendStep, MeansStep
 from chiasm.errors import BadCheckpoint, BadPicture
 from chiasm.geometry import Size
 from chiasm.place import WHOLE, Box, Grid, Laid, raster, route
-from chiasm.prompt.plan import Clip, lay
+from chiasm.prompt.items import Clip, lay
 from chiasm.reference.cases import RECORDED
 from chiasm.registry import families
 from chiasm.spec import Causal, PoolTime, TwoMeans

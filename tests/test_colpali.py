@@ -16,8 +16,8 @@ from chiasm.geometry import Size
 from chiasm.heads.multivector import late_interaction
 from chiasm.local import LocalAssistant
 from chiasm.model import Causal, assemble
+from chiasm.prompt.items import count
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import count
 from chiasm.prompt.planner import Planner
 from chiasm.reference.make import redraw
 from chiasm.reference.parts import library, siglip_processor

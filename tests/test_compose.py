@@ -18,7 +18,8 @@ from chiasm.errors import BadPicture, UserError
 from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
-from chiasm.prompt.plan import Plan, count
+from chiasm.prompt.items import count
+from chiasm.prompt.plan import Plan
 from chiasm.spec import Cross as CrossSpec
 from chiasm.spec import Expert, Merge, Mlp, Placed, Resize, Splice
 from chiasm.weights.read import describe, load_model

@@ -19,7 +19,8 @@ from chiasm.errors import BadPicture, UserError
 from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
 from chiasm.place import Box, Grid, Laid, connect, raster, route
-from chiasm.prompt.plan import Plan, count
+from chiasm.prompt.items import count
+from chiasm.prompt.plan import Plan
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Merge, MergeAlike, MergeFrames, PoolSquares, Prune, Step

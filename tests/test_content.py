@@ -26,8 +26,8 @@ from chiasm.geometry import Size, views
 from chiasm.model import Causal, Sight
 from chiasm.pixels.content import LEAST, content, density
 from chiasm.pixels.views import look, packed
+from chiasm.prompt.items import count, lay
 from chiasm.prompt.messages import question
-from chiasm.prompt.plan import count, lay
 from chiasm.registry import families
 from chiasm.render import Assets, sample
 from chiasm.spec import Bare, Budget, CoverTiles, DynamicTiles, JoinTiles, Native, Pixels, Resize, Views

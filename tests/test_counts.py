@@ -19,7 +19,7 @@ from chiasm.geometry import Scale, Size, View, best_pinpoint, covering, native_s
 from chiasm.model import Causal, Match, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, tiling, unpadded
-from chiasm.prompt.plan import Clip, Count, count, lay
+from chiasm.prompt.items import Clip, Count, count, lay
 from chiasm.reference.parts import clip_processor, library, processor
 from chiasm.registry import families
 from chiasm.spec import (

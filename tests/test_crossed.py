@@ -31,8 +31,10 @@ from chiasm.model import Causal, assemble, blank
 from chiasm.pixels.views import look, packed
 from chiasm.place import NOWHERE, canvases, encoded
 from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.items import count
 from chiasm.prompt.messages import Image, Message, Text, question
-from chiasm.prompt.plan import NO_SLOT, Plan, count
+from chiasm.prompt.plan import Plan
+from chiasm.prompt.row import NO_SLOT
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.sequence.asks import seen

@@ -24,9 +24,9 @@ from chiasm.model import Causal
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid, raster, route
 from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.items import count, lay
 from chiasm.prompt.messages import Image as Shown
 from chiasm.prompt.messages import Message, Text
-from chiasm.prompt.plan import count, lay
 from chiasm.prompt.planner import Planner, settled
 from chiasm.prompt.tokenizer import Tokenizer as OurTokenizer
 from chiasm.reference.cases import RECORDED

@@ -24,7 +24,7 @@ from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.place import Grid
-from chiasm.prompt.plan import count
+from chiasm.prompt.items import count
 from chiasm.spec import Divided, Mlp, Placed, QFormer, Resize
 from chiasm.weights.read import describe, load_model
 

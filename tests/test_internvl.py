@@ -17,8 +17,8 @@ from chiasm.errors import BadConfig
 from chiasm.geometry import Size
 from chiasm.place import Box, Grid, raster, route
 from chiasm.prompt.chat import ChatTemplate
+from chiasm.prompt.items import count
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import count
 from chiasm.registry import families
 from chiasm.spec import Causal, Merge, Splice, override
 from chiasm.weights.keys import published

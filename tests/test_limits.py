@@ -13,8 +13,8 @@ from chiasm.assistant import Request
 from chiasm.errors import UserError
 from chiasm.geometry import Size
 from chiasm.geometry.limits import limited, limits, unit
+from chiasm.prompt.items import lay
 from chiasm.prompt.messages import question
-from chiasm.prompt.plan import lay
 from chiasm.registry import families
 from chiasm.spec import Causal
 

@@ -13,9 +13,11 @@ from tokenizers import AddedToken, Tokenizer
 from chiasm.budget import picture_cost
 from chiasm.geometry import Crop, Scale, Size, views
 from chiasm.loading import planner_of
+from chiasm.prompt.items import count
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import NO_SLOT, Plan, count
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
+from chiasm.prompt.row import NO_SLOT
 from chiasm.reference.cases import RECORDED
 from chiasm.reference.parts import library
 from chiasm.registry import families
@@ -99,8 +101,8 @@ def test_pictures_are_numbered_in_their_conversation_and_slices_stand_in_rows(pl
 
 def test_the_recorded_text_is_written() -> None:
     """As the reference's processor wrote it for its picture."""
+    from chiasm.prompt.items import lay
     from chiasm.prompt.marks import written
-    from chiasm.prompt.plan import lay
 
     described = describe(RECORDED / "minicpmv26-0")
     assert isinstance(described.model, Causal) and described.model.sight is not None

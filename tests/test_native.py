@@ -28,8 +28,9 @@ from chiasm.model import assemble, prepare
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Grid
+from chiasm.prompt.items import Clip, Count, count
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import Clip, Count, Plan, count
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
 from chiasm.readers import DECODER_KEYS, head_keys
 from chiasm.reference.make import redraw

@@ -13,8 +13,9 @@ from reference_processors import BUILDERS, TOKENIZERS, Pair, pair
 from chiasm.errors import BadPicture, BadPrompt, Overflow
 from chiasm.geometry import Size
 from chiasm.place import Box, Grid
+from chiasm.prompt.items import Clip, Count, count
 from chiasm.prompt.messages import Image, Message, Text
-from chiasm.prompt.plan import Clip, Count, Plan, count
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.row import NO_SLOT
 from chiasm.spec import Causal
 from chiasm.weights.read import describe

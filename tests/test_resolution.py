@@ -11,7 +11,7 @@ from chiasm.compose import Composition, compose
 from chiasm.geometry import Size
 from chiasm.pixels.patches import patchify
 from chiasm.place import Box, Grid
-from chiasm.prompt.plan import count
+from chiasm.prompt.items import count
 from chiasm.spec import Resize, Table, ViT
 from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.files import TensorFiles

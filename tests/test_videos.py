@@ -25,8 +25,8 @@ from chiasm.errors import BadPrompt, Overflow
 from chiasm.geometry import Size, clip_view, moments
 from chiasm.local import LocalAssistant
 from chiasm.pixels.views import look_clip
+from chiasm.prompt.items import count, filmed
 from chiasm.prompt.messages import question
-from chiasm.prompt.plan import count, filmed
 from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
 from chiasm.reference.parts import library
 from chiasm.reference.pictures import cut, rastered

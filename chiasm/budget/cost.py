@@ -40,7 +40,7 @@ from chiasm.spec import (
 )
 
 if TYPE_CHECKING:
-    from chiasm.prompt.plan import Item
+    from chiasm.prompt.items import Item
 
 DType = Literal["float32", "bfloat16", "int8"]
 BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -187,7 +187,7 @@ def budget(spec: Writer, items: Sequence[Item] = (), text: int = 0, generate: in
 
     Raises `BadPrompt` for pictures given to a model of text alone, and `BadPicture` for a size that the model refuses.
     """
-    from chiasm.prompt.plan import edges, lay
+    from chiasm.prompt.items import edges, lay
 
     items = [replace(item, beside=len(items) - 1) if isinstance(item, Size) else item for item in items]
     grids, laid, _ = lay(spec, items)

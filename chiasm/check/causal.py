@@ -16,7 +16,8 @@ from chiasm.generate.engine import greedy, placeholders
 from chiasm.geometry import Size
 from chiasm.model import Batch, Causal, prepare
 from chiasm.model import Sight as Seen
-from chiasm.prompt.plan import Plan, lay
+from chiasm.prompt.items import lay
+from chiasm.prompt.plan import Plan
 from chiasm.reference.given import Given
 from chiasm.reference.pictures import shown_of
 from chiasm.reference.spliced import Frame, spliced, taken

@@ -14,7 +14,7 @@ from chiasm.geometry import Size, views
 from chiasm.heads.regions import enlarged
 from chiasm.model import Causal
 from chiasm.model import Sight as Seen
-from chiasm.prompt.plan import lay
+from chiasm.prompt.items import lay
 from chiasm.reference.given import Given
 from chiasm.reference.pictures import cut, shown_of
 from chiasm.reference.spliced import spliced

@@ -13,7 +13,7 @@ from chiasm.spec import Even, PerSecond, Take, Writer
 if TYPE_CHECKING:
     from chiasm.pixels.clips import Clip
     from chiasm.pixels.reel import Reel
-    from chiasm.prompt.plan import Clip as Filmed
+    from chiasm.prompt.items import Clip as Filmed
 
 FRAMES = "Show so many frames of each clip; those that the model was made for if none."
 FPS = "Show so many frames a second of each clip instead."
@@ -66,7 +66,7 @@ def costed(name: str, spec: Writer, clip: Reel, take: Take | None) -> Costed:
     from chiasm.errors import Unsupported
     from chiasm.geometry import Size
     from chiasm.pixels.reel import ClipLimits
-    from chiasm.prompt.plan import filmed
+    from chiasm.prompt.items import filmed
 
     if spec.sight is None or spec.sight.clips is None:
         raise Unsupported("read clips", name)

@@ -12,7 +12,7 @@ from chiasm.cli.show import columns, counted, scaled
 from chiasm.geometry import Size
 
 if TYPE_CHECKING:
-    from chiasm.prompt.plan import Item
+    from chiasm.prompt.items import Item
 
 
 @dataclass(frozen=True)

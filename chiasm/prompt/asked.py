@@ -12,17 +12,21 @@ from chiasm.model import Asks
 from chiasm.place import Ints
 from chiasm.prompt.row import Row
 from chiasm.sequence.asks import seen
-from chiasm.spec import Cross
+from chiasm.spec import Cross, Writer
 
 
 def asked(
-    fusion: Cross, rows: Sequence[Ints], called: Sequence[str], places: int | None
+    spec: Writer, rows: Sequence[Ints], called: Sequence[str], places: int | None
 ) -> tuple[list[Ints | None], tuple[int, ...]]:
-    """The first and the next but last item that each token of each row sees, [2, T] a row, and the row of each item.
+    """The first and the next but last item that each token of each row sees, [2, T] a row, and the row of each item: nothing
+    where pictures are in the sequence.
 
     Items are taken in reading order, one for each placeholder, or `places` for every row. `called` are their names. Raises
     `BadPrompt` where there are more or fewer.
     """
+    if spec.sight is None or not isinstance(spec.sight.fusion, Cross):
+        return [None] * len(rows), ()
+    fusion = spec.sight.fusion
     wanted = [int((row == fusion.image).sum()) for row in rows]
     counts = wanted if places is None else [max(places, count) for count in wanted]
     starts = np.cumsum([0, *counts]).tolist()

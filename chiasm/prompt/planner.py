@@ -15,10 +15,11 @@ from chiasm.place import Laid, canvases
 from chiasm.prompt.chat import ChatTemplate, Rendered
 from chiasm.prompt.draft import Draft, led, parted, stilled, unseen
 from chiasm.prompt.encode import Encoded, Frame, encode, supervised
+from chiasm.prompt.items import Item, in_text, lay
 from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Image, Message, Number, numbered
 from chiasm.prompt.pages import lettered, page_of
-from chiasm.prompt.plan import Item, Plan, in_text, lay
+from chiasm.prompt.plan import Plan
 from chiasm.prompt.spots import pointed, regions_of, spots_in
 from chiasm.prompt.streams import reads
 from chiasm.prompt.tokenizer import Tokenizer

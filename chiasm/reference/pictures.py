@@ -22,7 +22,7 @@ from chiasm.geometry import Size, tilings, views
 from chiasm.pixels.patches import patchify, patchify_frames
 from chiasm.pixels.views import look, look_clip, packed
 from chiasm.place import NOWHERE, Box, Grid, raster, route
-from chiasm.prompt.plan import Blank, Clip, Item, edges
+from chiasm.prompt.items import Blank, Clip, Item, edges
 from chiasm.reference.given import Given
 from chiasm.spec import (
     Both,

@@ -25,7 +25,7 @@ from chiasm.geometry import Size
 from chiasm.model import Causal, Sight
 from chiasm.pixels.views import look, packed
 from chiasm.place import WHOLE, Laid
-from chiasm.prompt.plan import grids_of
+from chiasm.prompt.items import grids_of
 from chiasm.prompt.planner import Planner
 from chiasm.render import assets, sample
 from chiasm.train.loop import Course, Told, go

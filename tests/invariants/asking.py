@@ -20,7 +20,8 @@ from chiasm.model import (
 )
 from chiasm.model import Writer as Writes
 from chiasm.pixels.views import look, packed
-from chiasm.prompt.plan import Plan, count, in_text
+from chiasm.prompt.items import count, in_text
+from chiasm.prompt.plan import Plan
 from chiasm.spec import (
     AddByBox,
     Alone,

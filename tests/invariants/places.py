@@ -17,7 +17,8 @@ from chiasm.model import (
     Seq2Seq,
 )
 from chiasm.place import WHOLE, Grid, Laid, encoded, route
-from chiasm.prompt.plan import Plan, count, lay
+from chiasm.prompt.items import count, lay
+from chiasm.prompt.plan import Plan
 from chiasm.sequence.splice import splice
 from chiasm.spec import (
     AddByBox,
