@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chiasm.spec.block import Activation, Block, Norm
+from chiasm.spec.block import Activation, Norm
+from chiasm.spec.compress import MergeAlike, MergeFrames, Prune
+from chiasm.spec.queries import Asker, QFormer, Reader, Resampler
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,6 @@ class PoolClips:
 
 
 @dataclass(frozen=True)
-class Resampler:
-    """A view's tokens read by `queries` learned ones in `depth` blocks, whose keys are the tokens and the queries themselves
-    (a perceiver, arXiv:2103.03206, as Idefics2 has it, arXiv:2405.02246); a norm at the end."""
-
-    block: Block
-    depth: int
-    queries: int
-    ordinals: int = 0
-    """A learned vector for each of a row's first so many pictures, added to its tokens (the first Flamingo)."""
-
-
-@dataclass(frozen=True)
 class PoolTime:
     """A clip of `frames` averaged to `steps` grids of `rows` x `columns`, over neighbours that are shared where the numbers do
     not divide (PLLaVA, arXiv:2404.16994). A clip of fewer frames, a picture too, shows each of them several times."""
@@ -113,31 +103,6 @@ class Recut:
 
 
 @dataclass(frozen=True)
-class Words:
-    """Text that a connector reads beside what was seen: its own vocabulary and learned places."""
-
-    vocab: int
-    positions: int
-
-
-@dataclass(frozen=True)
-class QFormer:
-    """A view's tokens read by `queries` learned ones in `depth` blocks with norms after their sums: the queries ask one
-    another and, in every block whose number is a multiple of `every`, the view (BLIP-2's Q-Former, arXiv:2301.12597).
-
-    With `words` a text's tokens stand beside the queries, which see them and are seen; they pass MLPs of their own and never
-    ask the view (InstructBLIP, arXiv:2305.06500). `added` queries were learned later than the others (arXiv:2311.17005).
-    """
-
-    block: Block
-    depth: int
-    queries: int
-    every: int = 2
-    words: Words | None = None
-    added: int = 0
-
-
-@dataclass(frozen=True)
 class PoolSquares:
     """Every view made smaller by `side` in both directions, the mean of squares; what the last ones lack is mirrored."""
 
@@ -163,19 +128,6 @@ class Align:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A view's tokens, led to `width` and normed, read once by `queries` learned ones; what was read is normed and projected
-    (Qwen-VL, arXiv:2308.12966). Keys have their places added: of a square `table` for as many cells as there are queries,
-    stretched to the view and added to the queries too; or the sines of their own `cells` (MiniCPM-V, arXiv:2408.01800)."""
-
-    width: int
-    heads: int
-    queries: int
-    norm: Norm
-    places: Literal["table", "cells"]
-
-
-@dataclass(frozen=True)
 class Unit:
     """Each token divided by its length."""
 
@@ -185,16 +137,6 @@ class Times:
     """Every number times the same one."""
 
     by: float
-
-
-@dataclass(frozen=True)
-class Asker:
-    """A view's tokens read once by `queries` learned ones of their own `width`, whose keys are the tokens and the queries
-    themselves, without a norm or a residual (Kosmos-2, arXiv:2306.14824)."""
-
-    width: int
-    heads: int
-    queries: int
 
 
 @dataclass(frozen=True)
@@ -227,33 +169,6 @@ class Tally:
     slots: int
     hidden: int
     most: int = 9
-
-
-@dataclass(frozen=True)
-class MergeAlike:
-    """One token is left for every `ratio` of a view, rounded up: those most alike become their mean, in which each counts as
-    often as it holds tokens already (bipartite merging, arXiv:2210.09461, over a connector's tokens).
-
-    "told": as many are left as the share that a policy which looked at the picture gives it, rounded up.
-    """
-
-    ratio: int | Literal["told"] = 4
-
-
-@dataclass(frozen=True)
-class Prune:
-    """One token is left for every `ratio` of a view, rounded up: the "salient" ones, which the view's mean attends to most, or
-    the "unlike" ones, whose direction is furthest from the mean's."""
-
-    ratio: int = 2
-    keeps: Literal["salient", "unlike"] = "salient"
-
-
-@dataclass(frozen=True)
-class MergeFrames:
-    """A clip's frames, `frames` by `frames`, as their mean, cell by cell; the last may be of fewer. Pictures pass."""
-
-    frames: int = 4
 
 
 Step = (

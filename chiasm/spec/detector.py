@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from chiasm.spec.block import Activation, Norm
-from chiasm.spec.language import Declares
+from chiasm.spec.declares import Declares
 
 
 @dataclass(frozen=True)

@@ -2,68 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from chiasm.spec.block import Block
 from chiasm.spec.codes import VQ
-from chiasm.spec.windowed import Coarsened, WindowedViT
-
-
-@dataclass(frozen=True)
-class Table:
-    """A learned vector per cell of a square grid, resized to grids of another shape. `smooth` resampling is anti-aliased;
-    `ratio` is bicubic by the ratio of the sides' areas, which rounds otherwise than the sides themselves do."""
-
-    side: int
-    resample: Literal["bicubic", "bicubic_smooth", "bilinear_smooth", "ratio"] = "bicubic"
-
-
-@dataclass(frozen=True)
-class Buckets:
-    """A learned table that is looked up by the fraction of the picture where a patch stands (NaViT, arXiv:2307.06304).
-
-    `fractions` fall to one or the other side of a bucket's border by how they are rounded: the patch's number times a rounded
-    step, or times the step, rounded then.
-    """
-
-    side: int
-    fractions: Literal["of_a_rounded_step", "rounded"] = "of_a_rounded_step"
-
-
-@dataclass(frozen=True)
-class Axial:
-    """Rotary positions in two dimensions: half of each head turns with the row, half with the column.
-
-    `columns`: the same frequencies as rows have, or those that lie between them (Pixtral, arXiv:2410.07073).
-    """
-
-    theta: float = 10000.0
-    side: int | None = None
-    """Where grids are stretched to this many steps a side, so that every resolution turns alike (arXiv:2303.11331)."""
-    columns: Literal["same", "between"] = "same"
-
-
-@dataclass(frozen=True)
-class ClipSines:
-    """Sines and cosines of all cells of a clip in one line, as if it had `frames` of `side` x `side` cells: stretched to other
-    grids, bicubically, then to other numbers of frames, linearly. A single frame counts its cells alone (arXiv:2303.16058)."""
-
-    side: int
-    frames: int
-
-
-@dataclass(frozen=True)
-class ClipTable:
-    """A learned vector for each cell of a clip of `frames` grids of `side` x `side`, and others for those of a picture; before
-    training they were `begun`."""
-
-    side: int
-    frames: int
-    begun: ClipSines
-
-
-Position = Table | Buckets | Axial | ClipSines | ClipTable
+from chiasm.spec.positions import Axial, Position
+from chiasm.spec.windowed import Coarsened, Swin, WindowedViT
 
 
 @dataclass(frozen=True)
@@ -245,40 +190,6 @@ class Flat:
     @property
     def width(self) -> int:
         return 3 * self.frames * self.patch**2
-
-
-@dataclass(frozen=True)
-class Swin:
-    """Windows of `window` x `window` cells that see themselves alone, shifted by half a window in every second block; between
-    stages each square of four cells becomes one, twice as wide (arXiv:2103.14030).
-
-    `block` is the first stage's, `heads` are each stage's own. `normed`: the stages (from 1) whose maps leave, each through a
-    norm of its own; none: the last one's as it is.
-    """
-
-    block: Block
-    depths: tuple[int, ...]
-    heads: tuple[int, ...]
-    window: int
-    patch: int = 4
-    frames: int = 1
-    normed: tuple[int, ...] = ()
-    narrow: Literal["still", "shifted"] = "still"
-    """What windows of a grid that is no wider than one of them do in those second blocks."""
-
-    @property
-    def width(self) -> int:
-        return self.block_of(len(self.depths) - 1).width
-
-    @property
-    def merged(self) -> int:
-        """Cells that enter in a row of each cell of the last stage."""
-        return int(2 ** (len(self.depths) - 1))
-
-    def block_of(self, stage: int) -> Block:
-        """A stage's block, the first one's number being 0."""
-        heads, width, hidden = self.heads[stage], self.block.width * 2**stage, self.block.mlp_width * 2**stage
-        return replace(self.block, width=width, heads=heads, kv_heads=heads, head_width=width // heads, mlp_width=hidden)
 
 
 Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | TiledViT | Precomputed | Flat | VQ | Swin

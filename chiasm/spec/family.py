@@ -8,26 +8,12 @@ from typing import Any, Literal
 
 from chiasm.spec.fusions import Cross, Expert
 from chiasm.spec.heads import MultiVector
-from chiasm.spec.language import Declares
 from chiasm.spec.masks import Segment
-from chiasm.spec.models import (
-    Bind,
-    Causal,
-    CodedMasks,
-    Connect,
-    Encode,
-    EncodeText,
-    Find,
-    Match,
-    Model,
-    QueryMatch,
-    See,
-    Seq2Seq,
-    Sight,
-)
+from chiasm.spec.models import Bind, CodedMasks, Connect, Encode, EncodeText, Find, Match, Model, QueryMatch, See
 from chiasm.spec.numbers import PLAIN, Numbers
 from chiasm.spec.pages import EncodePage
 from chiasm.spec.volumes import EncodeVolume
+from chiasm.spec.writers import Causal, Seq2Seq, Sight
 
 Proof = Literal["exact", "recorded", "reduction"]
 
@@ -109,12 +95,3 @@ def override(value: Any, changes: dict[str, Any]) -> Any:
         inner = override(getattr(value, head), {rest: new}) if rest else new
         value = dataclasses.replace(value, **{head: inner})
     return value
-
-
-def breaks(value: Any) -> dict[str, str]:
-    """The invariants that a model's parts declare to break, each with its reason."""
-    if not dataclasses.is_dataclass(value):
-        return {}
-    own: dict[str, str] = dict(value.breaks) if isinstance(value, Declares) else {}
-    inner = (breaks(getattr(value, f.name)) for f in dataclasses.fields(value))
-    return {name: reason for found in (own, *inner) for name, reason in found.items()}

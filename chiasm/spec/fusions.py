@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from chiasm.spec.block import Block
-from chiasm.spec.language import Declares
+from chiasm.spec.declares import Declares
 
 _ALWAYS = "its gated blocks' MLPs run for text alone too, as the reference's do"
 

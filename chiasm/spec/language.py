@@ -4,142 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from chiasm.spec.block import Block, Norm
-
-
-@dataclass(frozen=True)
-class Plain:
-    """Rotary frequencies as published (arXiv:2104.09864)."""
-
-
-@dataclass(frozen=True)
-class LinearScaling:
-    """Every position divided by `factor` (arXiv:2306.15595)."""
-
-    factor: float
-
-
-@dataclass(frozen=True)
-class Llama3Scaling:
-    """Llama 3.1's frequencies: long wavelengths divided by `factor`, short ones kept, a blend between."""
-
-    factor: float
-    low: float
-    high: float
-    original: int
-
-
-class Declares:
-    """A part that breaks an invariant because its reference does: `breaks` says which one, and why."""
-
-    breaks: ClassVar[dict[str, str]]
-
-
-_BY_LENGTH = (
-    "its frequencies follow the longest row that is read at once, as the reference's do: keys that were cached, and shorter "
-    "rows beside a longer one, are turned by others where that length passes `original`"
-)
-
-
-@dataclass(frozen=True)
-class LongRope(Declares):
-    """Each frequency divided by its own number, another set of them past `original` positions (arXiv:2402.13753); what is
-    turned is also multiplied by `attention`."""
-
-    short: tuple[float, ...]
-    long: tuple[float, ...]
-    attention: float
-    original: int
-    breaks: ClassVar[dict[str, str]] = {"cached_is_uncached": _BY_LENGTH, "batch_is_single": _BY_LENGTH}
-
-
-@dataclass(frozen=True)
-class DynamicNtk(Declares):
-    """A base that grows with the length L past `original` positions: times (factor L / original - (factor - 1)) to the power
-    F / (F - 2), where F numbers of a head are turned."""
-
-    factor: float
-    original: int
-    breaks: ClassVar[dict[str, str]] = {"cached_is_uncached": _BY_LENGTH, "batch_is_single": _BY_LENGTH}
-
-
-@dataclass(frozen=True)
-class Yarn:
-    """Frequencies that turn less than `slow` times in `original` positions divided by `factor`, those that turn more than
-    `fast` times kept, a blend between (arXiv:2309.00071); what is turned is also multiplied by `attention`."""
-
-    factor: float
-    original: int
-    fast: float = 32.0
-    slow: float = 1.0
-    attention: float = 1.0
-
-
-@dataclass(frozen=True)
-class StepNtk(Declares):
-    """A base that grows in steps with the length L of a row's prompt past `original` positions: times a to the power
-    F / (F - 2), where a is the power of two that is at least 2 L / original, less one (Qwen, arXiv:2309.16609)."""
-
-    original: int
-    breaks: ClassVar[dict[str, str]] = {
-        "cached_is_uncached": "its frequencies follow the length of the prompt and are kept while it writes, as the "
-        "reference's are: a row that is read again with its answer may be turned by others",
-    }
-
-
-Scaling = Plain | LinearScaling | Llama3Scaling | LongRope | DynamicNtk | Yarn | StepNtk
-
-
-@dataclass(frozen=True)
-class Rope:
-    """Rotary positions. `sections` splits the frequencies among the axes (time, row, column) of M-RoPE; none: one axis.
-    `share` is how much of each head is turned, its first numbers; `first` the position of a row's first token. Queries that
-    stand beyond number `calm` of a row are made louder, by the logarithm of their number to that base (Qwen)."""
-
-    theta: float = 10000.0
-    scaling: Scaling = Plain()
-    sections: tuple[int, ...] = ()
-    share: float = 1.0
-    first: int = 0
-    calm: int | None = None
-
-    @property
-    def axes(self) -> int:
-        return len(self.sections) or 1
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A learned vector for each of `count` positions, added to the embedding; the table begins with `before` idle rows."""
-
-    count: int
-    before: int = 0
-
-    @property
-    def first(self) -> int:
-        return 0
-
-    @property
-    def axes(self) -> int:
-        return 1
-
-
-@dataclass(frozen=True)
-class Sines:
-    """A fixed vector for each position, sines and cosines of ever longer waves, added to the embedding (arXiv:1706.03762);
-    the first position has the number `before`."""
-
-    before: int = 0
-
-    @property
-    def first(self) -> int:
-        return 0
-
-    @property
-    def axes(self) -> int:
-        return 1
+from chiasm.spec.positions import Learned, Relative, Rope, Sines
 
 
 @dataclass(frozen=True)
@@ -228,15 +96,6 @@ class Bidirectional:
     reach: int | None = None
     counts: Literal["places", "tokens"] = "places"
     carried: tuple[tuple[str, tuple[int, ...]], ...] = ()
-
-
-@dataclass(frozen=True)
-class Relative:
-    """A learned number per head for each of `buckets` of distances, added to the scores: half of them for single steps, the
-    rest in widening ones up to `furthest` (T5, arXiv:1910.10683)."""
-
-    buckets: int
-    furthest: int
 
 
 @dataclass(frozen=True)

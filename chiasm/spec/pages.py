@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chiasm.spec.encoders import ViT
-from chiasm.spec.language import Bidirectional, Relative
+from chiasm.spec.language import Bidirectional
+from chiasm.spec.positions import Relative
 from chiasm.spec.views import Pixels, Views
 
 
