@@ -6,16 +6,14 @@ import pytest
 import torch
 import transformers
 from conftest import Reference
+from eyes import eye_of
 
-from chiasm.compose import Composition, compose
+from chiasm.compose import compose
 from chiasm.geometry import Size
 from chiasm.pixels.patches import patchify
 from chiasm.place import Box, Grid
 from chiasm.prompt.items import count
 from chiasm.spec import Resize, Table, ViT
-from chiasm.vision.vit import VisionTransformer
-from chiasm.weights.files import TensorFiles
-from chiasm.weights.read import located
 
 WHO = {
     "clip": ("CLIPModel", "vision_model", {"interpolate_pos_encoding": True}),
@@ -39,21 +37,11 @@ def test_a_stretched_table_is_the_references(name: str, high: int, wide: int, re
     assert isinstance(encoder, ViT) and isinstance(encoder.position, Table) and encoder.position.side not in (high, wide)
     torch.manual_seed(high)
     pixels_CHW = torch.randn(3, high * encoder.patch, wide * encoder.patch)
-    vision = _eye(made)
+    vision = eye_of(made)
     with torch.inference_mode():
         ours = vision.states(patchify(pixels_CHW, encoder.patch), [Grid(0, 1, high, wide, Box(0, 0, wide, high))])[-2]
         theirs = tower(pixels_CHW[None], output_hidden_states=True, **how).hidden_states[-2][0]
     torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=2e-5)
-
-
-def _eye(made: Composition) -> VisionTransformer:
-    """The encoder of a composition alone, with its weights."""
-    described = made.eye.origin.described
-    assert described is not None and isinstance(made.eye.encoder, ViT)
-    found = located(TensorFiles.open(described.folder), described.keys)
-    vision = VisionTransformer(made.eye.encoder)
-    vision.load_state_dict({name: found[f"vision.{name}"].read() for name, _ in vision.named_parameters()})
-    return vision.eval()
 
 
 @pytest.mark.parametrize("name", WHO)

@@ -61,7 +61,8 @@ def compose(
         connector: a name such as `mlp2`, `shuffle:2+mlp2`, `resampler:64` (see `compose.steps.KINDS`), or steps.
         language: as `encoder`: a causal language model.
         fusion: how the two meet; as a word, or a value of `chiasm.spec`.
-        taps: hidden states of the encoder to give, as the field counts them: (-2,) is LLaVA's.
+        taps: hidden states of the encoder to give, as the field counts them: (-2,) is LLaVA's. They are given as they leave
+            their blocks, without a norm (transformers' `output_hidden_states`); none: the encoder's own output.
         frames: clips of up to so many frames pass attention in time beside that in space (TimeSformer); it begins as nothing.
         views: another way of showing pictures; a table of places is stretched to another resolution.
         image_token: the control token that stands for a picture in a conversation.

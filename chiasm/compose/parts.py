@@ -45,9 +45,10 @@ class Language:
 def eye(name: str, taps: tuple[int, ...] | None = None, frames: int | None = None) -> Eye:
     """The encoder of a family (`siglip:so400m-14-384`), or of a folder whose weights it keeps; a class token is dropped.
 
-    `taps` are the hidden states to give, as the field counts them; none: the encoder's own. `frames`: clips of up to so many
-    are attended in time too. Raises `UserError` for a model without an eye, for taps of one that has no such states, and for
-    frames of one that does not see a picture at a time.
+    `taps` are the hidden states to give, as the field counts them and as they leave their blocks, without the norm after the
+    last; none: the encoder's own, normed where it norms them. `frames`: clips of up to so many are attended in time too.
+    Raises `UserError` for a model without an eye, for taps of one that has no such states, and for frames of one that does
+    not see a picture at a time.
     """
     model, origin = found(name)
     match model:
@@ -58,10 +59,20 @@ def eye(name: str, taps: tuple[int, ...] | None = None, frames: int | None = Non
         case _:
             raise UserError(f"{name} has no vision encoder: name a model that sees, such as siglip:b16-224")
     if isinstance(encoder, ViT):
-        encoder = replace(encoder, cls="none" if encoder.cls == "none" else "drop", taps=taps or encoder.taps)
+        encoder = replace(encoder, cls="none" if encoder.cls == "none" else "drop")
+        encoder = encoder if taps is None else tapped(name, encoder, taps)
     elif taps is not None:
         raise UserError(f"{name} has a {type(encoder).__name__}, whose hidden states cannot be chosen: leave taps out")
     return Eye(views, pixels, encoder if frames is None else divided(name, encoder, frames), origin)
+
+
+def tapped(name: str, encoder: ViT, taps: tuple[int, ...]) -> ViT:
+    """An encoder that gives these hidden states; a norm after its last block is kept and not used. Raises `UserError`."""
+    states = encoder.depth + 1
+    if not taps or len({tap % states for tap in taps}) < len(taps) or not all(-states <= tap < states for tap in taps):
+        said = f"0 to {encoder.depth}, or {-states} to -1 from the end"
+        raise UserError(f"taps={list(taps)} does not choose hidden states of {name}: name each once, {said}")
+    return replace(encoder, taps=taps, post_norm="none" if encoder.post_norm == "none" else "idle")
 
 
 def divided(name: str, encoder: Encoder, frames: int) -> ViT:
