@@ -1,18 +1,16 @@
-"""How a published folder becomes a spec: values that families declare, and the config that their readers are handed.
-
-A `Layout` belongs to one `model_type`. Its reader turns a `Config` into a model or a part of one; the config keeps account
-of every field that was read, so that a field nobody honours is warned about by name and a value that is not done is refused.
-Key rules map checkpoint names (theirs) to parameter names (ours) and back.
-"""
+"""A config.json read field by field, which keeps account of what was read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chiasm.errors import BadConfig, UserError
 from chiasm.spec import Activation
+
+if TYPE_CHECKING:
+    from chiasm.layout.reading import Layout, Reading
+
 
 REQUIRED: Any = object()
 
@@ -157,153 +155,3 @@ class Config:
         """Fields that were neither read nor known to be inert, nested ones included, each as `path: name`."""
         mine = [f"{self.path}: {name}" for name in self.data if name not in self.honoured and name not in INERT]
         return mine + [name for inner in self.nested for name in inner.unknown()]
-
-
-# --- keys -----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Form:
-    """Another shape of the same numbers: theirs is split into the axes `split`, these are put in `order`, and the result has
-    the shape `ours`; `theirs` is the shape to go back to. One size of each shape may be -1."""
-
-    split: tuple[int, ...]
-    order: tuple[int, ...]
-    ours: tuple[int, ...]
-    theirs: tuple[int, ...]
-
-
-def alone(axes: int) -> Form:
-    """A vector that a file holds behind `axes` axes of one."""
-    return Form((-1,), (0,), (-1,), (*(1,) * axes, -1))
-
-
-def rows(width: int) -> Form:
-    """A table of `width` columns that a file holds behind one axis of one."""
-    return Form((-1, width), (0, 1), (-1, width), (1, -1, width))
-
-
-def transposed(rows: int, columns: int) -> Form:
-    """A matrix that a file holds as (rows, columns) and that is (columns, rows) here."""
-    return Form((rows, columns), (1, 0), (columns, rows), (rows, columns))
-
-
-@dataclass(frozen=True)
-class Name:
-    """theirs <-> ours; `*` stands for the same text without dots in both, `**` for any text."""
-
-    theirs: str
-    ours: str
-
-
-@dataclass(frozen=True)
-class Fused:
-    """One tensor of theirs is several of ours, side by side along the first axis. `sizes` may be unequal: their share each.
-
-    With `groups` the axis is that many runs, each of them side by side in itself.
-    """
-
-    theirs: str
-    ours: tuple[str, ...]
-    shares: tuple[int, ...]
-    forms: tuple[Form | None, ...] = ()
-    """How each part is shaped anew, where any is."""
-    groups: int = 1
-
-
-@dataclass(frozen=True)
-class Shared:
-    """One tensor of theirs is each of ours, whole."""
-
-    theirs: str
-    ours: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A tensor of theirs that means nothing here: a buffer that is computed, or a copy of a tied weight."""
-
-    theirs: str
-
-
-@dataclass(frozen=True)
-class Respelt:
-    """Another spelling of a prefix in files of other times; read, never written."""
-
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Reshaped:
-    """theirs <-> ours, the same numbers in another shape."""
-
-    theirs: str
-    ours: str
-    form: Form
-
-
-Rule = Name | Fused | Shared | Ignored | Respelt | Reshaped
-
-
-def under(theirs: str, ours: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Rules of a part, as they stand inside a whole."""
-
-    def moved(rule: Rule) -> Rule:
-        match rule:
-            case Name():
-                return Name(theirs + rule.theirs, ours + rule.ours)
-            case Reshaped():
-                return replace(rule, theirs=theirs + rule.theirs, ours=ours + rule.ours)
-            case Fused():
-                return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
-            case Shared():
-                return replace(rule, theirs=theirs + rule.theirs, ours=tuple(ours + name for name in rule.ours))
-            case Ignored():
-                return Ignored(theirs + rule.theirs)
-            case Respelt():
-                return Respelt(theirs + rule.old, theirs + rule.new)
-
-    return tuple(moved(rule) for rule in rules)
-
-
-@dataclass(frozen=True)
-class Adapters:
-    """Low-rank adapters that a folder holds beside its weights: what they add counts `alpha` / `rank` times."""
-
-    rank: int
-    alpha: float
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Another folder, which holds what a model's own does not, and the rules of its names."""
-
-    source: str
-    keys: tuple[Rule, ...]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
-    what a folder of this decoder alone calls its head, `body` what stands before the names of the rest; `chat` a template in
-    place of the folder's own, where folders of this form bring one that knows no pictures; `beside` where the rest is, where
-    the model was published in two folders."""
-
-    spec: Any
-    keys: tuple[Rule, ...]
-    head: str = "lm_head.weight"
-    body: str = "model."
-    adapters: Adapters | None = None
-    chat: str | None = None
-    beside: Beside | None = None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The published form of a model or part: its `model_type` and the reader of its config."""
-
-    model_type: str
-    read: Callable[[Config], Reading]
-    signs: tuple[str, ...] = ()
-    """Fields that together no other layout has; they tell it where a config names no `model_type`, or another's."""
