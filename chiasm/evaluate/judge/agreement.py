@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ WORDS = {
     **dict.fromkeys(("wrong", "incorrect", "no", "false", "0"), WRONG),
 }
 TENTHS = tuple(str(n) for n in range(11))
+Weights = Literal["none", "quadratic"]
+"""Whether labels that are further apart weigh more in kappa."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Agreement:
 def agreement(trial: Trial, file: Path) -> Agreement:
     """Of a judge with a file of labels about answers to questions with their pictures. Raises `UserError` for a file that
     cannot be read, labels of no question, or a run that answers a question more than once."""
-    said = labels(file, trial.grades)
+    said = labels(file, lambda label, where: _known(label, where, trial.grades))
     shown = [one for one in trial.judgements if one.ablation == "picture"]
     twice = [name for name, count in Counter(one.id for one in shown).items() if count > 1]
     if twice:
@@ -80,21 +82,27 @@ def agreement(trial: Trial, file: Path) -> Agreement:
         raise UserError(f"{file} labels no answer that was judged: its ids must be those of the run, such as {_some(by_id)}")
     unjudged = sum(name in by_id and by_id[name].why is not None for name in said)
     known = (RIGHT, WRONG) if trial.grades == "right" else TENTHS
-    kappa = _kappa(pairs, known)
+    weights: Weights = "none" if trial.grades == "right" else "quadratic"
+    return agreed(pairs, known, weights, unjudged, len(said) - len(pairs) - unjudged)
+
+
+def agreed(
+    pairs: Sequence[tuple[str, str]], known: Sequence[str], weights: Weights, unjudged: int, elsewhere: int
+) -> Agreement:
+    """Of what people and the judge said, pair by pair; `known` are all labels, in their order where distances weigh."""
     raw = wilson(sum(human == judge for human, judge in pairs), len(pairs))
-    weights = "none" if trial.grades == "right" else "quadratic"
-    return Agreement(known, Counter(pairs), raw, kappa, weights, unjudged, len(said) - len(pairs) - unjudged)
+    return Agreement(tuple(known), Counter(pairs), raw, _kappa(pairs, known, weights), weights, unjudged, elsewhere)
 
 
-def labels(file: Path, grades: Grades) -> dict[str, str]:
-    """A label for each id, from a CSV file or JSON lines with `id` and `label`."""
+def labels(file: Path, read: Callable[[Any, str], str]) -> dict[str, str]:
+    """A label for each id, from a CSV file or JSON lines with `id` and `label`; `read` is given a label and where it stands."""
     if not file.is_file():
         raise UserError(f"there is no {file}: name a file of people's labels (.csv or .jsonl with id and label)")
     found: dict[str, str] = {}
     for where, row in _rows(file):
         if row.get("id") is None or row.get("label") is None:
             raise UserError(f"{where} must have id and label, and has {', '.join(map(str, row)) or 'nothing'}")
-        name, label = str(row["id"]), _known(row["label"], where, grades)
+        name, label = str(row["id"]), read(row["label"], where)
         if found.setdefault(name, label) != label:
             raise UserError(f"{where} labels {name!r} again, and otherwise: give one label for each id")
     return found
@@ -145,14 +153,16 @@ def _some(by_id: Mapping[str, Judgement]) -> str:
     return ", ".join(repr(name) for name in list(by_id)[:3]) or "none"
 
 
-def _kappa(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> Interval | None:
-    """Cohen's kappa (doi:10.1177/001316446002000104), for more than two labels in an order with squared distances as weights
+def _kappa(pairs: Sequence[tuple[str, str]], known: Sequence[str], weights: Weights) -> Interval | None:
+    """Cohen's kappa (doi:10.1177/001316446002000104), of labels in an order with squared distances as weights
     (doi:10.1037/h0026256), between percentiles of bootstrap resamples of the answers; those in which it is not defined are
     left out."""
     places = {label: place for place, label in enumerate(known)}
     human_N, judge_N = (np.array([places[pair[side]] for pair in pairs]) for side in (0, 1))
     grid = np.arange(len(known))
     apart_LL = (grid[:, None] - grid[None, :]).astype(np.float64) ** 2
+    if weights == "none":
+        apart_LL = apart_LL.clip(max=1)
     value = _weighted(human_N, judge_N, apart_LL)
     if value is None:
         return None

@@ -1,7 +1,8 @@
 """What a judge is asked, word by word, and how its verdict is read: one line of a fixed form, or nothing was said.
 
-All words are our own. A judge sees no picture: the references are the truth. What a reply says stands between marks that
-nobody could have written into it, because they are made of the hash of all that stands there.
+All words are our own. A judge that grades sees no picture: the references are the truth; one that prefers is shown it. What a
+reply says stands between marks that nobody could have written into it, because they are made of the hash of all that stands
+there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from chiasm.evaluate.benchmarks.sought import Extract, Grade, Pick, Sought
 
@@ -89,6 +90,32 @@ EXTRACT = Form(
     "reply gives as its answer, in the form that is wanted.",
     f'End with a line of its own, "Verdict: " and then the answer alone, or "Verdict: {NONE}" if the reply gives none.',
     r"\S.*",
+)
+
+
+FIRST: Final = "first"
+SECOND: Final = "second"
+TIE: Final = "tie"
+_BETTER = (
+    "Say which of them serves the person who asked better. A reply is better if what it says of the picture is right, if it "
+    "answers what was asked, and if it adds nothing that is wrong. Which of them comes first, how long it is, and how sure "
+    "or polite it sounds do not count. If neither is better, call it a tie."
+)
+_CHOOSE = (
+    f'End with a line of its own, "Verdict: {FIRST}" or "Verdict: {SECOND}" for the better reply, or "Verdict: {TIE}" if '
+    "neither is better."
+)
+PREFER_SEEN = Form(
+    "preference, pictures shown",
+    f"You compare two replies to a question about what is shown above. Look at it yourself. {_BETTER}",
+    _CHOOSE,
+    f"{FIRST}|{SECOND}|{TIE}",
+)
+PREFER_BLIND = Form(
+    "preference, without pictures",
+    f"You compare two replies to a question; if it is about a picture, you do not see that. {_BETTER}",
+    _CHOOSE,
+    f"{FIRST}|{SECOND}|{TIE}",
 )
 
 

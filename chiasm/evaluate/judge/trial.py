@@ -14,7 +14,7 @@ from chiasm.evaluate.benchmarks.sought import Grade, Pick, Sought
 from chiasm.evaluate.benchmarks.task import Judged, Record, Task
 from chiasm.evaluate.judge import forms
 from chiasm.evaluate.judge.forms import NONE, Form, Grades
-from chiasm.evaluate.judge.judge import Judge, Refused, Said, Verdict
+from chiasm.evaluate.judge.judge import Asked, Judge, Refused, Said, Verdict
 from chiasm.evaluate.runs.answering import plain
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Key, Sample, Store, writing
 from chiasm.evaluate.runs.sums import summed
@@ -22,6 +22,7 @@ from chiasm.remote.assistant import Bill
 from chiasm.weights.write import write_text
 
 JUDGED = "judged.jsonl"
+UNENDED, UNREAD = "the judge came to no end ({})", "the judge gave no verdict in the form that it was asked for"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Case:
     sample: Sample
     sought: Sought
     form: Form
-    prompt: str
+    prompt: Asked
 
 
 def tried(
@@ -93,7 +94,7 @@ def tried(
         return None
     before = judge.bill
     cases = [case for sample in samples if (case := _case(task, sample, grades)) is not None]
-    said = _heard(judge, [case.prompt for case in cases], task.name)
+    said = heard(judge, [case.prompt for case in cases], task.name)
     found = [_judgement(task, case, said[case.prompt], reference) for case in cases]
     text = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
     with writing(store.folder / JUDGED):
@@ -112,7 +113,7 @@ def tried(
         tuple(found),
         figures.pop("picture", ()),
         {ablation: several[0] for ablation, several in figures.items()},
-        _less(judge.bill, before),
+        less(judge.bill, before),
     )
 
 
@@ -138,11 +139,12 @@ def _case(task: Task, sample: Sample, grades: Grades) -> Case | None:
     if not isinstance(sought, Grade) and sample.parsed is not None:
         return None
     form = forms.form(sought, grades)
-    return Case(sample, sought, form, form.prompt(forms.material(sought, sample.prompt, sample.answer)))
+    return Case(sample, sought, form, Asked(form.prompt(forms.material(sought, sample.prompt, sample.answer))))
 
 
-def _heard(judge: Judge, prompts: Sequence[str], task: str) -> dict[str, Said]:
-    found: dict[str, Said] = {}
+def heard(judge: Judge, prompts: Sequence[Asked], task: str) -> dict[Asked, Said]:
+    """What the judge said to each, with a bar on a terminal."""
+    found: dict[Asked, Said] = {}
     with tqdm(total=len(set(prompts)), desc=f"{judge.name} judges {task}", unit="verdict", disable=None) as bar:
         for prompt, said in judge.hear(prompts):
             found[prompt] = said
@@ -157,11 +159,11 @@ def _judgement(task: Task, case: Case, said: Said, reference: str | None) -> Jud
         case Refused(why=why):
             return replace(blank, why=why)
         case Verdict(text=text, finish_reason="length" | "repetition" | "cancelled" as reason):
-            return replace(blank, said=text, why=f"the judge came to no end ({reason})")
+            return replace(blank, said=text, why=UNENDED.format(reason))
         case Verdict(text=text):
             verdict = case.form.read(text)
             if verdict is None or (isinstance(case.sought, Pick) and verdict not in (*case.sought.options, NONE)):
-                return replace(blank, said=text, why="the judge gave no verdict in the form that it was asked for")
+                return replace(blank, said=text, why=UNREAD)
             return replace(blank, said=text, verdict=verdict, score=_score(task, case, verdict, reference))
 
 
@@ -186,5 +188,6 @@ def _by_rules(task: Task, sample: Sample, reply: str, reference: str | None) -> 
     return task.judge(Record(sample.id, sample.gold, sample.slices, reply, Judged(None, 0.0)), reply, reference)
 
 
-def _less(after: Bill, before: Bill) -> Bill:
+def less(after: Bill, before: Bill) -> Bill:
+    """What was spent since."""
     return Bill(*(b - a for a, b in zip(asdict(before).values(), asdict(after).values(), strict=True)))

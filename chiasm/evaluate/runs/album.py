@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks.task import pictures_of
 from chiasm.evaluate.runs import data
 from chiasm.evaluate.runs.compare import Side
 from chiasm.evaluate.runs.setting import PICTURE
+from chiasm.evaluate.runs.shown import in_rows
 from chiasm.pixels.open import open_picture
 
 LONGEST_SIDE, QUALITY = 448, 80
@@ -87,7 +87,7 @@ def _read(album: Album, side: Side, questions: Sequence[str]) -> dict[str, list[
     """One pass over the rows, only as many pictures as may still fit."""
     wanted = questions[: max(0, album.pictures - len(album.uris))]
     try:
-        kept = _pictures(side, set(wanted))
+        kept = in_rows(side, set(wanted))
     except (UserError, KeyError) as e:
         said = " ".join(str(e).split()) if isinstance(e, UserError) else "the run does not say where its pictures are"
         return {name: [said] for name in questions}
@@ -100,17 +100,3 @@ def _read(album: Album, side: Side, questions: Sequence[str]) -> dict[str, list[
         else:
             places[name] = [album.refused(f"picture of {name}") if album.full else f"{name} is not in the data any more"]
     return places
-
-
-def _pictures(side: Side, wanted: set[str]) -> dict[str, list[Path | bytes]]:
-    found: dict[str, list[Path | bytes]] = {}
-    for item in data.again(side.task, side.manifest):
-        if len(found) == len(wanted):
-            break
-        if item.id in wanted and item.id not in found:
-            found[item.id] = list(_known(pictures_of(item)))
-    return found
-
-
-def _known(pictures: Iterable[object]) -> Iterable[Path | bytes]:
-    return (one if isinstance(one, bytes) else Path(str(one)) for one in pictures)

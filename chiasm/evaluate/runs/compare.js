@@ -70,6 +70,7 @@ function answer(label, run) {
       line.append(made("div", "small", `read as ${typeof one.parsed === "string" ? one.parsed : JSON.stringify(one.parsed)}`));
     box.append(line);
   }
+  if (run.judged) box.append(made("div", "small", `against ${task().runs[0]}, the judge: ${run.judged}`));
   return box;
 }
 

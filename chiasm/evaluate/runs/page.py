@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from chiasm.errors import UserError
 from chiasm.evaluate.intervals import Interval
+from chiasm.evaluate.judge import preferences
+from chiasm.evaluate.judge.preferences import Preferences
 from chiasm.evaluate.runs import differences
 from chiasm.evaluate.runs.album import Album, Place, placed
 from chiasm.evaluate.runs.compare import Compared, Side
@@ -35,10 +37,16 @@ class Line:
     high: float
 
 
-def write(found: Sequence[Compared], file: Path, pictures: int, megabytes: float = MEGABYTES) -> None:
-    """Writes the page. Raises `UserError` where it cannot be written."""
+def write(
+    found: Sequence[Compared],
+    file: Path,
+    pictures: int,
+    megabytes: float = MEGABYTES,
+    preferred: Sequence[Preferences] = (),
+) -> None:
+    """Writes the page, with a judge's preferences where there are any. Raises `UserError` where it cannot be written."""
     album = Album(pictures, round(megabytes * 1e6))
-    gallery = content(found, album)
+    gallery = content(found, album, preferred)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True,
         lstrip_blocks=True,
@@ -53,6 +61,7 @@ def write(found: Sequence[Compared], file: Path, pictures: int, megabytes: float
         meaning=differences.meaning,
         cost_names=differences.COSTS[1:],
         row_names=differences.ROWS[3:10],
+        preferred=_by_task(preferred),
         style=Markup((HERE / "compare.css").read_text(encoding="utf-8")),
         script=Markup((HERE / "compare.js").read_text(encoding="utf-8")),
         left_out=album.left_out,
@@ -71,10 +80,34 @@ def embedded(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def content(found: Sequence[Compared], album: Album) -> dict[str, Any]:
+def content(found: Sequence[Compared], album: Album, preferred: Sequence[Preferences] = ()) -> dict[str, Any]:
     """What the gallery shows; where not all pictures fit, those of questions that runs disagree on come first."""
-    tasks = [_task(one, placed(album, one.sides[0], sorted(_shared(one), key=lambda name: _alike(one, name)))) for one in found]
+    judged = _judged(preferred)
+    tasks = [
+        _task(one, placed(album, one.sides[0], sorted(_shared(one), key=lambda name: _alike(one, name))), judged)
+        for one in found
+    ]
     return {"tasks": tasks, "pictures": album.uris}
+
+
+def _by_task(preferred: Sequence[Preferences]) -> dict[str, tuple[list[tuple[str, ...]], list[str]]]:
+    """Of each task the table of its pairs, its head first, and the sentences below it."""
+    by_task: dict[str, list[Preferences]] = {}
+    for one in preferred:
+        by_task.setdefault(one.task, []).append(one)
+    return {task: (list(preferences.rows(some)), list(preferences.notes(some))) for task, some in by_task.items()}
+
+
+Verdicts = Mapping[tuple[str, str, str], str]
+"""What a judge found, by task, by the second run, by question."""
+
+
+def _judged(preferred: Sequence[Preferences]) -> Verdicts:
+    several: dict[tuple[str, str, str], list[str]] = {}
+    for one in preferred:
+        for duel in one.duels.duels:
+            several.setdefault((one.task, one.duels.second, duel.id), []).append(preferences.told(duel))
+    return {key: "; ".join(dict.fromkeys(told)) for key, told in several.items()}
 
 
 def _shared(one: Compared) -> list[str]:
@@ -90,7 +123,7 @@ def _asked(one: Compared, name: str) -> Sample:
     return one.sides[0].answers[name][0]
 
 
-def _task(one: Compared, pictures: Mapping[str, list[Place]]) -> dict[str, Any]:
+def _task(one: Compared, pictures: Mapping[str, list[Place]], judged: Verdicts) -> dict[str, Any]:
     questions = []
     for name in _shared(one):
         asked = _asked(one, name)
@@ -102,13 +135,16 @@ def _task(one: Compared, pictures: Mapping[str, list[Place]]) -> dict[str, Any]:
                 "gold": _gold(asked.gold),
                 "slices": dict(asked.slices),
                 "pictures": pictures[name],
-                "runs": [_run(side, name) if name in side.answers else None for side in one.sides],
+                "runs": [
+                    _run(side, name, judged.get((one.task, side.label, name), "")) if name in side.answers else None
+                    for side in one.sides
+                ],
             }
         )
     return {"name": one.task, "runs": [side.label for side in one.sides], "questions": questions}
 
 
-def _run(side: Side, name: str) -> dict[str, Any]:
+def _run(side: Side, name: str, judged: str) -> dict[str, Any]:
     answers = [
         {
             "answer": s.answer,
@@ -119,7 +155,7 @@ def _run(side: Side, name: str) -> dict[str, Any]:
         }
         for s in side.answers[name]
     ]
-    return {"score": side.score(name), "answers": answers}
+    return {"score": side.score(name), "answers": answers, "judged": judged}
 
 
 def _gold(gold: Mapping[str, Any]) -> str:
