@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chiasm.budget.cost import BYTES, DType, PictureCost, parameter_count, picture_cost, request_bytes
+from chiasm.budget.cost import PictureCost, parameter_count, picture_cost
+from chiasm.budget.memory import BYTES, DType, request_bytes
 from chiasm.errors import BadPicture, BadPrompt
 from chiasm.geometry import Size, views
 from chiasm.pixels.open import Limits
