@@ -42,6 +42,7 @@ from chiasm.evaluate.scorers import (
     vqa,
     zeroshot,
 )
+from chiasm.evaluate.scorers.grams import Corpus
 
 WORDS = tables.words(
     "a man woman dog cat bus kitten rides sits on under the red two wooden bench near river street with frisbee"
@@ -89,11 +90,8 @@ def _captions(said: Sequence[str], draw: random.Random) -> object:
     flat = ptb.tokenize([*said, *pool], exact=False)
     candidates, pool = flat[: len(said)], flat[len(said) :]
     references = [draw.choices(pool, k=REFERENCES) for _ in said]
-    return (
-        captions.bleu(candidates, references),
-        captions.rouge_l(candidates, references),
-        captions.cider(candidates, references),
-    )
+    corpus = Corpus(candidates, references)
+    return captions.bleu(corpus), captions.rouge_l(corpus), captions.cider(corpus)
 
 
 def _trec(said: Sequence[str], draw: random.Random) -> object:

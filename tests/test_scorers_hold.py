@@ -21,6 +21,7 @@ from chiasm.evaluate.scorers import (
     zeroshot,
 )
 from chiasm.evaluate.scorers.distance import levenshtein
+from chiasm.evaluate.scorers.grams import Corpus
 
 TEXT = st.text(max_size=30)
 
@@ -109,10 +110,11 @@ WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f"]), max_size=8).ma
 @given(st.lists(st.tuples(WORDS, st.lists(WORDS, min_size=1, max_size=3)), min_size=2, max_size=5))
 def test_captions_are_shares_and_their_own_reference_is_best(corpus: list[tuple[str, list[str]]]) -> None:
     said, true = [one for one, _ in corpus], [several for _, several in corpus]
-    for scored in (*captions.bleu(said, true), captions.rouge_l(said, true)):
+    whole = Corpus(said, true)
+    for scored in (*captions.bleu(whole), captions.rouge_l(whole)):
         assert all(-1e-9 <= one <= 1 + 1e-6 for one in scored.each)
-    assert all(0 <= one <= 10 + 1e-9 for one in captions.cider(said, true).each)
-    assert captions.rouge_l([several[0] for several in true], true).corpus == 1
+    assert all(0 <= one <= 10 + 1e-9 for one in captions.cider(whole).each)
+    assert captions.rouge_l(Corpus([several[0] for several in true], true)).corpus == 1
 
 
 @given(st.lists(st.floats(-5, 5), min_size=12, max_size=12), st.lists(st.integers(0, 3), min_size=3, max_size=3))

@@ -14,6 +14,7 @@ from chiasm.evaluate.benchmarks.figures import Figure, bootstrap, mean, open_mea
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub, rows_of
 from chiasm.evaluate.benchmarks.task import FewShot, Judged, Part, Record, Task
 from chiasm.evaluate.scorers import captions, chair, jars, ptb
+from chiasm.evaluate.scorers.grams import Corpus
 
 ONE_SENTENCE = "Provide a one-sentence caption for the provided image."
 BRIEFLY = "Describe the image briefly."
@@ -37,7 +38,7 @@ def _image_id(name: str) -> str:
 def _judge(gold: Mapping[str, Any], reply: str) -> Judged:
     """The caption itself, and its ROUGE-L, which is the one score that needs no other caption."""
     said, *true = ptb.tokenize([reply, *gold["references"]], exact=False)
-    return Judged(reply.strip() or None, captions.rouge_l([said], [true]).corpus)
+    return Judged(reply.strip() or None, captions.rouge_l(Corpus([said], [true])).corpus)
 
 
 def _sums(exact: bool) -> Callable[[Sequence[Record]], tuple[Figure, ...]]:
@@ -50,10 +51,11 @@ def _sums(exact: bool) -> Callable[[Sequence[Record]], tuple[Figure, ...]]:
         for record in records:
             said.append(next(lines))
             true.append([next(lines) for _ in record.gold["references"]])
-        scored = {"CIDEr": captions.cider(said, true), "ROUGE-L": captions.rouge_l(said, true)}
-        scored |= {f"BLEU-{n}": one for n, one in enumerate(captions.bleu(said, true), 1)}
+        corpus = Corpus(said, true)
+        scored = {"CIDEr": captions.cider(corpus), "ROUGE-L": captions.rouge_l(corpus)}
+        scored |= {f"BLEU-{n}": one for n, one in enumerate(captions.bleu(corpus), 1)}
         if exact:
-            scored["METEOR"] = jars.meteor([(said, true)])[0]
+            scored["METEOR"] = jars.meteor([corpus])[0]
         return tuple(_figure(name if exact else f"{name}, near tokens", one) for name, one in scored.items())
 
     return sums

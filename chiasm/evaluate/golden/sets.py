@@ -25,6 +25,7 @@ from chiasm.evaluate.scorers import (
     vqa,
     zeroshot,
 )
+from chiasm.evaluate.scorers.grams import Corpus
 
 
 def _captions(cases: Sequence[Case]) -> list[Values]:
@@ -32,21 +33,21 @@ def _captions(cases: Sequence[Case]) -> list[Values]:
     corpora = [_tokenized(case) for case in cases]
     meteor = jars.meteor(corpora) if jars.found() else []
     out = []
-    for place, (case, (said, true)) in enumerate(zip(cases, corpora, strict=True)):
-        bleu = captions.bleu(said, true)
-        scored = {"ROUGE_L": captions.rouge_l(said, true), "CIDEr": captions.cider(said, true)}
+    for place, (case, corpus) in enumerate(zip(cases, corpora, strict=True)):
+        bleu = captions.bleu(corpus)
+        scored = {"ROUGE_L": captions.rouge_l(corpus), "CIDEr": captions.cider(corpus)}
         if meteor:
             scored["METEOR"] = meteor[place]
-        corpus = {f"Bleu_{n}": one.corpus for n, one in enumerate(bleu, 1)} | {name: one.corpus for name, one in scored.items()}
+        whole = {f"Bleu_{n}": one.corpus for n, one in enumerate(bleu, 1)} | {name: one.corpus for name, one in scored.items()}
         images = {
             id: {"Bleu": [one.each[n] for one in bleu]} | {name: one.each[n] for name, one in scored.items()}
             for n, id in enumerate(case["references"])
         }
-        out.append({"expected": corpus, "expected_per_image": images})
+        out.append({"expected": whole, "expected_per_image": images})
     return out
 
 
-def _tokenized(case: Case) -> jars.Corpus:
+def _tokenized(case: Case) -> Corpus:
     """The tokens that come with a case, else by the exact program where it is; texts as they are for `tokenized: false`."""
     ids, said, true = list(case["references"]), case["candidates"], case["references"]
     if case.get("tokenized_references") and case.get("tokenized_candidates"):
@@ -56,7 +57,7 @@ def _tokenized(case: Case) -> jars.Corpus:
         said, true = {}, {}
         for id in ids:
             said[id], true[id] = next(lines), [next(lines) for _ in case["references"][id]]
-    return [said[id] for id in ids], [true[id] for id in ids]
+    return Corpus([said[id] for id in ids], [true[id] for id in ids])
 
 
 def _tokens(cases: Sequence[Case]) -> list[Values]:

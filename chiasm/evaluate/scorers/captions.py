@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-GRAMS = 4
-Gram = tuple[str, ...]
+import numpy as np
+
+from chiasm.evaluate.scorers.grams import GRAMS, Array, Corpus, Runs
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,6 @@ class Scored:
 
     corpus: float
     each: tuple[float, ...]
-
-
-def runs(words: Sequence[str]) -> Iterator[Iterator[Gram]]:
-    """Every run of one word, of two, of three and of four."""
-    later = [words[start:] for start in range(GRAMS)]
-    return (zip(*later[: length + 1], strict=False) for length in range(GRAMS))
-
-
-def grams(words: Sequence[str]) -> tuple[Counter[Gram], ...]:
-    """How often each run of one, two, three and four words occurs."""
-    return tuple(map(Counter, runs(words)))
 
 
 _TINY, _SMALL = 1e-15, 1e-9
@@ -41,34 +30,30 @@ class _Matches:
     correct: tuple[int, ...]
 
 
-def bleu(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[Scored, ...]:
+def bleu(corpus: Corpus) -> tuple[Scored, ...]:
     """BLEU-1 to BLEU-4 with the reference nearest in length; counts are summed over the corpus before they are divided."""
-    matches = [_matches(said, true) for said, true in zip(candidates, references, strict=True)]
+    lengths, matches = corpus.length_T.tolist(), []
+    correct_CN = np.stack([_correct(corpus, runs) for runs in corpus.runs], 1).tolist()
+    for at, several, correct in zip(corpus.said_C.tolist(), corpus.true, correct_CN, strict=True):
+        length, *others = lengths[at : at + 1 + len(several)]
+        nearest = min((abs(other - length), other) for other in others)[1]
+        matches.append(_Matches(length, nearest, tuple(max(0, length - n) for n in range(GRAMS)), tuple(correct)))
     whole = _Matches(
         sum(one.length for one in matches),
         sum(one.reference for one in matches),
         tuple(map(sum, zip(*(one.guessed for one in matches), strict=True))),
         tuple(map(sum, zip(*(one.correct for one in matches), strict=True))),
     )
-    corpus, each = _bleu(whole), [_bleu(one) for one in matches]
-    return tuple(Scored(corpus[n], tuple(one[n] for one in each)) for n in range(GRAMS))
+    total, each = _bleu(whole), [_bleu(one) for one in matches]
+    return tuple(Scored(total[n], tuple(one[n] for one in each)) for n in range(GRAMS))
 
 
-def _matches(candidate: str, references: Sequence[str]) -> _Matches:
-    words, several = candidate.split(), [reference.split() for reference in references]
-    found = list(map(grams, several))
-    correct = [_clipped(said, [one[n] for one in found]) for n, said in enumerate(grams(words))]
-    nearest = min((abs(len(one) - len(words)), len(one)) for one in several)[1]
-    return _Matches(len(words), nearest, tuple(max(0, len(words) - n) for n in range(GRAMS)), tuple(correct))
-
-
-def _clipped(said: Counter[Gram], references: Sequence[Counter[Gram]]) -> int:
-    """Runs of words that some reference has too, each as often as the reference that has it most often."""
-    most: dict[Gram, int] = {}
-    for true in references:
-        for gram in said.keys() & true.keys():
-            most[gram] = max(most.get(gram, 0), true[gram])
-    return sum(min(said[gram], times) for gram, times in most.items())
+def _correct(corpus: Corpus, runs: Runs) -> Array:
+    """Of each caption, runs that some reference has too, each as often as the reference that has it most often."""
+    most_E = np.zeros_like(runs.times_E)
+    np.maximum.at(most_E, runs.said_M, runs.times_E[runs.true_M])
+    clipped_E = np.minimum(most_E, runs.times_E)
+    return np.bincount(corpus.caption_T[runs.text_E], clipped_E, len(corpus.said)).astype(int)
 
 
 def _bleu(counts: _Matches) -> list[float]:
@@ -84,16 +69,19 @@ def _bleu(counts: _Matches) -> list[float]:
 _BETA = 1.2
 
 
-def rouge_l(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Scored:
+def rouge_l(corpus: Corpus) -> Scored:
     """The longest common subsequence of words: best precision and best recall, each over all references, in one F. Texts are
     split at single spaces, so an empty one has one empty word."""
-    each = tuple(_rouge(said, true) for said, true in zip(candidates, references, strict=True))
+    each = tuple(_rouge(said, true) for said, true in zip(corpus.said, corpus.true, strict=True))
     return Scored(sum(each) / len(each), each)
 
 
 def _rouge(candidate: str, references: Sequence[str]) -> float:
     words, several = candidate.split(" "), [reference.split(" ") for reference in references]
-    common = [_common(words, one) for one in several]
+    places: dict[str, int] = {}
+    for place, word in enumerate(words):
+        places[word] = places.get(word, 0) | 1 << place
+    common = [_common(places, len(words), one) for one in several]
     precision = max(common) / len(words)
     recall = max(length / len(one) for length, one in zip(common, several, strict=True))
     if not precision or not recall:
@@ -101,66 +89,51 @@ def _rouge(candidate: str, references: Sequence[str]) -> float:
     return (1 + _BETA**2) * precision * recall / (recall + _BETA**2 * precision)
 
 
-def _common(first: Sequence[str], second: Sequence[str]) -> int:
-    """Length of the longest common subsequence, a row of the table as the bits of a number (Hyyrö 2004)."""
-    places: dict[str, int] = {}
-    for place, word in enumerate(first):
-        places[word] = places.get(word, 0) | 1 << place
-    full = (1 << len(first)) - 1
-    row = full
-    for word in second:
-        here = row & places.get(word, 0)
-        row = ((row + here) | (row - here)) & full
-    return len(first) - row.bit_count()
+def _common(places: Mapping[str, int], length: int, other: Sequence[str]) -> int:
+    """Of the longest common subsequence with a text of that length whose words stand at these places, as the bits of a number;
+    a row of the table is a number too (Hyyrö 2004)."""
+    full = row = (1 << length) - 1
+    for word in other:
+        if word in places:
+            here = row & places[word]
+            row = ((row + here) | (row - here)) & full
+    return length - row.bit_count()
 
 
 _SIGMA = 6.0
-_BIGRAM = 1
 
 
-@dataclass(frozen=True)
-class _Vector:
-    """Weights by n-gram for each n, their norms, and how many bigrams there are, which CIDEr takes for the length."""
-
-    weights: tuple[dict[Gram, float], ...]
-    norms: tuple[float, ...]
-    bigrams: int
-
-
-def cider(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Scored:
+def cider(corpus: Corpus) -> Scored:
     """CIDEr-D: n-grams weighted by how few of these images' references hold them, clipped, with a penalty for length, times 10.
+    Its length is how many bigrams a text has.
 
     It depends on the whole set: of a single image it is 0.
     """
-    frequency: Counter[Gram] = Counter()
-    for several in references:
-        frequency.update(set[Gram]().union(*(of_n for reference in several for of_n in runs(reference.split()))))
-    images = math.log(len(references))
-    rarity = {gram: images - math.log(times) for gram, times in frequency.items()}
-
-    def vector(text: str) -> _Vector:
-        return _vector(grams(text.split()), rarity, images)
-
-    each = tuple(_cider(vector(said), [vector(one) for one in true]) for said, true in zip(candidates, references, strict=True))
+    bigrams_T = np.maximum(corpus.length_T - 1, 0)
+    apart_T = bigrams_T - bigrams_T[corpus.said_C][corpus.caption_T]
+    penalty_T = _each(apart_T**2, lambda square: math.exp(-square / (2 * _SIGMA**2)))
+    likeness_TN = np.stack([_likeness(corpus, runs) * penalty_T for runs in corpus.runs], 1)
+    totals = np.bincount(np.repeat(corpus.caption_T, GRAMS), likeness_TN.ravel(), len(corpus.said)).tolist()
+    each = tuple(10 * total / GRAMS / len(several) for total, several in zip(totals, corpus.true, strict=True))
     return Scored(sum(each) / len(each), each)
 
 
-def _vector(counts: Sequence[Counter[Gram]], rarity: dict[Gram, float], unseen: float) -> _Vector:
-    weights = tuple({gram: count * rarity.get(gram, unseen) for gram, count in of_n.items()} for of_n in counts)
-    norms = tuple(math.sqrt(sum([weight * weight for weight in of_n.values()])) for of_n in weights)
-    return _Vector(weights, norms, sum(counts[_BIGRAM].values()))
+def _likeness(corpus: Corpus, runs: Runs) -> Array:
+    """Of each reference to its caption: the cosine of their weights, clipped; 0 of the captions themselves."""
+    images = math.log(len(corpus.said))
+    weight_E = runs.times_E * _each(runs.spread_E, lambda times: images - math.log(max(1, times)))
+    squares_P = np.zeros(len(corpus.text_P))
+    squares_P[runs.first_E] = weight_E**2
+    norm_T = np.sqrt(np.bincount(corpus.text_P, squares_P, len(corpus.caption_T)))
+    norms_T = norm_T * norm_T[corpus.said_C][corpus.caption_T]
+    order_M = np.argsort(runs.first_E[runs.said_M])
+    said_M, true_M = runs.said_M[order_M], runs.true_M[order_M]
+    shared_M = np.minimum(weight_E[said_M], weight_E[true_M]) * weight_E[true_M]
+    shared_T = np.bincount(runs.text_E[true_M], shared_M, len(corpus.caption_T))
+    return np.divide(shared_T, norms_T, out=np.zeros_like(norms_T), where=norms_T > 0)
 
 
-def _cider(said: _Vector, references: Sequence[_Vector]) -> float:
-    total = sum(_likeness(said, true, n) for true in references for n in range(GRAMS))
-    return 10 * total / GRAMS / len(references)
-
-
-def _likeness(said: _Vector, true: _Vector, n: int) -> float:
-    norms = said.norms[n] * true.norms[n]
-    if not norms:
-        return 0.0
-    wanted = true.weights[n]
-    weights = said.weights[n]
-    shared = sum([min(weights[gram], wanted[gram]) * wanted[gram] for gram in weights if gram in wanted])
-    return shared / norms * math.exp(-((said.bigrams - true.bigrams) ** 2) / (2 * _SIGMA**2))
+def _each(values: Array, of: Callable[[int], float]) -> Array:
+    """A function of whole numbers, called once for each that occurs."""
+    kinds, which = np.unique(values, return_inverse=True)
+    return np.array([of(int(kind)) for kind in kinds])[which]

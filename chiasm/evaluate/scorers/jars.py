@@ -15,6 +15,7 @@ from shutil import which
 
 from chiasm.errors import UserError
 from chiasm.evaluate.scorers.captions import Scored
+from chiasm.evaluate.scorers.grams import Corpus
 
 _TOKENIZER, _METEOR = "tokenizer/stanford-corenlp-3.4.1.jar", "meteor/meteor-1.5.jar"
 
@@ -52,10 +53,6 @@ def _lines(texts: Sequence[str]) -> list[str]:
     return [line.rstrip() for line in done.stdout.decode().split("\n")]
 
 
-Corpus = tuple[Sequence[str], Sequence[Sequence[str]]]
-"""Candidates, and the references of each."""
-
-
 def meteor(corpora: Sequence[Corpus]) -> list[Scored]:
     """METEOR 1.5 of tokenised captions, English, normalised, as pycocoevalcap asks for it; the program takes seconds to start,
     so it is started once."""
@@ -74,11 +71,11 @@ def meteor(corpora: Sequence[Corpus]) -> list[Scored]:
             return [heard.readline().strip() for _ in range(answers)]
 
         found = []
-        for candidates, references in corpora:
+        for corpus in corpora:
             statistics = []
-            for said, several in zip(candidates, references, strict=True):
+            for said, several in zip(corpus.said, corpus.true, strict=True):
                 statistics += ask(("SCORE", *several, said.replace("|||", "").replace("  ", " ")), 1)
-            *each, corpus = map(float, ask(("EVAL", *statistics), len(statistics) + 1))
-            found.append(Scored(corpus, tuple(each)))
+            *each, whole = map(float, ask(("EVAL", *statistics), len(statistics) + 1))
+            found.append(Scored(whole, tuple(each)))
         told.close()
     return found

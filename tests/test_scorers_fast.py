@@ -1,0 +1,104 @@
+"""Scorers that are fast against plain restatements of what they compute: to the last bit."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chiasm.evaluate.scorers import captions, grams
+from chiasm.evaluate.scorers.grams import GRAMS, Corpus
+
+WORDS = st.one_of(
+    st.lists(st.sampled_from(["a", "b", "c", "d", "é", "日本"]), max_size=12).map(" ".join), st.text("ab \t\n", max_size=9)
+)
+CAPTIONS = st.lists(st.tuples(WORDS, st.lists(WORDS, min_size=1, max_size=4)), min_size=1, max_size=8)
+Corpora = list[tuple[str, list[str]]]
+
+
+def _corpus(corpus: Corpora) -> Corpus:
+    return Corpus([said for said, _ in corpus], [true for _, true in corpus])
+
+
+def _counts(text: str, n: int) -> Counter[tuple[str, ...]]:
+    words = text.split()
+    return Counter(tuple(words[start : start + n]) for start in range(len(words) - n + 1))
+
+
+@given(CAPTIONS)
+def test_bleu_by_its_definition(corpus: Corpora) -> None:
+    tiny, small = 1e-15, 1e-9
+    rows = []
+    for said, true in corpus:
+        length, others = len(said.split()), [len(one.split()) for one in true]
+        row = [length, min(others, key=lambda other: (abs(other - length), other))]
+        for n in range(1, GRAMS + 1):
+            several = [_counts(one, n) for one in true]
+            kept = [min(times, max(one[gram] for one in several)) for gram, times in _counts(said, n).items()]
+            row += [sum(kept), max(0, length - n + 1)]
+        rows.append(row)
+
+    def scores(length: int, reference: int, *shares: int) -> list[float]:
+        ratio = (length + tiny) / (reference + small)
+        product, out = 1.0, []
+        for n in range(GRAMS):
+            product *= (shares[2 * n] + tiny) / (shares[2 * n + 1] + small)
+            out.append(product ** (1 / (n + 1)) * (math.exp(1 - 1 / ratio) if ratio < 1 else 1))
+        return out
+
+    found = captions.bleu(_corpus(corpus))
+    assert [one.corpus for one in found] == scores(*(sum(column) for column in zip(*rows, strict=True)))
+    assert list(zip(*(one.each for one in found), strict=True)) == [tuple(scores(*row)) for row in rows]
+
+
+@given(CAPTIONS)
+def test_cider_by_its_definition(corpus: Corpora) -> None:
+    images, each = math.log(len(corpus)), []
+    spread = Counter(
+        gram for _, true in corpus for gram in {gram for one in true for n in range(1, 5) for gram in _counts(one, n)}
+    )
+
+    def weights(text: str, n: int) -> dict[tuple[str, ...], float]:
+        return {gram: times * (images - math.log(max(1, spread[gram]))) for gram, times in _counts(text, n).items()}
+
+    def added(numbers: Sequence[float]) -> float:
+        total = 0.0
+        for number in numbers:
+            total += number
+        return total
+
+    for said, true in corpus:
+        total = 0.0
+        for one in true:
+            apart = sum(_counts(said, 2).values()) - sum(_counts(one, 2).values())
+            for n in range(1, GRAMS + 1):
+                a, b = weights(said, n), weights(one, n)
+                norms = math.sqrt(added([x**2 for x in a.values()])) * math.sqrt(added([x**2 for x in b.values()]))
+                shared = added([min(a[gram], b[gram]) * b[gram] for gram in a if gram in b])
+                total += shared / norms * math.exp(-(apart**2) / 72) if norms else 0
+        each.append(10 * total / 4 / len(true))
+    assert captions.cider(_corpus(corpus)).each == tuple(each)
+
+
+@given(CAPTIONS)
+def test_rouge_by_its_definition(corpus: Corpora) -> None:
+    each = []
+    for said, true in corpus:
+        words, common = said.split(" "), []
+        for other in (one.split(" ") for one in true):
+            row = [0] * (len(other) + 1)
+            for word in words:
+                last, row = row, [0]
+                for place, one in enumerate(other):
+                    row.append(last[place] + 1 if word == one else max(last[place + 1], row[-1]))
+            common.append((row[-1], row[-1] / len(other)))
+        precision, recall = max(length for length, _ in common) / len(words), max(share for _, share in common)
+        each.append((1 + 1.2**2) * precision * recall / (recall + 1.2**2 * precision) if precision and recall else 0.0)
+    assert captions.rouge_l(_corpus(corpus)).each == tuple(each)
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 5, 2**61 + 1, 2**62]), max_size=20))
+def test_whole_numbers_are_sorted_as_they_come_whatever_their_size(keys: list[int]) -> None:
+    assert grams._order(np.array(keys, np.int64)).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
