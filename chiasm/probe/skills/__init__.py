@@ -2,12 +2,13 @@
 
 from chiasm.errors import UserError
 from chiasm.probe.skill import Skill
-from chiasm.probe.skills import absent, comparing, counting, figures, places, reading
+from chiasm.probe.skills import absent, charts, comparing, counting, figures, places, reading
 
 SKILLS: tuple[Skill, ...] = (
     *counting.SKILLS,
     *places.SKILLS,
     *reading.SKILLS,
+    *charts.SKILLS,
     *figures.SKILLS,
     *comparing.SKILLS,
     *absent.SKILLS,

@@ -1,53 +1,19 @@
-"""Charts by their marks, the names of axes, tables by their size, code by its lines."""
+"""Tables by their size, code by its lines, a title above other print."""
 
 from __future__ import annotations
 
 import random
 
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from chiasm.probe.judges import copied, option
 from chiasm.probe.skill import SIDE, SIZES, Drawn, Level, Skill
-from chiasm.probe.skills.sheet import INK, PAPER, STRONG, face, fits, pixels, sheet
+from chiasm.probe.skills.charts import AXES
+from chiasm.probe.skills.sheet import INK, LETTERS, face, fits, pixels, sheet
 from chiasm.render import Assets
 from chiasm.render.canvas import font_at
-from chiasm.render.shapes import COLOURS
 
-LETTERS = "ABCDEFGHKLMNPRST"
-AXES = ("price", "weight", "speed", "height", "sales", "points", "hours", "age", "profit", "length", "volume", "power")
 NAMES = "abcdefhkmnprstuvwxyz"
-
-
-def bars(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    """The tallest of so many bars, by a sixth of the height or more."""
-    many, on = int(level), sheet()
-    draw, names = ImageDraw.Draw(on), rng.sample(LETTERS, int(level))
-    tallest, step = rng.randrange(many), 208 / many
-    top = rng.uniform(120, 170)
-    font = face(rng, assets, min(14, int(step)))
-    draw.line((8, 196, 216, 196), fill=INK)
-    for n, name in enumerate(names):
-        high = top if n == tallest else rng.uniform(20, top - 28)
-        left = 8 + n * step
-        draw.rectangle((left + 0.15 * step, 196 - high, left + 0.85 * step, 196), fill=COLOURS[rng.choice(STRONG)])
-        draw.text((left + step / 2, 208), name, fill=INK, font=font, anchor="mm")
-    return Drawn(pixels(on), "Which bar is the tallest?", names[tallest], tuple(sorted(names)))
-
-
-def axis(level: Level, rng: random.Random, assets: Assets) -> Drawn:
-    """The name of one of two axes, in letters of so many pixels."""
-    on, (across, up) = sheet(), rng.sample(AXES, 2)
-    draw, font = ImageDraw.Draw(on), face(rng, assets, int(level))
-    draw.line((40, 12, 40, 184, 214, 184), fill=INK)
-    points = [(44 + n * 24, rng.uniform(24, 176)) for n in range(8)]
-    draw.line(points, fill=COLOURS[rng.choice(STRONG)], width=2)
-    draw.text((127, 202), across, fill=INK, font=font, anchor="mm")
-    side = Image.new("RGB", (SIDE, 36), PAPER)
-    ImageDraw.Draw(side).text((SIDE - 98, 18), up, fill=INK, font=font, anchor="mm")
-    on.paste(side.rotate(90, expand=True), (2, 0))
-    draw.line((40, 12, 40, 184), fill=INK)
-    x = rng.random() < 0.5
-    return Drawn(pixels(on), f"What is the label of the {'x' if x else 'y'} axis?", across if x else up, tuple(sorted(AXES)))
 
 
 def table(level: Level, rng: random.Random, assets: Assets) -> Drawn:
@@ -93,8 +59,6 @@ def label(level: Level, rng: random.Random, assets: Assets) -> Drawn:
 
 
 SKILLS = (
-    Skill("chart", "The tallest bar", "bars", (2, 3, 4, 6, 8, 12, 16), bars, option),
-    Skill("axis", "The name of an axis", "font size in pixels", (9, 12, 16, 20), axis, option),
     Skill("table", "A cell of a table", "rows, and as many columns", (2, 3, 4, 6, 8), table, option, sizes=SIZES),
     Skill("code", "A line of code", "lines", (1, 2, 4, 6, 8, 12), code, option),
     Skill("title", "The title above other print", "lines below it", (0, 2, 4, 8), label, copied),

@@ -19,6 +19,9 @@ STRONG = ("red", "orange", "green", "blue", "purple", "pink", "brown", "black")
 PLAIN = ("circle", "square", "triangle", "star", "heart", "diamond", "cross")
 """Shapes that are not taken for one another."""
 
+LETTERS = "ABCDEFGHKLMNPRST"
+"""What marks and columns are called."""
+
 Sheet = Image.Image
 
 
