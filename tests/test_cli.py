@@ -196,6 +196,7 @@ def test_check_says_which_proof_failed(
     (place / "two").mkdir()
     assert said(capsys, "check", "one", "llava-1.5", "--seeds", "2").count("ok") == 3
     assert "FAIL two" in said(capsys, "check", "one", "two", code=1)
+    assert said(capsys, "check", "llava-1.5", "--seeds", "0", code=2) == ""
     assert [v["passed"] for v in read(capsys, "check", "one", "two", "--json", code=1)] == [True, False]
     assert main(["check", "one", "nothing"]) == 2
     assert "nothing" in capsys.readouterr().err

@@ -4,6 +4,7 @@ is not done."""
 import copy
 import json
 import logging
+import random
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from test_published import SIZES, facts
 
-from chiasm.errors import BadConfig
+from chiasm.errors import BadConfig, UserError
 from chiasm.layout import Config
 from chiasm.registry import families
 from chiasm.weights.read import describe
@@ -113,6 +114,61 @@ def test_a_value_that_is_not_done_is_refused_by_its_fields_name(name: str, tmp_p
             describe(written(tmp_path, files))
         assert field in str(refusal.value), (place, field, data[field], str(refusal.value))
         assert str(tmp_path) in str(refusal.value)
+
+
+SENSELESS: tuple[tuple[Place, Any], ...] = (
+    (("config", "vision_config"), [1, 2]),
+    (("config", "vision_config", "patch_size"), 0),
+    (("config", "vision_config", "num_hidden_layers"), -1),
+    (("config", "text_config", "vocab_size"), "many"),
+    (("config", "text_config", "num_attention_heads"), True),
+    (("config", "text_config", "rms_norm_eps"), "small"),
+    (("config", "vision_feature_select_strategy"), 7),
+    (("config", "image_grid_pinpoints"), []),
+    (("config", "image_grid_pinpoints"), [[336]]),
+    (("pixels", "size"), "big"),
+    (("pixels", "crop_size"), {}),
+    (("pixels", "image_mean"), [0.5]),
+    (("pixels", "do_pad"), "perhaps"),
+)
+
+
+@pytest.mark.parametrize(("place", "value"), SENSELESS, ids=lambda given: ".".join(given) if isinstance(given, tuple) else "")
+def test_a_value_without_sense_is_named_with_its_field(place: Place, value: Any, tmp_path: Path) -> None:
+    files = copy.deepcopy(read_of("llava-next"))
+    *path, field = place
+    data: Any = files
+    for key in path:
+        data = data[key]
+    data[field] = value
+    with pytest.raises(BadConfig, match=r"expected|is not supported") as refusal:
+        describe(written(tmp_path, files))
+    assert field in str(refusal.value) and repr(value) in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_no_value_ends_in_an_error_of_pythons(name: str, tmp_path: Path) -> None:
+    """Fields by chance, each with every kind of value: read, or refused in a sentence of ours."""
+    files = read_of(name)
+    every = [(place, field) for place, data in objects(files) for field in data]
+    for place, field in random.Random(name).sample(every, min(4, len(every))):
+        for value in ("two", -1, 0, 1.5, True, None, [], [1, "a"], {}, {"a": 1}):
+            changed = copy.deepcopy(files)
+            data: Any = changed
+            for key in place:
+                data = data[key]
+            data[field] = value
+            try:
+                describe(written(tmp_path, changed))
+            except UserError as refusal:
+                assert str(tmp_path) in str(refusal) or "quantised" in str(refusal)
+
+
+def test_quantised_weights_are_refused(tmp_path: Path) -> None:
+    files = copy.deepcopy(read_of("llama-3"))
+    files["config"]["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+    with pytest.raises(BadConfig, match=r"quantization_config .* quantised by bitsandbytes"):
+        describe(written(tmp_path, files))
 
 
 def test_most_families_guard_some_field() -> None:

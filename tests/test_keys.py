@@ -211,6 +211,11 @@ def test_other_dtypes_are_read_into_the_one_asked_for(copy: Reference, dtype: to
             r"'vision\.blocks\.0\.norm1\.weight' and 3 more",
         ),
         ("clip", lambda t: t.update({"logit_scale": torch.zeros(2)}), r"'logit_scale'.*\(2,\).*\(\)"),
+        (
+            "text_llama",
+            lambda t: t.update({"model.norm.weight": t["model.norm.weight"].char()}),
+            r"'model\.norm\.weight' .*is of I8.*quantised",
+        ),
     ],
 )
 def test_a_tensor_that_is_missing_or_does_not_fit_is_named(

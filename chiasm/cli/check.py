@@ -46,6 +46,10 @@ def run(
     families, each with what was proved of it."""
     if markdown and not every:
         raise UserError("--markdown is a form of the table that --all ends with: say --all too.")
+    if seeds < 1 or geometries < 0:
+        raise UserError(
+            f"--seeds {seeds} --geometries {geometries} proves nothing: at least 1 seed and 0 geometries are needed."
+        )
     names = [*what, *(registry.families() if every else ())]
     if not names:
         raise UserError("There is nothing to prove: name reference folders or families, or say --all.")

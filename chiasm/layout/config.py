@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chiasm.errors import BadConfig, UserError
+from chiasm.layout.fields import checked
 from chiasm.spec import Activation
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Config:
     """One object of a config.json (or a preprocessor's), read field by field.
 
     `path` locates it for messages; `parts` finds the layout of a nested model; `pixels` is the preprocessor's config, `clips`
-    that of clips, where the folder has another one; `fetch` finds another folder's config by what the folder is called.
+    that of clips, where the folder has another one; `fetch` finds another folder's config by what the folder is called; `told`
+    are the fields read so far, of all that belongs together.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Config:
         pixels: Config | None = None,
         fetch: Callable[[str], Config] | None = None,
         clips: Config | None = None,
+        told: list[str] | None = None,
     ) -> None:
         self.data, self.path, self._parts = data, path, parts
+        self.told = [] if told is None else told
         self._pixels, self._fetch, self._clips = pixels, fetch, clips
         self.honoured: set[str] = set()
         self.nested: list[Config] = []
@@ -81,7 +85,8 @@ class Config:
         """The value of a field, or the published class's default; raises `BadConfig` where a required one is absent."""
         self.honoured.add(name)
         if name in self.data:
-            return self.data[name]
+            self.told.append(f"{self.path}: {name} = {self.data[name]!r}")
+            return checked(self.path, name, self.data[name], default)
         if default is REQUIRED:
             raise BadConfig(f"{self.path} lacks the field {name!r}, which has no default")
         return default
@@ -91,7 +96,8 @@ class Config:
         self.honoured.update(names)
         for name in names:
             if self.data.get(name) is not None:
-                return self.data[name]
+                self.told.append(f"{self.path}: {name} = {self.data[name]!r}")
+                return checked(self.path, name, self.data[name], default)
         if default is REQUIRED:
             raise BadConfig(f"{self.path} lacks the field {names[0]!r}, which has no default")
         return default
@@ -119,8 +125,10 @@ class Config:
         """A nested object as a config of its own."""
         self.honoured.add(name)
         data = self.data.get(name)
+        if not isinstance(data, Mapping | None):
+            raise BadConfig(f"{self.path}: {name} = {data!r} is not an object, which was expected")
         data = data if data is not None else default or {}
-        inner = Config(data, f"{self.path}: {name}", self._parts, self._pixels, self._fetch, self._clips)
+        inner = Config(data, f"{self.path}: {name}", self._parts, self._pixels, self._fetch, self._clips, self.told)
         self.nested.append(inner)
         return inner
 

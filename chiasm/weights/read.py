@@ -6,6 +6,7 @@ import logging
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten as shortened
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from chiasm import registry
 from chiasm import spec as specs
 from chiasm.errors import BadCheckpoint, BadConfig
 from chiasm.layers.begun import begun
-from chiasm.layout import Adapters, Config, Form, Reading, Rule, under
+from chiasm.layout import Adapters, Config, Form, Layout, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
 from chiasm.weights.files import CONFIGS, TensorFiles, read_json
@@ -25,6 +26,12 @@ from chiasm.weights.lora import merge
 from chiasm.weights.sources import parse
 
 log = logging.getLogger("chiasm")
+
+SENSELESS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+"""What Python raises where a config's values do not go together and no reader asked whether they do."""
+
+FLOATS = frozenset(("F64", "F32", "F16", "BF16"))
+"""Kinds of numbers that weights may be stored as."""
 
 ADAPTERS = "adapters."
 """Before the names of low-rank adapters that a composed folder brings for its base."""
@@ -55,7 +62,8 @@ def describe(folder: Path) -> Described:
     model_type = registry.signed(data) or data.get("model_type")
     if not isinstance(model_type, str):
         raise BadCheckpoint(f"{file} has no model_type: it does not say which architecture it is")
-    reading = whole(registry.layout(model_type, config.path, data).read(config))
+    _plain_weights(config)
+    reading = _read(registry.layout(model_type, config.path, data), config)
     if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin | specs.VQ):
         raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
     apart = config.clips if config.clips is not pixels and config.clips.honoured else None
@@ -76,14 +84,36 @@ def config_of(folder: Path) -> Config:
     if file is None:
         kind = "has no config.json, so it is not a model folder" if folder.is_dir() else "is not a folder"
         raise BadCheckpoint(f"{folder} {kind}: name a folder with config.json and *.safetensors in it")
-    pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout)
+    told: list[str] = []
+    pixels = Config(preprocessor(folder), str(folder / "preprocessor_config.json"), registry.layout, told=told)
     frames = clip_preprocessor(folder)
-    clips = None if frames is None else Config(frames, f"{folder}: the preprocessor of clips", registry.layout)
+    clips = None if frames is None else Config(frames, f"{folder}: the preprocessor of clips", registry.layout, told=told)
 
     def fetch(name: str) -> Config:
         return config_of(model_folder(parse(name)))
 
-    return Config(read_json(file), str(file), registry.layout, pixels, fetch, clips)
+    return Config(read_json(file), str(file), registry.layout, pixels, fetch, clips, told)
+
+
+def _plain_weights(config: Config) -> None:
+    """Refuses weights that were quantised: what they mean stands beside them, in forms of other libraries."""
+    told = config.data.get("quantization_config")
+    if told:
+        how = told.get("quant_method", "some way") if isinstance(told, dict) else told
+        message = (
+            f"{config.path}: quantization_config says that the weights are quantised by {how}, which is not read: name "
+            "a folder with the weights in float32, float16 or bfloat16"
+        )
+        raise BadConfig(message)
+
+
+def _read(layout: Layout, config: Config) -> Reading:
+    """What a layout makes of a config. Raises `BadConfig` also for values that it cannot reckon with."""
+    try:
+        return whole(layout.read(config))
+    except SENSELESS as e:
+        near = shortened(config.told[-1], width=200) if config.told else config.path
+        raise BadConfig(f"{near}: this field, or one read just before it, has a value that makes no sense here ({e})") from e
 
 
 def preprocessor(folder: Path) -> dict[str, Any]:
@@ -124,7 +154,10 @@ def whole(reading: Reading) -> Reading:
 def load_model(described: Described, dtype: torch.dtype, device: torch.device | str = "cpu") -> AnyModel:
     """The modules of a folder, every parameter from its file. Raises `BadCheckpoint` naming the tensor, the file and both
     shapes where they do not fit, and where any parameter would be left without a value."""
-    model = blank(described.model)
+    try:
+        model = blank(described.model)
+    except SENSELESS as e:
+        raise BadConfig(f"{described.folder} has a config.json that describes a model which cannot be built ({e})") from e
     found = located(TensorFiles.open(described.folder), described.keys)
     adapters = {name: place for name, place in found.items() if name.startswith(ADAPTERS)}
     if described.base is not None:
@@ -185,7 +218,7 @@ def fill(
     _all_there(wanted, found.keys() | made.keys(), folder)
     for name, parameter in wanted.items():
         if name not in made:
-            _same_shape(name, parameter, found[name])
+            _same_kind(name, parameter, found[name])
     for name, parameter in wanted.items():
         tensor = (made[name] if name in made else found[name].read()).to(device=device, dtype=dtype)
         _set(model, name, nn.Parameter(tensor.contiguous(), requires_grad=parameter.requires_grad))
@@ -212,11 +245,18 @@ def _all_there(wanted: dict[str, nn.Parameter], found: Set[str], folder: Path) -
         raise BadCheckpoint(message)
 
 
-def _same_shape(name: str, parameter: nn.Parameter, place: Place) -> None:
+def _same_kind(name: str, parameter: nn.Parameter, place: Place) -> None:
     if place.shape != tuple(parameter.shape):
         message = (
             f"tensor {place.source!r} in {place.files[place.source].file} has the shape {place.shape}, but config.json makes "
             f"the parameter {name!r} {tuple(parameter.shape)}"
+        )
+        raise BadCheckpoint(message)
+    stored = place.files[place.source]
+    if stored.dtype not in FLOATS:
+        message = (
+            f"tensor {place.source!r} in {stored.file} is of {stored.dtype}, and the parameter {name!r} is read from "
+            f"{', '.join(sorted(FLOATS))}: if they were quantised, name a folder with the weights before that"
         )
         raise BadCheckpoint(message)
 
