@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from shrink import shrunk, tiny
+from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -170,6 +171,20 @@ def test_a_cap_bends_scores_and_a_high_one_does_nothing() -> None:
     for mask in ("causal", "full", seen):
         torch.testing.assert_close(bent(q, k, v, mask, 1e4), attend(q, k, v, mask), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(bent(q, k, v, "causal", 0.5), attend(q, k, v, "causal"), atol=1e-3)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_in_half_precision_single_queries_of_shared_heads_are_one_matrix(masked: bool) -> None:
+    drawing = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, *shape, generator=drawing).bfloat16() for shape in ((6, 1, 16), (2, 9, 16), (2, 9, 16)))
+    mask = torch.tensor([[True] * 9, [False] * 4 + [True] * 5])[:, None, None] if masked else "full"
+    shapes = []
+    original = F.scaled_dot_product_attention
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(F, "scaled_dot_product_attention", lambda q, *a, **k: shapes.append(q.shape) or original(q, *a, **k))
+        found = attend(q, k, v, mask)
+    torch.testing.assert_close(found.float(), attend(q.float(), k.float(), v.float(), mask), rtol=2e-2, atol=1e-2)
+    assert shapes == [(2, 2, 3, 16)]
 
 
 def test_logits_stay_under_their_cap() -> None:

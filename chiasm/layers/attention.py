@@ -191,9 +191,19 @@ def attend(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Mask) -> Tensor
         return _attend_in_bands(q_BNTF, k_BNTF, v_BNTF)
     seen = mask if isinstance(mask, Tensor) else None
     shared = q_BNTF.shape[1] != k_BNTF.shape[1]
+    if shared and _groups(q_BNTF, seen):
+        grouped = q_BNTF.reshape(len(q_BNTF), k_BNTF.shape[1], -1, q_BNTF.shape[-1])
+        return F.scaled_dot_product_attention(grouped, k_BNTF, v_BNTF, attn_mask=seen).reshape(q_BNTF.shape)
     return F.scaled_dot_product_attention(
         q_BNTF, k_BNTF, v_BNTF, attn_mask=seen, is_causal=causal and q_BNTF.shape[2] > 1, enable_gqa=shared
     )
+
+
+def _groups(q_BNTF: Tensor, seen: Tensor | None) -> bool:
+    """Whether heads that share keys are better taken as so many queries of one head: where each has a single query. In half
+    precision a CPU multiplies matrices then, where it had matrices and vectors, in a fifth of the time."""
+    half = q_BNTF.dtype in (torch.bfloat16, torch.float16) and q_BNTF.device.type == "cpu"
+    return half and q_BNTF.shape[2] == 1 and (seen is None or seen.shape[1] == 1)
 
 
 def _products(q_BNTF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, mask: Tensor) -> Tensor:
