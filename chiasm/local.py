@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, cast
@@ -37,6 +37,7 @@ from chiasm.ground.phrases import located
 from chiasm.heads.contrastive import unit
 from chiasm.model import (
     AnyModel,
+    Batch,
     Bind,
     Causal,
     Connect,
@@ -60,9 +61,11 @@ from chiasm.pixels.content import Policy
 from chiasm.pixels.items import Felt, given, signal_of
 from chiasm.pixels.open import Header, Limits, Picture, Source, header, open_picture
 from chiasm.pixels.reel import Film, Shown
+from chiasm.pixels.sources import identity
 from chiasm.pixels.views import look, look_clip, packed
 from chiasm.pixels.volume import VolumeSource, open_volume, seen
 from chiasm.place import Box, Point
+from chiasm.prompt.alike import beginnings
 from chiasm.prompt.detokenize import Detokenizer
 from chiasm.prompt.items import Item, filmed
 from chiasm.prompt.messages import Image, Message, Text, pictures_of
@@ -170,19 +173,18 @@ class LocalAssistant(Assistant):
     def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
         """Requests of one call are computed together and share the first one's way of sampling."""
         planner, model, clock = self._planner("generate"), self._writer("generate"), Clock(load=self._seconds)
-        opened = [self._opened(picture) for picture in _pictures(requests)]
+        sources, sampling = _pictures(requests), self._sampling(planner, requests)
+        opened = self._opened_once(sources)
         counts = [len(pictures_of(request.messages)) for request in requests]
         shows = [range(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True)]
         plan = self._fitting(planner, requests, self._items(planner, opened), [picture.name for picture in opened])
-        batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
+        batch, other = self._batch(plan, opened, sources), None
         clock.ends("open")
-        sampling, other = self._sampling(planner, requests), None
-        if isinstance(batch.sight, Seen):
-            with torch.inference_mode():
-                if sampling.contrast is not None:
-                    sight = replace(batch.sight, patches_PK=distorted(batch.sight.patches_PK, sampling.contrast))
-                    other = replace(batch, sight=model.see(sight, batch.hint))
-                batch = replace(batch, sight=model.see(batch.sight, batch.hint))
+        with torch.inference_mode():
+            if (how := sampling.contrast) is not None and opened:
+                other = engine.seen(model, batch, lambda patches_PK: distorted(patches_PK, how))
+            batch = engine.seen(model, batch)
+        if opened:
             clock.ends("see")
         self._cancelled = set()
         limits = [request.max_tokens for request in requests]
@@ -239,10 +241,10 @@ class LocalAssistant(Assistant):
                 raise Unsupported("score the beginning of a text", self.name)
             return [self._judged(self.model, request, given) for request, given in zip(requests, options, strict=True)]
         planner, model = self._planner("score"), self._writer("score")
-        opened = [self._opened(picture) for picture in _pictures(requests)]
-        talks = [request.messages for request in requests]
+        sources = _pictures(requests)
+        opened, talks = self._opened_once(sources), [request.messages for request in requests]
         plan = planner.plan(talks, self._items(planner, opened), names=[picture.name for picture in opened])
-        batch = plan.batch(self._patches(model.spec.sight, opened, plan.items)).to(self.device)
+        batch = self._batch(plan, opened, sources)
         ends = self._sampling(planner, requests).stop_ids if extent == "complete" else ()
         if extent == "complete" and not ends:
             what = "score complete answers: no token ends them, in its tokenizer or generation_config.json"
@@ -403,6 +405,22 @@ class LocalAssistant(Assistant):
         if isinstance(source, Clip):
             return open_clip(source, self._frames().take)
         return open_picture(cast(Source, source), self.limits)
+
+    def _opened_once(self, sources: Sequence[object]) -> list[Picture | Film]:
+        """Each source opened, the same one only once."""
+        held: dict[Hashable, Picture | Film] = {}
+        for source in sources:
+            if identity(source) not in held:
+                held[identity(source)] = self._opened(source)
+        return [held[identity(source)] for source in sources]
+
+    def _batch(self, plan: Plan, opened: Sequence[Picture | Film], sources: Sequence[object]) -> Batch:
+        """A plan's tensors; what several rows say of the same sources is there once."""
+        shared, sight = beginnings(plan, [identity(source) for source in sources]), plan.spec.sight
+        if shared is None:
+            return plan.batch(self._patches(sight, opened, plan.items)).to(self.device)
+        first = [opened[item] for item in shared.items]
+        return shared.batch(self._patches(sight, first, shared.begun.items)).to(self.device)
 
     def _frames(self) -> Frames:
         """How the model sees clips. Raises `Unsupported` where it does not."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -16,7 +16,7 @@ from chiasm.generate.cycles import Watch
 from chiasm.generate.sampling import Sampling
 from chiasm.language.seq2seq import Memory
 from chiasm.layers.cache import KVCache
-from chiasm.model import Batch, Causal, Seq2Seq, Writer
+from chiasm.model import Alike, Batch, Causal, Seq2Seq, Writer
 from chiasm.model import Sight as Seen
 from chiasm.spec import AddByBox, Alone, Cross, Expert, Splice
 
@@ -58,6 +58,10 @@ class Recalled:
     @property
     def room(self) -> int:
         return self.cache.room
+
+    @property
+    def length(self) -> int:
+        return self.cache.length
 
     def pick(self, rows: list[int], room: int) -> Recalled:
         """These rows, in this order, repeated where named twice, with room for `room` positions."""
@@ -163,6 +167,8 @@ def begun_by(batch: Batch) -> Batch:
 
 def prefill(model: Writer, batch: Batch, room: int) -> tuple[Tensor, Past]:
     """Reads the batch; the last position's logits [B, S], and what was read with room for `room` positions more."""
+    if isinstance(model, Causal) and batch.alike is not None:
+        return _begin_alike(model, batch.alike, room)
     begun = begun_by(batch)
     cache = model.room(len(begun.ids_BT), begun.ids_BT.shape[1] + room)
     match model:
@@ -172,6 +178,25 @@ def prefill(model: Writer, batch: Batch, room: int) -> tuple[Tensor, Past]:
             visual = model.see(batch.sight, batch.hint) if isinstance(batch.sight, Seen) else batch.sight
             memory = model.read(batch, visual)
             return model.logits(model.write(begun, memory, cache)[:, -1]), Recalled(cache, memory)
+
+
+def _begin_alike(model: Causal, alike: Alike, room: int) -> tuple[Tensor, Past]:
+    """Reads each beginning once, then all rows on from theirs."""
+    begun, rest = alike.begun, alike.rest
+    first = model.room(len(begun.ids_BT), begun.ids_BT.shape[1])
+    model(begun, first, "last")
+    past = first.pick(list(alike.begun_B), first.length + rest.ids_BT.shape[1] + room)
+    hidden_BTD = further(model, rest.ids_BT, rest.where_ABT, rest.valid_BT, past)
+    return model.logits(hidden_BTD[:, -1]), past
+
+
+def seen(model: Writer, batch: Batch, changed: Callable[[Tensor], Tensor] = lambda patches_PK: patches_PK) -> Batch:
+    """The batch with visual tokens instead of what the encoder is given; with those of `changed` patches."""
+    if batch.alike is not None:
+        return replace(batch, alike=replace(batch.alike, begun=seen(model, batch.alike.begun, changed)))
+    if not isinstance(batch.sight, Seen):
+        return batch
+    return replace(batch, sight=model.see(replace(batch.sight, patches_PK=changed(batch.sight.patches_PK)), batch.hint))
 
 
 def step(model: Writer, ids_B: Tensor, where_B: Tensor, past: Past) -> Tensor:

@@ -76,7 +76,7 @@ def _read(
         valid_NT = steps < torch.tensor(lengths, device=device)[:, None]
         begun = begun_by(batch)
         where_NT = begun.next_B[rows][:, None] + steps
-        past = past.pick(rows, begun.ids_BT.shape[1] + longest)
+        past = past.pick(rows, past.length + longest)
         hidden_NTD = further(model, padded_NT, where_NT, valid_NT, past)
         logprobs = model.logits(hidden_NTD[valid_NT]).float().log_softmax(-1)
         rest = [_further(own_TS, ids[1:], ends) for own_TS, (_, ids) in zip(logprobs.split(lengths), flat, strict=True)]

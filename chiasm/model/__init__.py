@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from chiasm import spec as specs
 from chiasm.heads.codes import MaskDecoder
 from chiasm.layers.linear import Preparable
-from chiasm.model.batch import Asks, Batch, Sight, Spots, Words
+from chiasm.model.batch import Alike, Asks, Batch, Sight, Spots, Words
 from chiasm.model.bind import Bind
 from chiasm.model.causal import Causal
 from chiasm.model.connect import Connect
@@ -26,6 +26,7 @@ from chiasm.model.seq2seq import Seq2Seq
 from chiasm.model.volume import EncodeVolume
 
 __all__ = [
+    "Alike",
     "AnyModel",
     "Asks",
     "Batch",

@@ -74,7 +74,7 @@ class Batch:
     whose prompt sees itself whole: true at its positions. `sight` is what is to be seen, or visual tokens that were seen
     before, `hint` the text that a connector reads with each item; `asks` is for models that ask pictures outside of the
     sequence. Where the rows are sources, `target` is what is written after them. `spots` are rectangles that a text points
-    at."""
+    at. `alike` says how rows that begin alike are read with fewer tokens; what is to be seen is there then."""
 
     ids_BT: Tensor
     slot_BT: Tensor
@@ -90,6 +90,7 @@ class Batch:
     boxes_BT4: Tensor | None = None
     asks: Asks | None = None
     spots: Spots | None = None
+    alike: Alike | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -124,7 +125,20 @@ class Batch:
             boxes_BT4=None if self.boxes_BT4 is None else self.boxes_BT4.to(device),
             asks=None if self.asks is None else replace(self.asks, sees_B2T=self.asks.sees_B2T.to(device)),
             spots=None if self.spots is None else Spots(self.spots.boxes_R4.to(device), self.spots.item_R.to(device)),
+            alike=None if self.alike is None else self.alike.to(device),
         )
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Rows that begin alike: what they begin with, read once, which of these beginnings each row has, and how each goes on."""
+
+    begun: Batch
+    begun_B: tuple[int, ...]
+    rest: Batch
+
+    def to(self, device: torch.device | str) -> Alike:
+        return Alike(self.begun.to(device), self.begun_B, self.rest.to(device))
 
 
 def lengths(laid: Laid) -> list[int]:

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -45,6 +45,11 @@ def describe(source: Encoded) -> str:
     if text[:5].lower() == "data:":
         return f"a data: URL of {len(text):,} characters"
     return printable(text)
+
+
+def identity(source: object) -> Hashable:
+    """Equal for sources that are one picture for certain: the same path, bytes that are equal, or one object."""
+    return source if isinstance(source, str | bytes | Path) else id(source)
 
 
 @contextmanager
