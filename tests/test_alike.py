@@ -7,6 +7,7 @@ import pytest
 import torch
 from invariants.asking import pictures, seen
 from shrink import shrunk, tiny
+from tiny_folder import tiny_folder
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,7 +26,6 @@ from chiasm.prompt.plan import Plan
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Splice, breaks
-from tiny_folder import tiny_folder
 
 SEEING = [name for name, family in families().items() if isinstance(family.model, CausalSpec) and family.model.sight]
 SHOWN = (0, 1, 0, 0)

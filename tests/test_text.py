@@ -1,6 +1,7 @@
 """Decoders of text: what their options mean for caches, branches, rows side by side, bf16 and the compiled path."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from chiasm.errors import UserError
 from chiasm.generate import one_row
 from chiasm.generate.engine import greedy, prefill, step
 from chiasm.layers import cpu
-from chiasm.layers.attention import attend, bent
+from chiasm.layers.attention import Mask, attend, bent
 from chiasm.layers.experts import MixedMLP
 from chiasm.layers.relative import RelativeBias
 from chiasm.layers.rope import frequencies, turn
@@ -177,11 +178,16 @@ def test_a_cap_bends_scores_and_a_high_one_does_nothing() -> None:
 def test_in_half_precision_single_queries_of_shared_heads_are_one_matrix(masked: bool) -> None:
     drawing = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, *shape, generator=drawing).bfloat16() for shape in ((6, 1, 16), (2, 9, 16), (2, 9, 16)))
-    mask = torch.tensor([[True] * 9, [False] * 4 + [True] * 5])[:, None, None] if masked else "full"
-    shapes = []
+    mask: Mask = torch.tensor([[True] * 9, [False] * 4 + [True] * 5])[:, None, None] if masked else "full"
+    shapes: list[torch.Size] = []
     original = F.scaled_dot_product_attention
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
-        patch.setattr(F, "scaled_dot_product_attention", lambda q, *a, **k: shapes.append(q.shape) or original(q, *a, **k))
+
+        def watched(q: torch.Tensor, *rest: Any, **options: Any) -> Any:
+            shapes.append(q.shape)
+            return original(q, *rest, **options)
+
+        patch.setattr(F, "scaled_dot_product_attention", watched)
         found = attend(q, k, v, mask)
     torch.testing.assert_close(found.float(), attend(q.float(), k.float(), v.float(), mask), rtol=2e-2, atol=1e-2)
     assert shapes == [(2, 2, 3, 16)]
