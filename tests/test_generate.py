@@ -348,9 +348,11 @@ def test_causal_attention_in_bands_is_causal_attention(length):
 
 @pytest.mark.parametrize("wanted", ["all", "last"])
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_prompt_read_by_the_program_is_one_read_by_the_modules(wanted, cached, program, monkeypatch):
+@pytest.mark.parametrize("lengths", [(40,), (40, 19, 33)])
+def test_a_prompt_read_by_the_program_is_one_read_by_the_modules(wanted, cached, lengths, program, monkeypatch):
     block = replace(BLOCK, width=128, mlp_width=96, heads=4, kv_heads=2, head_width=32)
-    plan = Plan.from_ids(replace(LLAMA, decoder=replace(LLAMA.decoder, block=block)), [[*range(3, 43)]])
+    rows = [[*range(3, 3 + length)] for length in lengths]
+    plan = Plan.from_ids(replace(LLAMA, decoder=replace(LLAMA.decoder, block=block)), rows)
     states, tiles = {}, []
     for setting in ("1", "0"):
         monkeypatch.setenv("CHIASM_COMPILE", setting)
@@ -358,9 +360,9 @@ def test_a_prompt_read_by_the_program_is_one_read_by_the_modules(wanted, cached,
         model = Causal(plan.spec).to(torch.bfloat16).eval()
         prepare(model)
         tiles += [part.in_tiles for part in model.modules() if isinstance(part, Attention)]
-        cache = model.room(1, 64) if cached else None
+        cache = model.room(len(rows), 64) if cached else None
         with torch.inference_mode():
-            states[setting] = model(plan.batch(), cache, wanted).float()
+            states[setting] = model(plan.batch(), cache, wanted)[:, -20:].float()
     if not any(tiles):
         pytest.skip("no products of bf16 in this machine")
     torch.testing.assert_close(states["1"], states["0"], rtol=2**-5, atol=2**-4)
@@ -390,15 +392,41 @@ def test_a_matrix_and_a_vector_are_multiplied(rows, width, program):
 
 @pytest.mark.parametrize("length", [1, 2, 16, 17, 31, 33, 64, 100, 300])
 @pytest.mark.parametrize(("queries", "shared", "width"), [(9, 3, 64), (2, 2, 32), (4, 1, 96)])
-def test_attention_in_tiles_is_causal_attention(length, queries, shared, width, program):
+@pytest.mark.parametrize("sees", ["causal", "after others", "no pads", "one for all"])
+def test_attention_in_tiles_is_attention(length, queries, shared, width, sees, program):
     run = cpu.program()
     if not cpu.attends(run, width):
         pytest.skip("no products of bf16 in this machine")
-    heads = torch.randn(2, length, queries + 2 * shared, width, generator=torch.Generator().manual_seed(length)).bfloat16()
-    q, k, v = (part.transpose(1, 2) for part in heads.float().split((queries, shared, shared), 2))
-    exact = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)
+    draw = torch.Generator().manual_seed(length)
+    heads = torch.randn(2, length, queries + 2 * shared, width, generator=draw).bfloat16()
+    q, k, v = heads.split((queries, shared, shared), 2)
+    before = 0 if sees == "causal" else 37
+    past = torch.randn(2, 2, shared, before + length + 5, width, generator=draw).bfloat16()
+    past[..., before + length :, :] = float("nan")  # room that nothing was written to
+    past[:, :, :, before : before + length] = torch.stack([k, v]).transpose(2, 3)
+    k, v = past[..., : before + length, :]
+    causal = torch.ones(length, before + length, dtype=torch.bool).tril(before)[None]
+    if sees == "no pads":
+        pads = torch.arange(before + length) < torch.tensor([[before // 2], [before + length // 2]])
+        own = torch.arange(before + length) == torch.arange(before, before + length)[:, None]
+        causal = (causal & ~pads[:, None]) | own
+    exact = torch.nn.functional.scaled_dot_product_attention(
+        q.transpose(1, 2).float(), k.float(), v.float(), attn_mask=causal[:, None], enable_gqa=True
+    )
+    found = cpu.attend(run, q, k, v, None if sees in ("causal", "after others") else causal)
     # Weights of values and what leaves are rounded to bf16, each to a part in 512.
-    torch.testing.assert_close(cpu.attend_causal(run, heads, queries, shared).float(), exact, rtol=2**-7, atol=2**-6)
+    torch.testing.assert_close(found.float(), exact.transpose(1, 2), rtol=2**-7, atol=2**-6)
+
+
+def test_many_rows_are_attended_to_in_parts(program):
+    run = cpu.program()
+    if not cpu.attends(run, 64):
+        pytest.skip("no products of bf16 in this machine")
+    heads = torch.randn(40, 500, 6, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    q, (k, v) = heads[:, :, :2], (part.transpose(1, 2) for part in heads[:, :, 2:].split(2, 2))
+    found = cpu.attend(run, q, k, v, None)
+    each = [cpu.attend(run, *(part[row : row + 1] for part in (q, k, v)), None) for row in range(40)]
+    assert torch.equal(found, torch.cat(each))
 
 
 def test_what_the_program_does_not_do_is_left_to_the_modules(program, monkeypatch):

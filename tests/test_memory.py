@@ -44,10 +44,7 @@ def test_threads_never_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_idle", [])
 
     def fill(number: int) -> bool:
-        for _ in range(20):
-            if not bool((large().fill_(number) == number).all()):
-                return False
-        return True
+        return all(bool((large().fill_(number) == number).all()) for _ in range(20))
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(fill, range(4)))

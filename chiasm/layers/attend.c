@@ -1,7 +1,7 @@
-/* Causal attention of a whole prompt in bf16 by a CPU's products of bf16, in its matrix units (AMX) or else in its vectors
-   (AVX-512): 32 queries of one head at a time, their scores in float32 kept whole, nothing computed for keys later than all. Queries, keys and values are read where the joint
-   projection wrote them. The products' sums are float32; the weights of the values are rounded to bf16 before they are
-   normed, as torch's kernel does. */
+/* Attention of many queries in bf16 by a CPU's products of bf16, in its matrix units (AMX) or else in its vectors (AVX-512):
+   32 queries of one head at a time, their scores in float32 kept whole, nothing computed for keys after the last that any of
+   them sees. Queries, keys and values are read where they lie. The products' sums are float32; the weights of the values are
+   rounded to bf16 before they are normed, as torch's kernel does. */
 
 #include <math.h>
 #include <omp.h>
@@ -169,58 +169,118 @@ static float weigh(const float *scores, bf16 *weights, int64_t seen, int64_t all
     return 1.0f / _mm512_reduce_add_ps(sum);
 }
 
-/* 32 queries of one head from `first` on. */
-static void attend_block(Products *products, const bf16 *q, int64_t row, const uint32_t *keys, const uint32_t *values, bf16 *out,
-                         int64_t out_row, int64_t first, int64_t length, int64_t n, char *own, int64_t line) {
+/* Hides the scores of keys that a query does not see. */
+static void hide(float *scores, const uint8_t *sees, int64_t keys) {
+    for (int64_t t = 0; t < keys; t += EDGE) {
+        const __mmask16 rest = keys - t < EDGE ? (__mmask16)((1u << (keys - t)) - 1) : (__mmask16)0xffff;
+        const __mmask16 hidden = (__mmask16)_mm_testn_epi8_mask(_mm_maskz_loadu_epi8(rest, sees + t), _mm_set1_epi8(1)) & rest;
+        _mm512_mask_storeu_ps(scores + t, hidden, _mm512_set1_ps(-3.0e38f));
+    }
+}
+
+/* One row of the batch: its queries, what each of them sees, and where what they find goes. */
+typedef struct {
+    const bf16 *q;
+    const uint8_t *sees;
+    bf16 *out;
+} Row;
+
+/* What all rows share: `before` keys come before the first query's own, queries are `q_step` numbers apart, scores `line`. */
+typedef struct {
+    int64_t queries, keys, before, heads, n, q_step, line;
+} Sizes;
+
+/* 32 queries of one head from `first` on, which see keys before `end` alone. */
+static void attend_block(Products *products, const Sizes *is, const Row *row, int64_t h, const uint32_t *keys,
+                         const uint32_t *values, int64_t first, int64_t end, char *own) {
+    const int64_t n = is->n, line = is->line, out_step = is->heads * n;
     float *scores = (float *)own, *mixed = scores + BLOCK * line, scale = 1.0f / sqrtf((float)n), share[BLOCK];
     bf16 *weights = (bf16 *)(mixed + BLOCK * n), *asked = weights + BLOCK * line;
-    const int64_t real = length - first < BLOCK ? length - first : BLOCK, end = first + BLOCK;
+    const int64_t real = is->queries - first < BLOCK ? is->queries - first : BLOCK, all = padded(end);
     memset(asked, 0, BLOCK * n * sizeof(bf16));
-    for (int64_t i = 0; i < real; i++) memcpy(asked + i * n, q + (first + i) * row, n * sizeof(bf16));
-    for (int64_t t = 0; t < end; t += BLOCK)
+    for (int64_t i = 0; i < real; i++) memcpy(asked + i * n, row->q + h * n + (first + i) * is->q_step, n * sizeof(bf16));
+    for (int64_t t = 0; t < all; t += BLOCK)
         products(asked, n * 2, keys + t * n / 2, EDGE * n / 2, TILE, n / 32, scores + t, line);
     for (int64_t i = 0; i < BLOCK; i++) {
-        const int64_t seen = i < real ? first + i + 1 : 1;
-        share[i] = weigh(scores + i * line, weights + i * line, seen, end, scale);
+        int64_t seen = 1;
+        if (i < real && row->sees) {
+            seen = end;
+            hide(scores + i * line, row->sees + (first + i) * is->keys, end);
+        } else if (i < real)
+            seen = is->before + first + i + 1;
+        share[i] = weigh(scores + i * line, weights + i * line, seen, all, scale);
     }
     for (int64_t i = 0; i < n; i += BLOCK)
-        products(weights, line * 2, values + i / EDGE * TILE, TILE, n / EDGE * TILE, end / BLOCK, mixed + i, n);
+        products(weights, line * 2, values + i / EDGE * TILE, TILE, n / EDGE * TILE, all / BLOCK, mixed + i, n);
     for (int64_t i = 0; i < real; i++)
         for (int64_t j = 0; j < n; j += EDGE) {
             const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(mixed + i * n + j), _mm512_set1_ps(share[i]));
-            _mm256_storeu_si256((__m256i *)(out + (first + i) * out_row + j), (__m256i)_mm512_cvtneps_pbh(value));
+            _mm256_storeu_si256((__m256i *)(row->out + h * n + (first + i) * out_step + j), (__m256i)_mm512_cvtneps_pbh(value));
         }
 }
 
-/* `out` [length, heads, n] from queries [length, heads, n], keys and values [length, kv_heads, n], whose rows are `row` numbers
-   apart; n is a multiple of 32 up to 256. Returns 0 if memory ends. */
-int64_t attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, int64_t length, int64_t heads, int64_t kv_heads,
-                      int64_t n, int64_t row, int64_t threads) {
-    const int64_t all = padded(length), blocks = all / BLOCK, head = all * n / 2, line = apart(all);
-    const int64_t each = BLOCK * (line * 6 + n * 6);
-    uint32_t *keys = (uint32_t *)scratch(kv_heads * head * 8 + threads * each), *values = keys + kv_heads * head;
-    char *own = (char *)(values + kv_heads * head);
-    if (!keys) return 0;
+/* One more than the last key that any of 32 queries from `first` on sees. */
+static int64_t last_seen(const Sizes *is, const Row *row, int64_t first) {
+    const int64_t until = first + BLOCK < is->queries ? first + BLOCK : is->queries;
+    if (!row->sees) return is->before + until;
+    int64_t end = 1;
+    for (int64_t i = first; i < until; i++)
+        for (int64_t t = is->keys; t > end; t--)
+            if (row->sees[i * is->keys + t - 1]) end = t;
+    return end;
+}
+
+enum { AT_ONCE = 8 << 20 };
+/* Bytes of keys and values that are turned before they are used. */
+
+/* `out` [batch, queries, heads, n] from queries that are `q_step` numbers apart, and keys and values [kv_heads, keys, n] of
+   each row whose heads are `k_head` and whose places are `k_step` apart; rows are `q_row` and `k_row` apart, those of `sees`
+   [queries, keys] `sees_row` bytes. Without `sees`, no query sees what is later. n is a multiple of 32 up to 256. Returns 0 if
+   memory ends. */
+int64_t attend(const bf16 *q, const bf16 *k, const bf16 *v, const uint8_t *sees, bf16 *out, int64_t batch, int64_t queries,
+               int64_t keys, int64_t heads, int64_t kv_heads, int64_t n, int64_t q_row, int64_t q_step, int64_t k_row,
+               int64_t k_head, int64_t k_step, int64_t sees_row, int64_t threads) {
+    const int64_t all = padded(keys), head = all * n / 2, line = apart(all), each = BLOCK * (line * 6 + n * 6);
+    const int64_t many = padded(queries) / BLOCK, whole = kv_heads * head * 8;
+    const int64_t fit = whole < AT_ONCE ? AT_ONCE / whole : 1, rows = fit < batch ? fit : batch;
+    const Sizes is = {queries, keys, keys - queries, heads, n, q_step, line};
+    uint32_t *turned = (uint32_t *)scratch(rows * whole + threads * each + rows * many * sizeof(int64_t));
+    if (!turned) return 0;
+    uint32_t *values = turned + rows * kv_heads * head;
+    char *own = (char *)(values + rows * kv_heads * head);
+    int64_t *ends = (int64_t *)(own + threads * each);
     Products *products = best();
 #pragma omp parallel num_threads(threads)
     {
         tiles_ready(products);
-#pragma omp for collapse(2)
-        for (int64_t g = 0; g < kv_heads; g++)
-            for (int64_t b = 0; b < blocks; b++) {
-                const int64_t t = b * BLOCK, left = length - t, half = left - EDGE;
-                turn_keys(k + t * row + g * n, row, left, n, keys + g * head + t * n / 2);
-                turn_keys(k + (t + EDGE) * row + g * n, row, half, n, keys + g * head + (t + EDGE) * n / 2);
-                pair_values(v + t * row + g * n, row, left, n, values + g * head + t * n / 2);
-            }
-        /* The last queries see most keys and are the longest work, so they go first. */
-#pragma omp for collapse(2) schedule(dynamic)
-        for (int64_t b = blocks - 1; b >= 0; b--)
-            for (int64_t h = 0; h < heads; h++) {
-                const int64_t g = h / (heads / kv_heads);
-                attend_block(products, q + h * n, row, keys + g * head, values + g * head, out + h * n, heads * n, b * BLOCK, length, n,
-                             own + omp_get_thread_num() * each, line);
-            }
+        for (int64_t start = 0; start < batch; start += rows) {
+            const int64_t count = batch - start < rows ? batch - start : rows;
+#pragma omp for collapse(2) nowait
+            for (int64_t r = 0; r < count; r++)
+                for (int64_t b = 0; b < many; b++) {
+                    const Row row = {.sees = sees ? sees + (start + r) * sees_row : 0};
+                    ends[r * many + b] = last_seen(&is, &row, b * BLOCK);
+                }
+#pragma omp for collapse(3)
+            for (int64_t r = 0; r < count; r++)
+                for (int64_t g = 0; g < kv_heads; g++)
+                    for (int64_t t = 0; t < all; t += BLOCK) {
+                        const int64_t from = (start + r) * k_row + g * k_head + t * k_step, to = (r * kv_heads + g) * head + t * n / 2;
+                        turn_keys(k + from, k_step, keys - t, n, turned + to);
+                        turn_keys(k + from + EDGE * k_step, k_step, keys - t - EDGE, n, turned + to + EDGE * n / 2);
+                        pair_values(v + from, k_step, keys - t, n, values + to);
+                    }
+            /* The last queries see most keys and are the longest work, so they go first. */
+#pragma omp for collapse(3) schedule(dynamic)
+            for (int64_t b = many - 1; b >= 0; b--)
+                for (int64_t r = 0; r < count; r++)
+                    for (int64_t h = 0; h < heads; h++) {
+                        const int64_t at = start + r, kept = (r * kv_heads + h / (heads / kv_heads)) * head;
+                        const Row row = {.q = q + at * q_row, .sees = sees ? sees + at * sees_row : 0, .out = out + at * queries * heads * n};
+                        attend_block(products, &is, &row, h, turned + kept, values + kept, b * BLOCK, ends[r * many + b],
+                                     own + omp_get_thread_num() * each);
+                    }
+        }
         tiles_free(products);
     }
     return 1;
@@ -228,5 +288,5 @@ int64_t attend_causal(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, in
 #else
 int64_t attends(int64_t n) { return 0 * n; }
 /* Never called where `attends` says no; it is here so that every machine's program has the same functions. */
-int64_t attend_causal() { return 0; }
+int64_t attend() { return 0; }
 #endif

@@ -45,6 +45,10 @@ class Slot:
     layer: int
 
 
+TILED = 8
+"""Queries from which the compiled program's blocks of 32 are worth it."""
+
+
 class Attention(Preparable):
     """softmax(q k^T / sqrt(F)) v, but for what the spec's `scores` and `qk_norm` say otherwise. `prepare` joins the three
     projections into one product for inference."""
@@ -93,8 +97,8 @@ class Attention(Preparable):
         onto_BTD: Tensor | None = None,
     ) -> Tensor:
         calm = by is None or by.louder is None
-        if self.run is not None and self.in_tiles and calm and isinstance(mask, str) and mask == "causal" and wanted == "all":
-            return self.leave(self._prefill(self.run, x_BTD, by, slot), onto_BTD)
+        if self.run is not None and self.in_tiles and calm and wanted == "all" and _tiled(mask, x_BTD.shape[1]):
+            return self.leave(self._prefill(self.run, x_BTD, mask, by, slot), onto_BTD)
         q_BTNF, k_BTNF, v_BTNF = self.heads_of(x_BTD, by)
         if by is not None and by.louder is not None:
             q_BTNF = q_BTNF * by.louder
@@ -126,13 +130,14 @@ class Attention(Preparable):
         out_BTD: Tensor = self.out(mixed_BTD) if onto_BTD is None else added(self.out, mixed_BTD, onto_BTD)
         return out_BTD
 
-    def _prefill(self, run: CDLL, x_BTD: Tensor, by: Turn | None, slot: Slot | None) -> Tensor:
-        """A whole prompt mixed by the compiled program, read where the joint projection wrote it."""
+    def _prefill(self, run: CDLL, x_BTD: Tensor, mask: Mask, by: Turn | None, slot: Slot | None) -> Tensor:
+        """Many positions mixed by the compiled program, read where the joint projection or the cache has them."""
         heads_BTNF = self._joint(run, x_BTD, by)
+        q_BTNF, k_BTNF, v_BTNF = heads_BTNF.split_with_sizes((self.heads, self.kv_heads, self.kv_heads), 2)
+        k_BNTF, v_BNTF = k_BTNF.transpose(1, 2), v_BTNF.transpose(1, 2)
         if slot is not None:
-            k_BNTF, v_BNTF = heads_BTNF[:, :, self.heads :].transpose(1, 2).split(self.kv_heads, 1)
-            slot.cache.write(slot.layer, k_BNTF, v_BNTF)
-        return cpu.attend_causal(run, heads_BTNF, self.heads, self.kv_heads).flatten(2)
+            k_BNTF, v_BNTF = slot.cache.write(slot.layer, k_BNTF, v_BNTF)
+        return cpu.attend(run, q_BTNF, k_BNTF, v_BNTF, mask[:, 0] if isinstance(mask, Tensor) else None).flatten(2)
 
     def _joint(self, run: CDLL, x_BTD: Tensor, by: Turn | None) -> Tensor:
         """Queries, keys and values as the prepared projection writes them, the first two turned in place: [B, T, heads, F]."""
@@ -167,6 +172,13 @@ class Attention(Preparable):
         if self.q_norm is not None and self.k_norm is not None:
             q_BTNF, k_BTNF = self.q_norm(q_BTNF), self.k_norm(k_BTNF)
         return (q_BTNF, k_BTNF) if by is None else (rotate(q_BTNF, by), rotate(k_BTNF, by))
+
+
+def _tiled(mask: Mask, queries: int) -> bool:
+    """Whether the compiled program does so many queries under such a mask; a few are quicker by torch's products."""
+    if isinstance(mask, Tensor):
+        return queries >= TILED and mask.dtype == torch.bool and mask.shape[1] == 1
+    return isinstance(mask, str) and mask == "causal" and queries >= TILED
 
 
 def heads_norm(spec: Block, kind: Norm, heads: int) -> nn.Module:

@@ -77,8 +77,9 @@ class KVCache:
         value_width = self.values.shape[-1]
         picked = KVCache(layers, len(rows), heads, room, head_width, self.keys.dtype, self.keys.device, value_width)
         end = picked.length = self.length
-        picked.keys[..., :end, :] = self.keys[:, rows, :, :end]
-        picked.values[..., :end, :] = self.values[:, rows, :, :end]
+        for place, row in enumerate(rows):
+            picked.keys[:, place, :, :end] = self.keys[:, row, :, :end]
+            picked.values[:, place, :, :end] = self.values[:, row, :, :end]
         picked.valid_BT[:, :end] = self.valid_BT[rows, :end]
         picked.prompt_B = None if self.prompt_B is None else self.prompt_B[rows]
         picked.padded = not bool(picked.valid_BT[:, :end].all())

@@ -66,21 +66,22 @@ def matrix_vector(run: ctypes.CDLL, weight_SD: Tensor, x_D: Tensor) -> Tensor:
 
 
 def attends(run: ctypes.CDLL, head_width: int) -> bool:
-    """Whether this machine has products of bf16 for `attend_causal`, and heads of this width are done."""
+    """Whether this machine has products of bf16 for `attend`, and heads of this width are done."""
     return bool(run.attends(Int(head_width)))
 
 
-def attend_causal(run: ctypes.CDLL, heads_BTNF: Tensor, queries: int, shared: int) -> Tensor:
-    """Causal attention among the positions of each row, [B, T, queries, F]: `heads_BTNF` holds queries, keys and values."""
-    batch, length, heads, width = heads_BTNF.shape
-    out = torch.empty(batch, length, queries, width, dtype=heads_BTNF.dtype)
-    sizes = map(Int, (length, queries, shared, width, heads * width))
-    rest = (*sizes, _threads())
-    starts = [first * width * heads_BTNF.element_size() for first in (0, queries, queries + shared)]
-    for row, mixed in zip(heads_BTNF, out, strict=True):
-        parts = (ctypes.c_void_p(row.data_ptr() + start) for start in starts)
-        if not run.attend_causal(*parts, at(mixed), *rest):
-            raise MemoryError(f"no memory for the attention of {length} positions")
+def attend(run: ctypes.CDLL, q_BTNF: Tensor, k_BNTF: Tensor, v_BNTF: Tensor, sees_BTT: Tensor | None) -> Tensor:
+    """Attention of a row's queries to its keys, [B, T, N, F]: queries in heads that lie side by side, keys and values laid out
+    alike; what each query sees as booleans [B or 1, T, keys], none: the last T keys are its own and nothing later is seen."""
+    batch, length, heads, width = q_BTNF.shape
+    _, shared, keys, _ = k_BNTF.shape
+    out = torch.empty(batch, length, heads, width, dtype=q_BTNF.dtype)
+    sees = None if sees_BTT is None else sees_BTT.contiguous()
+    steps = (q_BTNF.stride(0), q_BTNF.stride(1), *k_BNTF.stride()[:3], 0 if sees is None or len(sees) == 1 else length * keys)
+    assert q_BTNF.stride()[2:] == (width, 1) and k_BNTF.stride() == v_BNTF.stride() and k_BNTF.stride(3) == 1
+    given = (at(q_BTNF), at(k_BNTF), at(v_BNTF), None if sees is None else at(sees), at(out))
+    if not run.attend(*given, *map(Int, (batch, length, keys, heads, shared, width, *steps)), _threads()):
+        raise MemoryError(f"no memory for the attention of {length} positions to {keys}")
     return out
 
 
@@ -117,7 +118,7 @@ def build(compiler: str, flags: Sequence[str], out: Path) -> None:
 def opened(program: Path) -> ctypes.CDLL:
     """A compiled program with the types of what its functions return."""
     run = ctypes.CDLL(str(program))
-    run.attends.restype = run.attend_causal.restype = Int
+    run.attends.restype = run.attend.restype = Int
     return run
 
 

@@ -27,11 +27,18 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> T
     size = math.prod(shape) * dtype.itemsize
     if device.type != "cpu" or sys.platform != "linux" or size < LARGE:
         return torch.empty(shape, dtype=dtype, device=device)
-    pages = _left(size) or _mapped(size)
+    pages = _left(size) or _mapped(_rounded(size))
     held = np.frombuffer(pages, np.uint8, size)
     # The tensor holds the array and nothing else does: it ends with the tensor's storage.
     weakref.finalize(held, _leave, pages).atexit = False
     return torch.from_numpy(held).view(dtype).view(shape)
+
+
+def _rounded(size: int) -> int:
+    """Up to a multiple of a quarter of the largest power of two below: the next batch is seldom as long to the byte, and pages
+    that are never touched cost nothing."""
+    step = 2 ** (size.bit_length() - 3)
+    return -(-size // step) * step
 
 
 def _mapped(size: int) -> mmap.mmap:
