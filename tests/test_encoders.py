@@ -19,7 +19,7 @@ from chiasm.model import Bind, Encode, Match, Sight, assemble, blank, prepare
 from chiasm.place import WHOLE, Box, Grid, encoded
 from chiasm.reference.cases import RECORDED
 from chiasm.reference.make import redraw
-from chiasm.reference.pictures import cut
+from chiasm.reference.patches import cut
 from chiasm.registry import families
 from chiasm.spec import Bind as BindSpec
 from chiasm.spec import Budget, ViT

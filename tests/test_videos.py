@@ -29,7 +29,7 @@ from chiasm.prompt.items import count, filmed
 from chiasm.prompt.messages import question
 from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
 from chiasm.reference.parts import library
-from chiasm.reference.pictures import cut, rastered
+from chiasm.reference.patches import cut, rastered
 from chiasm.registry import families
 from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take
 from chiasm.weights.read import describe

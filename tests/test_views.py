@@ -14,7 +14,7 @@ from chiasm.pixels.resize import sample
 from chiasm.pixels.views import look, packed
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF
 from chiasm.reference.parts import clip_processor, processed, processor, siglip_processor
-from chiasm.reference.pictures import cut, rastered
+from chiasm.reference.patches import cut, rastered
 from chiasm.spec import Axial, Block, Merge, Native, Pinpoints, Pixels, Resize, TileGrid, Views, ViT
 
 CLIP, SIGLIP, IDEFICS = Pixels(CLIP_MEAN, CLIP_STD), Pixels(HALF, HALF), Pixels(HALF, HALF, resample="lanczos")

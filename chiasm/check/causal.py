@@ -19,7 +19,7 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.items import lay
 from chiasm.prompt.plan import Plan
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import shown_of
+from chiasm.reference.shown import shown_of
 from chiasm.reference.spliced import Frame, spliced, taken
 from chiasm.spec import ByKind, Cross, DynamicTiles, Enclose, Expert, Reader, Resize, Splice, override
 from chiasm.spec import Causal as Spec

@@ -14,7 +14,8 @@ from chiasm.geometry import Size
 from chiasm.place import Ints, canvases
 from chiasm.prompt.plan import Plan
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import Shown, blank
+from chiasm.reference.patches import blank
+from chiasm.reference.shown import Shown
 from chiasm.spec import Causal, Cross, Sight, override
 
 MASK = "image_attention_mask"

@@ -12,7 +12,8 @@ from chiasm.heads.contrastive import unit
 from chiasm.model import Bind, Encode, EncodeText, Match, QueryMatch
 from chiasm.model import Sight as Seen
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import cut, shown_of
+from chiasm.reference.patches import cut
+from chiasm.reference.shown import shown_of
 from chiasm.spec import ClsProject, Looks, Resize
 
 

@@ -14,7 +14,7 @@ from chiasm.model import Sight as Seen
 from chiasm.pixels.patches import patchify
 from chiasm.place import Box, Grid
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import shown_of
+from chiasm.reference.shown import shown_of
 
 
 def find(model: Find, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:

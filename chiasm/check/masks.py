@@ -11,7 +11,7 @@ from chiasm.heads.prompts import Prompts
 from chiasm.model import Segment
 from chiasm.model import Sight as Seen
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import shown_of
+from chiasm.reference.shown import shown_of
 
 
 def segment(model: Segment, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:

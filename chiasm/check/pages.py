@@ -8,7 +8,7 @@ from torch import Tensor
 from chiasm.model import EncodePage, Words
 from chiasm.model import Sight as Seen
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import shown_of
+from chiasm.reference.shown import shown_of
 
 
 def pages(model: EncodePage, given: Given) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ from chiasm.model import Causal
 from chiasm.model import Sight as Seen
 from chiasm.prompt.items import lay
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import cut, shown_of
+from chiasm.reference.patches import cut
+from chiasm.reference.shown import shown_of
 from chiasm.reference.spliced import spliced
 from chiasm.spec import Pointing, Resize, Segment, Splice
 from chiasm.train.outlines import Weights, loss, outline_losses

@@ -10,7 +10,7 @@ from chiasm.model import Sight as Seen
 from chiasm.place import Box, Grid
 from chiasm.prompt.streams import reads
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import cut
+from chiasm.reference.patches import cut
 
 
 def see(model: See, given: Given) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from chiasm.model import Sight as Seen
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.row import Row, padded
 from chiasm.reference.given import Given
-from chiasm.reference.pictures import shown_of
+from chiasm.reference.shown import shown_of
 from chiasm.spec import Alone
 
 
