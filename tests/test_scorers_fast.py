@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiasm.evaluate.scorers import captions, grams
+from chiasm.evaluate.scorers import captions, grams, html_tables, teds
 from chiasm.evaluate.scorers.grams import GRAMS, Corpus
+from chiasm.evaluate.scorers.tables import words
 
 WORDS = st.one_of(
     st.lists(st.sampled_from(["a", "b", "c", "d", "é", "日本"]), max_size=12).map(" ".join), st.text("ab \t\n", max_size=9)
@@ -86,15 +87,15 @@ def test_cider_by_its_definition(corpus: Corpora) -> None:
 def test_rouge_by_its_definition(corpus: Corpora) -> None:
     each = []
     for said, true in corpus:
-        words, common = said.split(" "), []
+        single, common = said.split(" "), []
         for other in (one.split(" ") for one in true):
             row = [0] * (len(other) + 1)
-            for word in words:
+            for word in single:
                 last, row = row, [0]
                 for place, one in enumerate(other):
                     row.append(last[place] + 1 if word == one else max(last[place + 1], row[-1]))
             common.append((row[-1], row[-1] / len(other)))
-        precision, recall = max(length for length, _ in common) / len(words), max(share for _, share in common)
+        precision, recall = max(length for length, _ in common) / len(single), max(share for _, share in common)
         each.append((1 + 1.2**2) * precision * recall / (recall + 1.2**2 * precision) if precision and recall else 0.0)
     assert captions.rouge_l(_corpus(corpus)).each == tuple(each)
 
@@ -102,3 +103,60 @@ def test_rouge_by_its_definition(corpus: Corpora) -> None:
 @given(st.lists(st.sampled_from([0, 1, 2, 5, 2**61 + 1, 2**62]), max_size=20))
 def test_whole_numbers_are_sorted_as_they_come_whatever_their_size(keys: list[int]) -> None:
     assert grams._order(np.array(keys, np.int64)).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
+
+
+PIECES = words("""<table> </table> <tr> </tr> <td> </td> <b> </b> <br> <th> <col> <TD> <td/> </p> a bc é> < & &amp;""")
+CELLS = [" ", '<td colspan="2">', '<td colspan="2" rowspan="3">', "<td rowspan='2'>", "<!-- x -->"]
+MARKUP = st.lists(st.sampled_from([*PIECES, *CELLS]), max_size=30).map("".join)
+SOUP = MARKUP.map("<table>".__add__)
+
+
+@given(MARKUP)
+def test_plain_tables_are_read_as_pythons_parser_reads_them(html: str) -> None:
+    builder = html_tables._Builder()
+    parser = html_tables._Parser(builder)
+    parser.feed(html)
+    parser.close()
+    builder.close(0)
+    assert html_tables.read(html) == (builder.tree if builder.tree.size else None)
+
+
+def _roots(tree: html_tables.Tree) -> list[int]:
+    return sorted({leaf: place for place, leaf in enumerate(tree.leaves)}.values())
+
+
+def _teds(said: html_tables.Tree, true: html_tables.Tree, structure_only: bool) -> float:
+    """Zhang and Shasha's program as they print it, every cost worked out."""
+
+    def change(x: int, y: int) -> float:
+        if said.names[x] != true.names[y]:
+            return 1.0
+        one, other = said.contents[x], true.contents[y]
+        return 0.0 if structure_only or one == other else teds._edits(one, other) / max(len(one), len(other))
+
+    trees = [[0.0] * len(true.names) for _ in said.names]
+    for last in _roots(said):
+        for end in _roots(true):
+            first, start = said.leaves[last], true.leaves[end]
+            forest = {(first - 1, y): float(y - start + 1) for y in range(start - 1, end + 1)}
+            for x in range(first, last + 1):
+                forest[x, start - 1] = forest[x - 1, start - 1] + 1
+                for y in range(start, end + 1):
+                    leaf, other = said.leaves[x], true.leaves[y]
+                    whole = leaf == first and other == start
+                    kept = forest[x - 1, y - 1] + change(x, y) if whole else forest[leaf - 1, other - 1] + trees[x][y]
+                    forest[x, y] = min(forest[x - 1, y] + 1, forest[x, y - 1] + 1, kept)
+                    if whole:
+                        trees[x][y] = forest[x, y]
+    return 1 - trees[-1][-1] / max(said.size - 1, true.size - 1, 1)
+
+
+@given(SOUP, SOUP, st.booleans())
+def test_teds_by_its_definition(prediction: str, truth: str, structure_only: bool) -> None:
+    said, true = html_tables.read(prediction), html_tables.read(truth)
+    assert said and true and teds.teds(prediction, truth, structure_only) == _teds(said, true, structure_only)
+
+
+def test_teds_of_rows_that_are_never_closed() -> None:
+    rows, fewer = ("<table>" + "<tr><td>x" * many for many in (1500, 1))
+    assert teds.teds(rows, rows) == 1 and teds.teds("<table>" + "<tr>" * 3000, fewer) < 0.01

@@ -7,81 +7,12 @@ of elements. `structure_only` leaves the cells' text out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
 
 from chiasm.evaluate.scorers.distance import levenshtein
-
-CELL = "td"
-_CLOSED = frozenset(("br", "hr", "img", "input", "col", "wbr", "meta", "link"))
-
-
-@dataclass
-class Element:
-    """An element of a table with what lies in it: text and elements in order."""
-
-    tag: str
-    span: tuple[int, int] = (1, 1)
-    inside: list[Element | str] = field(default_factory=list)
-
-    @property
-    def children(self) -> list[Element]:
-        return [one for one in self.inside if isinstance(one, Element)]
-
-    def size(self) -> int:
-        """It and all elements below it."""
-        return 1 + sum(child.size() for child in self.children)
-
-    def tokens(self) -> list[str]:
-        """Characters and tags of what lies inside."""
-        out: list[str] = []
-        for one in self.inside:
-            out += one if isinstance(one, str) else [f"<{one.tag}>", *one.tokens(), f"</{one.tag}>"]
-        return out
-
-
-class _Reader(HTMLParser):
-    """The first table of a page; a tag that closes what is not open is passed over."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.table: Element | None = None
-        self.open: list[Element] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if not self.open and (tag != "table" or self.table is not None):
-            return
-        given = dict(attrs)
-        span = (_number(given.get("colspan")), _number(given.get("rowspan")))
-        element = Element(tag, span if tag == CELL else (1, 1))
-        if self.open:
-            self.open[-1].inside.append(element)
-        else:
-            self.table = element
-        if tag not in _CLOSED:
-            self.open.append(element)
-
-    def handle_endtag(self, tag: str) -> None:
-        names = [element.tag for element in self.open]
-        if tag in names:
-            del self.open[len(names) - 1 - names[::-1].index(tag) :]
-
-    def handle_data(self, data: str) -> None:
-        if self.open:
-            self.open[-1].inside.append(data)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdigit() else 1
-
-
-def read(html: str) -> Element | None:
-    """The first table, or `None` without one."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader.table
+from chiasm.evaluate.scorers.html_tables import Content, Tree, read
 
 
 def teds(prediction: str, truth: str, structure_only: bool = False) -> float:
@@ -89,92 +20,90 @@ def teds(prediction: str, truth: str, structure_only: bool = False) -> float:
     said, true = read(prediction), read(truth)
     if said is None or true is None:
         return 0.0
-    elements = max(said.size() - 1, true.size() - 1, 1)
-    return 1 - _distance(_Order.of(said, structure_only), _Order.of(true, structure_only)) / elements
+    elements = max(said.size - 1, true.size - 1, 1)
+    return 1 - _Pair(said, true, structure_only).distance() / elements
 
 
-@dataclass(frozen=True)
-class _Order:
-    """A tree's elements in postorder, with the leftmost leaf below each; markup inside of cells is text, not elements."""
-
-    tags: tuple[tuple[str, tuple[int, int]], ...]
-    texts: tuple[tuple[str, ...], ...]
-    leaves: tuple[int, ...]
-
-    @classmethod
-    def of(cls, root: Element, structure_only: bool) -> _Order:
-        tags: list[tuple[str, tuple[int, int]]] = []
-        texts: list[tuple[str, ...]] = []
-        leaves: list[int] = []
-
-        def visit(element: Element) -> int:
-            cell = element.tag == CELL
-            below = [visit(child) for child in ([] if cell else element.children)]
-            leaf = below[0] if below else len(tags)
-            tags.append((element.tag, element.span))
-            texts.append(tuple(element.tokens()) if cell and not structure_only else ())
-            leaves.append(leaf)
-            return leaf
-
-        visit(root)
-        return cls(tuple(tags), tuple(texts), tuple(leaves))
-
-    def roots(self) -> list[int]:
-        """The last element of each leftmost leaf: where subtrees must be compared on their own."""
-        return sorted({leaf: place for place, leaf in enumerate(self.leaves)}.values())
+_UNKNOWN = -1.0
 
 
-def _distance(one: _Order, other: _Order) -> float:
-    """Zhang and Shasha 1989, doi:10.1137/0218082."""
-    trees = [[0.0] * len(other.tags) for _ in one.tags]
-    known: dict[tuple[tuple[str, ...], tuple[str, ...]], float] = {}
-    for last in one.roots():
-        for end in other.roots():
-            _subtrees(one, other, last, end, trees, known)
-    return trees[-1][-1]
+class _Pair:
+    """Two trees, and the distances of their subtrees as far as they were needed (Zhang and Shasha 1989, doi:10.1137/0218082).
 
+    No cost is below zero: what is as dear without a subtree's distance is not made cheaper by it, and then it is never asked.
+    """
 
-def _subtrees(
-    one: _Order,
-    other: _Order,
-    last: int,
-    end: int,
-    trees: list[list[float]],
-    known: dict[tuple[tuple[str, ...], tuple[str, ...]], float],
-) -> None:
-    first, start = one.leaves[last], other.leaves[end]
-    above = [float(n) for n in range(end - start + 2)]
-    rows = [above]
-    for x in range(first, last + 1):
-        row = [above[0] + 1]
-        whole = one.leaves[x] == first
-        for y in range(start, end + 1):
-            place = y - start
-            least = min(above[place + 1], row[place]) + 1
-            if whole and other.leaves[y] == start:
-                least = min(least, above[place] + _change(one, other, x, y, known))
-                trees[x][y] = least
+    def __init__(self, one: Tree, other: Tree, structure_only: bool) -> None:
+        self.one, self.other, self.structure_only = one, other, structure_only
+        self.distances = [[_UNKNOWN] * len(other.names) for _ in one.names]
+        self.changes: dict[tuple[Content, Content], float] = {}
+        number: defaultdict[object, int] = defaultdict(count().__next__)
+
+        def numbered(tree: Tree) -> list[int]:
+            """Of each element all that tells it from others, how many stand below it too: equal runs are equal subtrees."""
+            said = zip(tree.names, tree.contents, tree.leaves, strict=True)
+            return [number[name, "" if structure_only else inside, at - leaf] for at, (name, inside, leaf) in enumerate(said)]
+
+        self.kinds_one, self.kinds_other = numbered(one), numbered(other)
+
+    def distance(self) -> float:
+        """Of the whole trees. Subtrees wait for smaller ones on a list, so that a tree may be as deep as it likes."""
+        waiting: list[Iterator[tuple[int, int]]] = [iter([(len(self.kinds_one) - 1, len(self.kinds_other) - 1)])]
+        while waiting:
+            wanted = next(waiting[-1], None)
+            if wanted is None:
+                waiting.pop()
             else:
-                least = min(least, rows[one.leaves[x] - first][other.leaves[y] - start] + trees[x][y])
-            row.append(least)
-        rows.append(row)
-        above = row
+                waiting.append(self._subtrees(*wanted))
+        return self.distances[-1][-1]
+
+    def _subtrees(self, last: int, end: int) -> Iterator[tuple[int, int]]:
+        """Writes down the distance of two subtrees, and on the way of those with the same leftmost leaves; asks for others that
+        are not known yet."""
+        leaves_one, leaves_other, distances = self.one.leaves, self.other.leaves, self.distances
+        first, start = leaves_one[last], leaves_other[end]
+        if self.kinds_one[first : last + 1] == self.kinds_other[start : end + 1]:
+            distances[last][end] = 0.0
+            return
+        above = [float(n) for n in range(end - start + 2)]
+        rows = [above]
+        for x in range(first, last + 1):
+            least = above[0] + 1
+            row, known, whole = [least], distances[x], leaves_one[x] == first
+            before, below = rows[leaves_one[x] - first], x - leaves_one[x]
+            for place, y in enumerate(range(start, end + 1)):
+                least = min(above[place + 1], least) + 1
+                if whole and leaves_other[y] == start:
+                    if above[place] < least:
+                        least = min(least, above[place] + self._change(x, y))
+                    known[y] = least
+                else:
+                    size, kept = y - leaves_other[y], before[leaves_other[y] - start]
+                    if kept + abs(below - size) < least:
+                        if known[y] < 0:
+                            if below or size:
+                                yield x, y
+                            else:
+                                known[y] = self._change(x, y)
+                        least = min(least, kept + known[y])
+                row.append(least)
+            rows.append(row)
+            above = row
+
+    def _change(self, x: int, y: int) -> float:
+        if self.one.names[x] != self.other.names[y]:
+            return 1.0
+        contents = self.one.contents[x], self.other.contents[y]
+        if self.structure_only or contents[0] == contents[1]:
+            return 0.0
+        if contents not in self.changes:
+            self.changes[contents] = _edits(*contents) / max(map(len, contents))
+        return self.changes[contents]
 
 
-def _change(
-    one: _Order, other: _Order, x: int, y: int, known: dict[tuple[tuple[str, ...], tuple[str, ...]], float]
-) -> float:  # fmt: skip
-    if one.tags[x] != other.tags[y]:
-        return 1.0
-    texts = one.texts[x], other.texts[y]
-    if texts[0] == texts[1]:
-        return 0.0
-    if texts not in known:
-        known[texts] = _edits(*texts) / max(map(len, texts))
-    return known[texts]
-
-
-def _edits(first: Sequence[str], second: Sequence[str]) -> int:
-    """Levenshtein's distance of two lists, whose items are numbered so that they can be compared as texts."""
+def _edits(first: Content, second: Content) -> int:
+    """Levenshtein's distance; markup is numbered so that it can be compared as text."""
+    if isinstance(first, str) and isinstance(second, str):
+        return levenshtein(first, second)
     numbers = {token: chr(0xE000 + place) for place, token in enumerate(dict.fromkeys((*first, *second)))}
     return levenshtein("".join(map(numbers.__getitem__, first)), "".join(map(numbers.__getitem__, second)))
