@@ -228,6 +228,21 @@ def test_runs_as_golden_cases() -> None:
     assert (boxed["expected"]["IoU"], boxed["expected"]["ACC@0.5"]) == (0.5, 1)
 
 
+def test_runs_in_other_forms() -> None:
+    """None answered, answers by question, boxes still in words."""
+    (none,) = golden.compute({"mmmu_evaluate": [{"samples": []}]})["mmmu_evaluate"]
+    assert none == {"expected": {"acc": 0}, "expected_judge_dict": {}}
+    truth = {"question_id": 7, "question_type": "what", "answer_type": "other", "answers": ["cat"] * 10}
+    case = {"annotations": [truth], "predictions": {"7": "cat"}, "expected_overall": 100.0}
+    assert golden.compute({"vqa_accuracy_aggregate": [case]})["vqa_accuracy_aggregate"] == [{"expected_overall": 100.0}]
+    said = {"gt_xyxy_normalised": [0.1, 0.2, 0.5, 0.6], "prediction": "at [0.1, 0.2, 0.5, 0.6]"}
+    (boxed,) = golden.compute({"refcoco_aggregate": [{"results": [said, {**said, "prediction": "nowhere"}]}]})[
+        "refcoco_aggregate"
+    ]
+    assert (boxed["expected"]["IoU"], boxed["expected"]["ACC@0.5"]) == (0.5, 0.5)
+    assert "of rows" in golden.compute({"mmmu_evaluate": [{"acc": 1}]})["mmmu_evaluate"][0]["error"]
+
+
 def test_division_by_zero_is_named(tmp_path: Path) -> None:
     assert golden.compute({"pope_aggregate": [{"answers": ["no"], "labels": ["no"]}]}) == {
         "pope_aggregate": [{"expected": "ZeroDivisionError"}]

@@ -88,9 +88,10 @@ def _mmmu_evaluate(case: Case) -> Values:
     """Rows with what was parsed, or with a response and options to parse."""
     right = {row["id"]: _mmmu_right(row) for row in rows_of(case)}
     judged = {id: "Correct" if one else "Wrong" for id, one in right.items()}
-    known = {"acc": sum(right.values()) / len(right), "judge_dict": judged, "judge": judged}
-    known |= {"metric": {"acc": known["acc"]}, "accuracy": known["acc"]}
-    return under_its_names(case, known, {"expected": {"acc": known["acc"]}, "expected_judge_dict": judged})
+    share = sum(right.values()) / len(right) if right else 0
+    known = {"acc": share, "accuracy": share, "metric": {"acc": share}, "metric_dict": {"acc": share}}
+    known |= {"judge_dict": judged, "judge": judged}
+    return under_its_names(case, known, {"expected": {"acc": share}, "expected_judge_dict": judged})
 
 
 def _mmmu_right(row: Case) -> bool:
@@ -110,8 +111,9 @@ def _pope(case: Case) -> Values:
 
 def _refcoco(case: Case) -> Values:
     rows = rows_of(case)
-    golds = [one_of(row, "bbox", "gt_xyxy", "gt_bbox", "gt") for row in rows]
-    found = boxes.summary(golds, [one_of(row, "pred", "pred_xyxy", "pred_bbox", "prediction") for row in rows])
+    golds = [one_of(row, "bbox", "gt_xyxy", "gt_bbox", "gt", "gt_xyxy_normalised") for row in rows]
+    said = [one_of(row, "pred", "pred_xyxy", "pred_bbox", "prediction") for row in rows]
+    found = boxes.summary(golds, [boxes.parse_rec(one) or boxes.EMPTY if isinstance(one, str) else one for one in said])
     return under_its_names(case, found, {"expected": found})
 
 
@@ -148,12 +150,14 @@ def _videomme(case: Case) -> Values:
 def _vqa_summary(case: Case) -> Values:
     """Rows with everything, or the official pair of annotations and results."""
     apart = "annotations" in case
-    said = {row["question_id"]: row["answer"] for row in (case["results"] if apart else ())}
+    given = one_of(case, "results", "predictions") if apart else {}
+    said = given if isinstance(given, dict) else {row["question_id"]: row["answer"] for row in given}
     judged, each_one = [], {}
     for place, row in enumerate(case["annotations"] if apart else rows_of(case)):
         id = row.get("question_id", place)
         answers = [one["answer"] if isinstance(one, dict) else one for one in row["answers"]]
-        share = vqa.accuracy(said[id] if id in said else one_of(row, "prediction", "response"), answers)
+        reply = next((said[name] for name in (id, str(id)) if name in said), None)
+        share = vqa.accuracy(one_of(row, "prediction", "response") if reply is None else reply, answers)
         judged.append(vqa.Judged(share, row["question_type"], row["answer_type"]))
         each_one[str(id)] = vqa.percent(share)
     found = vqa.summary(judged)
