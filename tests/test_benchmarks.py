@@ -118,6 +118,10 @@ def test_a_video_that_is_missing(tmp_path: Path) -> None:
     assert isinstance(bad, Bad) and "abc" in bad.why
 
 
+def no_network(*_: object, **__: object) -> None:
+    raise ConnectionError("Name or service not known")
+
+
 def test_mistakes_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="mmstar"):
         registry.find("mmstr")
@@ -135,6 +139,9 @@ def test_mistakes_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "data" / "val-00000-of-00001.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match="not a whole parquet file"):
         list(read(registry.find("mmstar"), tmp_path))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", no_network)
+    with pytest.raises(UserError, match=r"could not be asked for Lin-Chen/MMStar .*is there a network"):
+        fetch(registry.find("mmstar"))
     monkeypatch.setenv("CHIASM_OFFLINE", "1")
     with pytest.raises(Offline, match="MMStar"):
         fetch(registry.find("mmstar"))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -376,9 +377,20 @@ def test_answers_are_scored_again_by_other_rules(tmp_path: Path, capsys: pytest.
         (["eval", "default", "--tasks", "mmstra"], "the nearest are mmstar"),
         (["eval", "default", "--data", "nowhere.csv"], "there is no nowhere.csv"),
         (["eval", "default", "--data", "x", "--seeds", "3"], "--temperature"),
+        (["eval", "default", "--data", "x", "--limit", "0"], "--limit is 0"),
+        (["eval", "default", "--data", "x", "--batch", "-1"], "--batch is -1"),
+        (["eval", "default", "--data", "x", "--temperature", "-1"], "--temperature is -1"),
         (["score", "nowhere"], "holds no run"),
     ],
 )
 def test_mistakes_are_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("wanted", "kind"), [({"prompts": ("mine",)}, "prompt"), ({"reference": "mine"}, "reference")])
+def test_a_name_that_a_task_does_not_know_is_told_before_anything_is_asked(
+    wanted: dict[str, Any], kind: str, table: Path
+) -> None:
+    with pytest.raises(UserError, match=f"own has no {kind} called 'mine'"):
+        questions(own.task(), Wanted((), table, **wanted))

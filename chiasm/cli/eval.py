@@ -61,6 +61,11 @@ def run(
         raise UserError("There is no model to ask: name one, such as default.")
     if tasks is None and data is None:
         raise UserError("There is nothing to ask: name benchmarks with --tasks, or your own table with --data.")
+    for name, given in (("--limit", limit), ("--batch", batch), ("--seeds", seeds)):
+        if given is not None and given < 1:
+            raise UserError(f"{name} is {given}: name a number from 1 up.")
+    if not 0 <= temperature < float("inf"):
+        raise UserError(f"--temperature is {temperature}: name 0, which is greedy, or a number above it.")
     if seeds > 1 and not temperature:
         raise UserError("Greedy answers are the same for every seed: give --temperature too.")
     if circular and tasks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,13 @@ def download(offer: Offer, folder: Path) -> None:
     shutil.rmtree(folder / ".cache", ignore_errors=True)
 
 
+def data_set(repo: str, patterns: Sequence[str]) -> Path:
+    """The files of a data set that patterns name, in the hub's own cache."""
+    client = need("huggingface_hub", extra="hub")
+    with _translated(repo, "main", "data set"):
+        return Path(client.snapshot_download(repo, repo_type="dataset", allow_patterns=list(patterns)))
+
+
 def _is_wanted(name: str, names: set[str]) -> bool:
     if "/" in name or not name.endswith(SAFE):
         return False
@@ -85,14 +92,14 @@ def _is_wanted(name: str, names: set[str]) -> bool:
 
 
 @contextmanager
-def _translated(repo: str, revision: str) -> Iterator[None]:
+def _translated(repo: str, revision: str, kind: str = "model") -> Iterator[None]:
     errors = need("huggingface_hub.errors", extra="hub")
     try:
         yield
     except errors.GatedRepoError:
         raise UserError(f"{repo} asks for consent: accept its terms on the hub, then `hf auth login` here.") from None
     except errors.RepositoryNotFoundError:
-        raise UnknownModel(f"The hub has no model {repo!r} (or it is private and this machine not logged in).") from None
+        raise UnknownModel(f"The hub has no {kind} {repo!r} (or it is private and this machine not logged in).") from None
     except errors.RevisionNotFoundError:
         raise UnknownModel(f"{repo} has no revision {revision!r}.") from None
     except Exception as e:  # Which ones depends on the HTTP library that the client happens to use.

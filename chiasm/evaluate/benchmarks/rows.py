@@ -16,6 +16,7 @@ from chiasm.errors import Offline, UserError, need
 from chiasm.evaluate.benchmarks.task import Item, Task
 from chiasm.prompt.messages import Image
 from chiasm.weights.cache import offline
+from chiasm.weights.hub import data_set
 
 ROWS_AT_ONCE = 64
 LONGEST_NUMBER = 64
@@ -73,7 +74,7 @@ class Row:
             try:
                 return Image(base64.b64decode(found, validate=True))
             except ValueError:
-                raise Unusable(f"{name} names {found[:80]!r}, which is no file in {self.folder}") from None
+                raise Unusable(f"{name} names {found[:80]!r}, which is no file in {self.folder.resolve()}") from None
         if found is None or not found:
             raise Unusable(f"{name} is empty: there is no picture")
         raise Unusable(f"{name} is {str(found)[:80]!r}, which is no picture")
@@ -131,8 +132,7 @@ def fetch(task: Task, split: str | None = None) -> Path:
         raise UserError(f"{task.name} is on no hub: get its data and name the folder")
     if offline():
         raise Offline(f"{published.repo} must be fetched and CHIASM_OFFLINE is set: name a folder that holds it")
-    client = need("huggingface_hub", extra="hub")
-    return Path(client.snapshot_download(published.repo, repo_type="dataset", allow_patterns=names(task, published, split)))
+    return data_set(published.repo, names(task, published, split))
 
 
 @dataclass(frozen=True)

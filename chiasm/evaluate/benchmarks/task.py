@@ -131,9 +131,17 @@ class Task:
     few: FewShot | None = None
     splits: tuple[str, ...] = field(default=("test",))
 
+    def asking(self, prompt: str | None = None) -> Ask:
+        """A prompt by its name. Raises `UserError` for one that the benchmark does not have."""
+        return _chosen(self.name, "prompt", self.prompts, prompt)
+
+    def judging(self, reference: str | None = None) -> Judge:
+        """The rules of a reference by its name. Raises `UserError` for one that the benchmark does not have."""
+        return _chosen(self.name, "reference", self.judges, reference)
+
     def item(self, row: Row, prompt: str | None = None) -> Item:
         """A row as a question by a named prompt."""
-        ask = _chosen(self.name, "prompt", self.prompts, prompt)
+        ask = self.asking(prompt)
         return Item(self.id(row), ask(row), self.gold(row), self.groups(row))
 
     def request(self, item: Item, frames: Frames | None = None) -> Request:
@@ -159,7 +167,7 @@ class Task:
 
     def judge(self, item: Item | Record, reply: str, reference: str | None = None) -> Judged:
         """A reply to an item by the rules of a named reference."""
-        return _chosen(self.name, "reference", self.judges, reference)(item.gold, reply)
+        return self.judging(reference)(item.gold, reply)
 
     def record(self, item: Item | Record, reply: str, reference: str | None = None) -> Record:
         """An item with its reply, judged; given a record, it is judged anew."""

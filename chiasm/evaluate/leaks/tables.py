@@ -16,7 +16,7 @@ from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired, rows_of
 from chiasm.evaluate.benchmarks.task import Clip, Task, pictures_of
 from chiasm.evaluate.leaks.given import Given, given
 from chiasm.evaluate.leaks.texts import Exchange
-from chiasm.evaluate.runs.own import TABLES, rows_of_csv
+from chiasm.evaluate.runs.own_table import TABLES, rows_of_csv
 from chiasm.prompt.messages import Text
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")

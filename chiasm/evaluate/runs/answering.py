@@ -10,7 +10,7 @@ from typing import Any
 from chiasm.assistant import Assistant, Done, Request
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.task import Item, Task
-from chiasm.evaluate.runs.setting import Setting
+from chiasm.evaluate.runs.setting import Setting, wording
 from chiasm.evaluate.runs.store import Sample
 from chiasm.prompt.messages import Image, Text
 
@@ -60,7 +60,8 @@ def _weighed(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Ite
     for (sample, item), scores, tokens in zip(batch, found, spent, strict=True):
         best = max(scores, key=lambda score: score.logprob).option
         judged = task.judge(item, best, setting.reference)
-        told = replace(sample, answer=best, tokens=tokens, finish_reason="chosen")
+        asked = wording(_plainly(item).parts)
+        told = replace(sample, prompt=asked, answer=best, tokens=tokens, finish_reason="chosen")
         finished.append(replace(told, parsed=plain(judged.parsed), score=judged.score))
     return finished
 

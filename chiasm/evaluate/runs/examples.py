@@ -12,8 +12,8 @@ from chiasm.errors import BadPicture, UserError
 from chiasm.evaluate.benchmarks.shots import Few, pool
 from chiasm.evaluate.benchmarks.task import Item, Task
 from chiasm.evaluate.runs.data import folder_of
-from chiasm.evaluate.runs.runner import digest, wording
-from chiasm.evaluate.runs.setting import Variant
+from chiasm.evaluate.runs.runner import digest
+from chiasm.evaluate.runs.setting import Variant, wording
 
 
 def exemplified(

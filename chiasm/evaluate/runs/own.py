@@ -1,53 +1,40 @@
 """A person's own questions as a task: a table of JSON lines, JSON, CSV, TSV or parquet, or a folder that holds one.
 
-Columns: `question`; `answer` or `answers`; and where wanted `image` (a file beside the table, or several in `images`), `id`,
-`choices` (a list, or text with | between), `box`; every other column of short text is a slice.
+Columns: `question`; `answer` or `answers`, or `box` (left, top, right, bottom in upright pixels) where the answer is a place;
+and where wanted `image` (a file beside the table, or several in `images`), `id`, `choices` (a list, or text with | between);
+every other column of short text is a slice.
 """
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chiasm.errors import UserError
+from chiasm.errors import BadPicture
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.asking import LETTER, SHORT, lettered, listed
 from chiasm.evaluate.benchmarks.figures import Figure, mean, scores
-from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, readable, rows_of
+from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable
 from chiasm.evaluate.benchmarks.sought import Grade, Pick, any_answer
 from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task
-from chiasm.evaluate.scorers import mcq
+from chiasm.evaluate.runs.own_table import KNOWN, rows, table
+from chiasm.evaluate.scorers import boxes, mcq
+from chiasm.pixels.open import header
 from chiasm.prompt.messages import Image, Text
 
 NAME, TURNED = "own", "own-circular"
-KNOWN = frozenset(("question", "answer", "answers", "image", "images", "picture", "id", "choices", "box", "boxes"))
-TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 LONGEST_SLICE = 64
-
-
-def table(path: Path) -> Path:
-    """The table that a path names, or the only one in a folder. Raises `UserError` where there is none or more than one."""
-    if not path.exists():
-        raise UserError(f"there is no {path}: name a table ({', '.join(TABLES)}) or a folder with one")
-    if path.is_file():
-        if path.suffix not in TABLES:
-            raise UserError(f"{path} is no table: {', '.join(TABLES)} are read")
-        return path
-    found = sorted(file for file in path.iterdir() if file.suffix in TABLES)
-    if len(found) != 1:
-        many = ", ".join(file.name for file in found) or "none"
-        raise UserError(f"{path} should hold one table ({', '.join(TABLES)}) and holds {many}: name the file")
-    return found[0]
+PLACE = "\nAnswer with its bounding box [left, top, right, bottom], in shares of the picture's width and height from 0 to 1."
+ENOUGH = 0.5
+"""Of a box's area and the gold one's, what they must have in common to all that either covers."""
 
 
 def items(path: Path, limit: int | None = None) -> Iterator[Item | Bad]:
     """The questions of a table, and the rows that make none."""
     file, known = table(path), set[str]()
-    for number, row in enumerate(_rows(file)):
+    for number, row in enumerate(rows(file)):
         if limit is not None and number >= limit:
             return
         try:
@@ -62,8 +49,8 @@ def items(path: Path, limit: int | None = None) -> Iterator[Item | Bad]:
 
 
 def task() -> Task:
-    """How own questions are judged: a chosen option, or an answer that equals one of those given, case and a final full stop
-    aside."""
+    """How own questions are judged: a chosen option, a box that covers the one given, or an answer that equals one of those
+    given, case and a final full stop aside."""
     return Task(
         name=NAME,
         title="your own questions",
@@ -72,7 +59,7 @@ def task() -> Task:
         id=lambda row: str(row.get("id") or row.where),
         prompts={"as it is": lambda row: ()},
         gold=lambda row: {},
-        judges={"own": judge},
+        judges={"own": judge, "own, boxes in pixels": judge_pixels},
         max_tokens=64,
         answers="chosen",
         sought=sought,
@@ -122,8 +109,16 @@ def named(name: str) -> Task:
             return registry.find(name)
 
 
-def judge(gold: Mapping[str, Any], reply: str) -> Judged:
-    """Of options the letter or the text that was said; else whether the reply is one of the answers."""
+def judge_pixels(gold: Mapping[str, Any], reply: str) -> Judged:
+    """As `judge`, for models that speak of boxes in pixels."""
+    return judge(gold, reply, pixels=True)
+
+
+def judge(gold: Mapping[str, Any], reply: str, pixels: bool = False) -> Judged:
+    """Of options the letter or the text that was said; of boxes whether the first covers the gold one, in shares of the picture
+    or, where it has a number above 1.5, in thousandths; else whether the reply is one of the answers."""
+    if "box" in gold:
+        return _judge_box(gold["box"], gold["size"], boxes.parse_kit(reply), pixels)
     if gold["choices"]:
         options = lettered(gold["choices"])
         said = reply.strip()
@@ -135,8 +130,20 @@ def judge(gold: Mapping[str, Any], reply: str) -> Judged:
     return Judged(said or None, float(said in {_plain(answer) for answer in gold["answers"]}))
 
 
-def sought(gold: Mapping[str, Any]) -> Grade | Pick:
-    """Of options, which one; else whether the reply means one of the answers."""
+def _judge_box(gold: Sequence[float], size: Sequence[int], said: boxes.Four | None, pixels: bool) -> Judged:
+    if said is None:
+        return Judged(None, 0.0)
+    unit = 1000 if max(map(abs, said)) > 1.5 else 1
+    sides = (1, 1, 1, 1) if pixels else tuple(side / unit for side in (*size, *size))
+    box = [edge * side for edge, side in zip(said, sides, strict=True)]
+    cover = boxes.iou_guarded(gold, box)
+    return Judged({"box": box, "iou": cover}, float(cover >= ENOUGH))
+
+
+def sought(gold: Mapping[str, Any]) -> Grade | Pick | None:
+    """Of options, which one; of boxes nothing; else whether the reply means one of the answers."""
+    if "box" in gold:
+        return None
     return Pick(lettered(gold["choices"])) if gold["choices"] else any_answer(gold)
 
 
@@ -144,23 +151,12 @@ def _plain(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
 
 
-def _rows(file: Path) -> Iterator[Row]:
-    yield from rows_of_csv(file) if file.suffix == ".csv" else rows_of(file, file.parent)
-
-
-def rows_of_csv(file: Path) -> Iterator[Row]:
-    """Empty cells are columns that a row does not have."""
-    csv.field_size_limit(sys.maxsize)
-    with file.open(encoding="utf-8-sig", newline="") as opened:
-        for number, values in enumerate(readable(csv.DictReader(opened), file)):
-            full = {name: cell for name, cell in values.items() if name is not None and cell not in ("", None)}
-            yield Row(full, file.parent, f"{file.name}, row {number}")
-
-
 def _item(row: Row, number: int) -> Item:
     if row.get("question") is None or row["question"] == "":
         raise Unusable("there is no question")
     answers = _words_of(row, "answers", "answer")
+    if not answers and row.get("box", "boxes") is not None:
+        return _place(row, number)
     if not answers:
         raise Unusable("there is no answer")
     choices = _words_of(row, "choices")
@@ -168,12 +164,47 @@ def _item(row: Row, number: int) -> Item:
         raise Unusable(f"the answer {answers[0]!r} is none of the choices")
     pictures = [_picture(row, name) for name in _several(row.get("images", "image", "picture"))]
     parts: tuple[Part, ...] = (*pictures, Text(_words(row.text("question"), choices)))
-    slices = {
+    gold = {"answers": answers, "choices": choices, "question": row.text("question")}
+    return Item(str(row.get("id") or number), parts, gold, _slices(row))
+
+
+def _slices(row: Row) -> dict[str, str]:
+    return {
         name: value for name, value in row.values.items()
         if name not in KNOWN and isinstance(value, str) and 0 < len(value) <= LONGEST_SLICE
     }  # fmt: skip
-    gold = {"answers": answers, "choices": choices, "question": row.text("question")}
-    return Item(str(row.get("id") or number), parts, gold, slices)
+
+
+def _place(row: Row, number: int) -> Item:
+    """A question that a box answers."""
+    pictures = [_picture(row, name) for name in _several(row.get("images", "image", "picture"))]
+    if len(pictures) != 1:
+        raise Unusable(f"a box lies in one picture, and there are {len(pictures)}")
+    gold = {"answers": [], "choices": [], "question": row.text("question")}
+    where = {"box": _edges(row.get("box", "boxes")), "size": _size(pictures[0])}
+    parts: tuple[Part, ...] = (*pictures, Text(row.text("question") + PLACE))
+    return Item(str(row.get("id") or number), parts, {**gold, **where}, _slices(row))
+
+
+def _edges(value: Any) -> list[float]:
+    """Four numbers, as a list or as text. Raises `Unusable` for anything else, and for a box turned inside out."""
+    several = value.strip("[]() ").replace(",", " ").split() if isinstance(value, str) else value
+    several = several[0] if isinstance(several, list) and len(several) == 1 and isinstance(several[0], list) else several
+    try:
+        left, top, right, bottom = map(float, several)
+    except (TypeError, ValueError):
+        raise Unusable(f"box is {value!r}: left, top, right and bottom in pixels were expected") from None
+    if not (left < right and top < bottom):
+        raise Unusable(f"box is {value!r}, which has no area: left, top, right, bottom in pixels were expected")
+    return [left, top, right, bottom]
+
+
+def _size(image: Image) -> list[int]:
+    try:
+        read = header(image.picture)  # type: ignore[arg-type]
+    except BadPicture as why:
+        raise Unusable(str(why)) from why
+    return [read.width, read.height]
 
 
 def _words(question: str, choices: Sequence[str]) -> str:

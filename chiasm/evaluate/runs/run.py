@@ -92,6 +92,9 @@ def questions(task: Task, wanted: Wanted) -> tuple[list[Variant], list[Bad]]:
         raise UserError("your own questions need a table: name it with --data")
     place = data.folder_of(task, wanted.data, wanted.split)
     chosen = tuple(task.prompts) if wanted.prompts == ("all",) else wanted.prompts or (next(iter(task.prompts)),)
+    task.judging(wanted.reference)
+    for name in chosen:
+        task.asking(name)
     found = {name: list(data.items(task, place, wanted.split, name, wanted.limit)) for name in chosen}
     folder = place.parent if place.is_file() else place
     variants = [Variant(name, tuple(one for one in some if isinstance(one, Item)), folder) for name, some in found.items()]

@@ -17,11 +17,11 @@ from tqdm import tqdm
 from chiasm.assistant import Assistant
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
-from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task, pictures_digest, pictures_of, repictured
+from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, pictures_digest, pictures_of, repictured
 from chiasm.evaluate.runs.answering import chosen, plain, written
-from chiasm.evaluate.runs.setting import PICTURE, Setting, Variant
+from chiasm.evaluate.runs.setting import Setting, Variant, wording
 from chiasm.evaluate.runs.store import Ablation, Sample, Store
-from chiasm.prompt.messages import Image, Text
+from chiasm.prompt.messages import Image
 
 GREY = np.full((224, 224, 3), 127, np.uint8)
 """The blank picture."""
@@ -160,10 +160,6 @@ def rescored(task: Task, samples: Sequence[Sample], reference: str | None) -> li
 def said(item: Item) -> str:
     """The words of a question, a mark where a picture stands."""
     return wording(item.parts)
-
-
-def wording(parts: Sequence[Part]) -> str:
-    return "".join(part.text if isinstance(part, Text) else PICTURE for part in parts)
 
 
 def digest(value: Any) -> str:

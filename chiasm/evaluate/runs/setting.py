@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chiasm.evaluate.benchmarks.task import Item
+from chiasm.evaluate.benchmarks.task import Item, Part
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation
 from chiasm.generate.sampling import Contrast, Sampling
+from chiasm.prompt.messages import Text
 
 PICTURE = "<picture>"
 """Where one stands in the words of a question."""
+
+
+def wording(parts: Sequence[Part]) -> str:
+    """The words of a question, a mark where a picture stands."""
+    return "".join(part.text if isinstance(part, Text) else PICTURE for part in parts)
 
 
 @dataclass(frozen=True)
