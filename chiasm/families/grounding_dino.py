@@ -27,8 +27,6 @@ ENDS = (101, 102, 1012, 1029)
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-LINEAR = ("weight", "bias")
-
 ATTENTION = (("query.*", "q.*"), ("key.*", "k.*"), ("value.*", "v.*"), ("out_proj.*", "out.*"))
 SAMPLED = (
     ("sampling_offsets.*", "steps.*"),

@@ -26,8 +26,6 @@ from chiasm.towers.decoders import llama_like
 UNSAID = 8
 """Ids after the vocabulary that have a row in the embedding: the picture's is the first."""
 
-RATIOS = [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]]
-
 BLOCK_KEYS: tuple[Rule, ...] = (
     Name("input_layernorm.*", "norm1.*"),
     Name("post_attention_layernorm.*", "norm2.*"),

@@ -77,14 +77,18 @@ class SandwichBlock(nn.Module):
         return x_BTD + self.norm2_after(self.mlp(self.norm2(x_BTD)))
 
 
-class PostNormBlock(nn.Module):
-    """norm(x + attention(x)), then norm(x + mlp(x)), as the first transformers had it (arXiv:1706.03762)."""
+class _TwoNormsBlock(nn.Module):
+    """Attention, an MLP and two norms; where the norms stand is said below."""
 
     def __init__(self, spec: Block) -> None:
         super().__init__()
         self.norm1, self.norm2 = (norm(spec.norm, spec.width) for _ in range(2))
         self.attention = attention(spec)
         self.mlp = branch(spec)
+
+
+class PostNormBlock(_TwoNormsBlock):
+    """norm(x + attention(x)), then norm(x + mlp(x)), as the first transformers had it (arXiv:1706.03762)."""
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
@@ -95,14 +99,8 @@ class PostNormBlock(nn.Module):
         return out_BTD
 
 
-class InsideNormBlock(nn.Module):
+class InsideNormBlock(_TwoNormsBlock):
     """x + norm(attention(x)), then x + norm(mlp(x)), as EVA2-CLIP-E has it."""
-
-    def __init__(self, spec: Block) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = (norm(spec.norm, spec.width) for _ in range(2))
-        self.attention = attention(spec)
-        self.mlp = branch(spec)
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
@@ -113,14 +111,8 @@ class InsideNormBlock(nn.Module):
         return out_BTD
 
 
-class BesideBlock(nn.Module):
+class BesideBlock(_TwoNormsBlock):
     """x + attention(norm(x)) + mlp(norm(x)), each with a norm of its own (GPT-J's form, as GPT-NeoX has it)."""
-
-    def __init__(self, spec: Block) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = (norm(spec.norm, spec.width) for _ in range(2))
-        self.attention = attention(spec)
-        self.mlp = branch(spec)
 
     def forward(
         self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"

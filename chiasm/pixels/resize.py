@@ -102,22 +102,6 @@ def crop(pixels_HWC: NDArray[np.uint8], top: int, left: int, height: int, width:
     return pad(inside_HWC, y0 - top, x0 - left, height, width, (0,) * channels)
 
 
-def centre_crop(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """The middle `height` x `width`, zeros around a picture that is smaller; as the reference processors crop.
-
-    Where the difference is odd, the larger half is cut off below and right, and padded above and left.
-    """
-    high, wide, _ = pixels_HWC.shape
-    return crop(pixels_HWC, (high - height) // 2, (wide - width) // 2, height, width)
-
-
-def to_square(pixels_HWC: NDArray[np.uint8], colour: Sequence[int]) -> NDArray[np.uint8]:
-    """The picture in the middle of the smallest square that holds it (LLaVA 1.5, arXiv 2310.03744: mean-coloured)."""
-    high, wide, _ = pixels_HWC.shape
-    side = max(high, wide)
-    return pad(pixels_HWC, (side - high) // 2, (side - wide) // 2, side, side, colour)
-
-
 def normalise(pixels_HWC: Drawn, scale: float, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
     """(pixel x scale - mean) / std as float32 (C, H, W), rounded where the reference processors round.
 

@@ -8,22 +8,17 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle (x0, y0, x1, y1); `frame` says of what: source pixels (upright), or fractions of the picture."""
+    """A rectangle (x0, y0, x1, y1); `frame` says of what: source pixels (upright), fractions of the picture, or
+    nothing."""
 
     x0: float
     y0: float
     x1: float
     y1: float
-    frame: str = "source"
-
-    def to_fraction(self, width: float, height: float) -> Box:
-        """The same rectangle as fractions of a picture of `width` x `height` source pixels."""
-        if self.frame != "source":
-            raise ValueError(f"a box in the frame {self.frame!r} has no pixels to divide by")
-        return Box(self.x0 / width, self.y0 / height, self.x1 / width, self.y1 / height, "fraction")
+    frame: Literal["source", "fraction", "nowhere"] = "source"
 
     def to_source(self, width: float, height: float) -> Box:
-        """The inverse of `to_fraction`."""
+        """The same rectangle in a picture of `width` x `height` source pixels. Raises `ValueError` for one that is there."""
         if self.frame != "fraction":
             raise ValueError(f"a box in the frame {self.frame!r} is not in fractions")
         return Box(self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)

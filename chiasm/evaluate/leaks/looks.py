@@ -17,7 +17,6 @@ from PIL import Image
 
 from chiasm.pixels.open import Picture
 
-VIEWS = ("whole", "trimmed", "middle")
 LONGEST = 256
 """Side in pixels to which a picture is brought before anything else."""
 FIELD, SMALL, COARSE = 32, 48, 16
