@@ -94,14 +94,15 @@ def planner_of(described: Described) -> Planner:
     alike = [f for f in registry.families().values() if f.layout == described.model_type]
     same = [family for family in alike if isinstance(described.model, type(family.model))]
     numbers = next((family.numbers for family in same), PLAIN)
+    hints = hinter(described.folder) or hinter(home)
     if described.chat is not None:
         template = ChatTemplate(described.chat, "the layout's own", tokenizer.special)
-        return Planner(spec, tokenizer, template, hinter(home), numbers)
+        return Planner(spec, tokenizer, template, hints, numbers, described.stops)
     template = ChatTemplate.from_folder(described.folder, next((family.chat for family in same if family.chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
     template = replace(template, special=tokenizer.special, added=tuple(tokenizer.added))
-    return Planner(spec, tokenizer, template, hinter(home), numbers)
+    return Planner(spec, tokenizer, template, hints, numbers, described.stops)
 
 
 def load(

@@ -190,7 +190,7 @@ class LocalAssistant(Assistant):
         limits = [request.max_tokens for request in requests]
         ending = self._cancelled
         running = engine.generate(model, batch, sampling, limits=limits, cancelled=ending, distorted=other)
-        voices = [Voice(Detokenizer(planner.tokenizer), Stops(request.stop)) for request in requests]
+        voices = [Voice(Detokenizer(planner.tokenizer), Stops((*request.stop, *planner.stops))) for request in requests]
         for event in running:
             clock.ends("decode" if "prefill" in clock.seconds else "prefill")
             voice = voices[event.row]

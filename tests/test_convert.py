@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
+from chiasm.cli import main
 from chiasm.errors import BadCheckpoint, UserError
 from chiasm.weights.convert import Converted, convert
 from chiasm.weights.files import TensorFiles, read_header, sha256
@@ -89,6 +91,21 @@ class Hostile:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (f"touch {self.mark}",)
+
+
+def test_later_stages_replace_what_they_hold_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a training's stages are published: each a pickle of what it trained, the last one counting."""
+    stages = [{"eye": torch.ones(2), "text": torch.ones(3)}, {"eye": torch.zeros(2)}, {"adapter": torch.ones(1)}]
+    files = [tmp_path / f"stage{number}.pth" for number in range(3)]
+    for file, stage in zip(files, stages, strict=True):
+        torch.save({"model": stage, "epoch": 3}, file)
+    assert main(["convert", *map(str, files), str(tmp_path / "whole")]) == 0
+    found = load_file(tmp_path / "whole" / "model.safetensors")
+    assert {name: float(x.sum()) for name, x in found.items()} == {"eye": 0, "text": 3, "adapter": 1}
+    assert main(["convert", str(tmp_path / "whole"), str(files[0]), str(tmp_path / "again")]) == 2
+    assert main(["convert", str(files[0]), str(tmp_path / "whole" / "model.safetensors"), str(tmp_path / "again")]) == 2
+    assert main(["convert", str(files[0])]) == 2
+    assert "what is read, then what is written" in capsys.readouterr().err and not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -24,7 +24,7 @@ SOURCES: dict[str, dict[str, Any]] = json.loads((CONFIGS / "sources.json").read_
 NO_CONFIG = {
     "lwm": "published as arrays of another library without a config; a test reduces it to the classes of its parts instead",
     "llava-1.0": "published as differences to Llama; proved by a recorded folder of its original layout instead",
-    "videochat2": "published as pickles of its parts, without a config; proved by a recorded folder of its seeing half instead",
+    "videochat2": "published as pickles of its parts beside another model's folder; proved by a recorded folder instead",
     "video-chatgpt": "published as a projector beside another model's folder; proved by a recorded folder instead",
     "merlin": "published without a config, by a package of its own; proved by a recorded folder instead",
 }

@@ -12,25 +12,34 @@ from chiasm.cli.show import as_json, counted, scaled
 app = App(
     name="convert",
     help="Convert weights to safetensors, tensors only, in a limited process.",
-    usage="Usage: chiasm convert [OPTIONS] FILE OUT",
+    usage="Usage: chiasm convert [OPTIONS] FILE [LATER...] OUT",
     help_epilogue="""Example:
   chiasm convert pytorch_model.bin model.safetensors
-  chiasm convert downloads/old-model models/old-model""",
+  chiasm convert downloads/old-model models/old-model
+  chiasm convert stage1.pth stage2.pth stage3.pth models/whole""",
 )
 
 
 @app.default
 def run(
-    file: Annotated[Path, Parameter(help="A pickled checkpoint, a folder of them, a GGUF or an .npz file.")],
-    out: Annotated[Path, Parameter(help="A new folder, or for one pickle a new .safetensors file.")],
-    /,
-    *,
+    *paths: Annotated[
+        Path,
+        Parameter(
+            name="PATHS",
+            help="A pickled checkpoint, a folder of them, a GGUF or an .npz file; of later stages, pickles that replace what "
+            "they hold too; last a new folder, or for pickles a new .safetensors file.",
+        ),
+    ],
     json: Annotated[bool, Parameter(help="One JSON object.")] = False,
 ) -> int:
     """Says what was written and what was left out."""
+    from chiasm.errors import UserError
     from chiasm.weights.convert import convert
 
-    made = convert(file, out)
+    if len(paths) < 2:
+        raise UserError("convert takes what is read, then what is written: chiasm convert pytorch_model.bin model.safetensors")
+    file, *later, out = paths
+    made = convert(file, out, *later)
     if json:
         as_json({"path": str(made.path), "tensors": made.tensors, "bytes": made.bytes, "dropped": list(made.dropped)})
         return 0

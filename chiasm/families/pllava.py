@@ -3,28 +3,12 @@
 from dataclasses import replace
 
 from chiasm.errors import BadConfig
-from chiasm.layout import Adapters, Config, Ignored, Layout, Name, Reading, Respelt, Rule
+from chiasm.layout import Adapters, Config, Ignored, Layout, Name, Reading
 from chiasm.readers import CLIP_MEAN, CLIP_STD, pixels, taken
 from chiasm.spec import Causal, Connect, Decoder, Even, Family, Frames, Mlp, Pixels, PoolTime, Resize, Sight, Splice
+from chiasm.towers.adapted import adapted
 from chiasm.towers.decoders import llama
 from chiasm.towers.llava import VICUNA, clip_large
-
-WRAPPED = "language_model.base_model.model."
-"""Before the language model's names where low-rank adapters were trained around it."""
-
-ADAPTED: tuple[Rule, ...] = (
-    Respelt(WRAPPED, "language_model."),
-    *(
-        rule
-        for theirs, ours in (("q_proj", "q"), ("k_proj", "k"), ("v_proj", "v"), ("o_proj", "out"))
-        for layer, module in ((f"language_model.model.layers.*.self_attn.{theirs}", f"language.blocks.*.attention.{ours}"),)
-        for rule in (
-            Name(f"{layer}.base_layer.weight", f"{module}.weight"),
-            Name(f"{layer}.lora_A.default.weight", f"adapters.{module}.a"),
-            Name(f"{layer}.lora_B.default.weight", f"adapters.{module}.b"),
-        )
-    ),
-)
 
 
 def pool(c: Config) -> PoolTime:
@@ -50,7 +34,7 @@ def read(c: Config) -> Reading:
         raise BadConfig(f"{c.path}: frame_shape = {list(cells)} is not supported with frames of {grid[0]} x {grid[1]} patches")
     clips = Frames(taken(c.clips, chosen(step.frames)), views, pixels(c.clips, CLIP_MEAN, CLIP_STD), step.frames)
     sight = replace(seen, connector=(*seen.connector, step), clips=clips)
-    keys = (*plain.keys, *ADAPTED, Ignored("image_newline"))
+    keys = (*plain.keys, *adapted("language_model"), Ignored("image_newline"))
     return Reading(Causal(plain.spec.decoder, sight), keys, adapters=None if lora is None else Adapters(**lora))
 
 

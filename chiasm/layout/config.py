@@ -140,10 +140,10 @@ class Config:
         own = model_type if said in ("", None, self.data.get("model_type")) else said
         return self._parts(own, inner.path).read(inner)
 
-    def base(self, published: str) -> tuple[str, Config]:
-        """The folder that holds what this one does not, and its config: the one that the field `base` names, or the published
-        one. Raises `BadConfig` where it cannot be read."""
-        name: str = self.get("base", published)
+    def base(self, published: str, *spelt: str) -> tuple[str, Config]:
+        """The folder that holds what this one does not, and its config: the one that the field `base` names, or one `spelt`
+        otherwise, or the published one. Raises `BadConfig` where it cannot be read."""
+        name: str = self.first("base", *spelt, default=published)
         assert self._fetch is not None
         try:
             inner = self._fetch(name)

@@ -30,8 +30,8 @@ class Beside:
 class Reading:
     """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
     what a folder of this decoder alone calls its head, `body` what stands before the names of the rest; `chat` a template in
-    place of the folder's own, where folders of this form bring one that knows no pictures; `beside` where the rest is, where
-    the model was published in two folders."""
+    place of the folder's own, where folders of this form bring one that knows no pictures; `stops` are strings that end an
+    answer to it; `beside` where the rest is, where the model was published in two folders."""
 
     spec: Any
     keys: tuple[Rule, ...]
@@ -40,6 +40,7 @@ class Reading:
     adapters: Adapters | None = None
     chat: str | None = None
     beside: Beside | None = None
+    stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from chiasm.prompt.messages import Image, Message, Number, numbered
 from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.spots import pointed, regions_of, spots_in
-from chiasm.prompt.streams import reads
+from chiasm.prompt.streams import first_question, reads
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import (
     PLAIN,
@@ -55,6 +55,8 @@ class Planner:
     """Of the text that a connector reads."""
     numbers: Numbers = PLAIN
     """How the model was shown several pictures."""
+    stops: tuple[str, ...] = ()
+    """Strings that end an answer beside the end of sequence: how the template opens the next turn."""
 
     @classmethod
     def from_folder(cls, spec: Writer, folder: Path, chat: str | None = None) -> Planner:
@@ -132,7 +134,7 @@ class Planner:
         sight = self.spec.sight
         if isinstance(self.spec, Causal):
             encoded = self._led(self.encode(messages, texts, answer=answer), counts)
-            return Draft(encoded.ids, supervised(encoded), hint=self._hint(encoded.rendered, counts))
+            return Draft(encoded.ids, supervised(encoded), hint=self._hint(messages, encoded.rendered, counts))
         start = self.spec.language.start
         if sight is not None and isinstance(sight.fusion, Alone):
             # The template writes how a target begins, its first id among it.
@@ -142,7 +144,7 @@ class Planner:
         source = self._led(self.encode(asked, texts), counts)
         target = () if said is None else tuple(self.tokenizer.encode(said, framed=True))
         watched = [False, *(True for _ in target)]
-        return Draft(source.ids, watched, (start, *target), self._hint(source.rendered, counts))
+        return Draft(source.ids, watched, (start, *target), self._hint(messages, source.rendered, counts))
 
     def numbered(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """A conversation whose pictures are told apart by numbers, as this model's authors write them.
@@ -193,16 +195,18 @@ class Planner:
             return encoded
         return led(encoded, sight.fusion.image, sum(counts))
 
-    def _hint(self, rendered: Rendered, counts: Sequence[int]) -> tuple[int, ...]:
+    def _hint(self, messages: Sequence[Message], rendered: Rendered, counts: Sequence[int]) -> tuple[int, ...]:
         """What a connector reads with a row's pictures. Raises `BadPrompt` where its tokenizer is missing."""
-        if not counts or self.spec.sight is None or reads(self.spec.sight.connector) is None:
+        words = None if self.spec.sight is None else reads(self.spec.sight.connector)
+        if not counts or words is None:
             return ()
         if self.hinter is None:
             raise BadPrompt(
                 f"{self.tokenizer.origin} has no {HINTER}/tokenizer.json beside it, and this model's connector reads the text "
                 "in ids of its own: add that folder"
             )
-        return encode(rendered, self.hinter, Frame.ALWAYS).ids
+        heard = rendered if words.of == "all" else first_question(messages)
+        return encode(heard, self.hinter, Frame.ALWAYS).ids
 
     def placeholder(self, kind: Literal["image", "video"] = "image") -> str:
         """The control token whose id the model's fusion replaces by visual tokens."""
@@ -251,12 +255,15 @@ def settled(spec: Writer, tokenizer: Tokenizer) -> tuple[Writer, Tokenizer]:
     regions = regions_of(spec)
     if isinstance(spec, Causal) and regions is not None and regions.named is not None:
         spec = replace(spec, regions=replace(regions, mark=tokenizer.added.get(regions.named, regions.mark)))
-    if sight is None or not isinstance(sight.fusion, Splice) or sight.fusion.named is None:
+    if sight is None or not isinstance(sight.fusion, Splice):
         return spec, tokenizer
-    if sight.fusion.named not in tokenizer.added:
-        tokenizer = _knowing(tokenizer, sight.fusion.named)
-    fusion = replace(sight.fusion, image=tokenizer.added[sight.fusion.named])
-    return replace(spec, sight=replace(sight, fusion=fusion)), tokenizer
+    fusion = sight.fusion
+    for name in (fusion.named, fusion.named_video):
+        if name is not None and name not in tokenizer.added:
+            tokenizer = _knowing(tokenizer, name)
+    image = fusion.image if fusion.named is None else tokenizer.added[fusion.named]
+    video = fusion.video if fusion.named_video is None else tokenizer.added[fusion.named_video]
+    return replace(spec, sight=replace(sight, fusion=replace(fusion, image=image, video=video))), tokenizer
 
 
 def _knowing(tokenizer: Tokenizer, token: str) -> Tokenizer:

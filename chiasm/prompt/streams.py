@@ -10,6 +10,8 @@ import torch
 from chiasm.connect.qformer import Hint
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.place import Ints, Laid
+from chiasm.prompt.chat import Rendered, Span
+from chiasm.prompt.messages import Message, Text
 from chiasm.prompt.row import NO_SLOT, Row, known
 from chiasm.spec import QFormer, Seq2Seq, Step, Words, Writer
 
@@ -33,6 +35,21 @@ def targets_of(
 def reads(connector: Sequence[Step]) -> Words | None:
     """What a connector reads beside pictures, if anything."""
     return next((step.words for step in connector if isinstance(step, QFormer)), None)
+
+
+def first_question(messages: Sequence[Message]) -> Rendered:
+    """What the system says and what is asked first, word for word, a space between texts."""
+    asked = [number for number, message in enumerate(messages) if message.role == "user"][:1]
+    text, spans = "", list[Span]()
+    for number, message in enumerate(messages):
+        if message.role != "system" and number not in asked:
+            continue
+        for place, part in enumerate(message.content):
+            if isinstance(part, Text) and part.text.strip():
+                text = f"{text} " if text else text
+                spans.append(Span(len(text), len(text) + len(part.text), number, place, message.role, part.literal))
+                text += part.text
+    return Rendered(text, tuple(spans), tuple(messages))
 
 
 def heard_by(spec: Writer, hints: Sequence[Sequence[int]], rows: int) -> Sequence[Ints | None]:

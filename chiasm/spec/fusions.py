@@ -17,8 +17,8 @@ class Splice:
 
     `video`: the placeholder of clips; none: pictures' own. `time`: how many steps of the time axis one second of video takes
     (M-RoPE); none: one step a frame pair. `inside`: two ids between which every id is a placeholder, whatever it is (Qwen-VL
-    writes a picture's address there). `named`: how the tokenizer calls the pictures' placeholder, where it alone knows its id;
-    `image` is then a guess until a tokenizer is there.
+    writes a picture's address there). `named`, `named_video`: how the tokenizer calls these placeholders, where it alone knows
+    their ids; `image` and `video` are then guesses until a tokenizer is there.
     """
 
     image: int
@@ -26,6 +26,7 @@ class Splice:
     time: float | None = None
     inside: tuple[int, int] | None = None
     named: str | None = None
+    named_video: str | None = None
 
 
 @dataclass(frozen=True)

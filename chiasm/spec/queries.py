@@ -22,10 +22,12 @@ class Resampler:
 
 @dataclass(frozen=True)
 class Words:
-    """Text that a connector reads beside what was seen: its own vocabulary and learned places."""
+    """Text that a connector reads beside what was seen: its own vocabulary and learned places. `of` a conversation it is all of
+    it (InstructBLIP), or what the first question is after whatever the system says (VideoChat2)."""
 
     vocab: int
     positions: int
+    of: Literal["all", "first question"] = "all"
 
 
 @dataclass(frozen=True)

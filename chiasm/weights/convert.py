@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,10 @@ class Converted:
     dropped: tuple[str, ...]
 
 
-def convert(source: Path, out: Path) -> Converted:
+def convert(source: Path, out: Path, *later: Path) -> Converted:
     """Converts a pickled checkpoint (a file, or a folder of shards with its config), a GGUF file or an .npz to safetensors.
+
+    `later` are pickles of a training's later stages, which hold what changed: their tensors replace those of the same names.
 
     `out` is a new folder, or for one file without a config a new file that ends in .safetensors. Tensors that share storage are
     written apart; `{"state_dict": ...}` and its like are opened; what is no tensor is left out and listed.
@@ -47,13 +50,16 @@ def convert(source: Path, out: Path) -> Converted:
     if out.exists():
         raise UserError(f"{out} exists already; name a new folder (or remove it).")
     kind, files = _what(source)
+    for stage in later:
+        if kind != "pickle" or stage.is_dir() or _what(stage)[0] != "pickle":
+            raise UserError(f"{source} and {stage} cannot be joined: stages of a training are files that are pickles.")
     if kind == "gguf":
         need("gguf", extra="gguf")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
-        dropped = _run(source, kind, files, made, Path(scratch))
+        dropped = _run(source, kind, files, later, made, Path(scratch))
         written = TensorFiles(sorted(made.glob("*.safetensors")))
         if out.suffix == ".safetensors":
             _only_file(out, made).replace(out)
@@ -85,12 +91,14 @@ def _what(source: Path) -> tuple[str, list[Path]]:
     return "pickle", [source]
 
 
-def _run(source: Path, kind: str, files: list[Path], made: Path, scratch: Path) -> tuple[str, ...]:
+def _run(source: Path, kind: str, files: list[Path], later: Sequence[Path], made: Path, scratch: Path) -> tuple[str, ...]:
+    files = [*files, *later]
     size = sum(file.stat().st_size for file in files)
     seconds = SECONDS + size // BYTES_PER_SECOND
     order = {
         "kind": kind,
         "files": {str(file.absolute()): sha256(file) for file in files},
+        "later": [str(file.absolute()) for file in later],
         "out": str(made.absolute()),
         "bytes": size,
         "seconds": seconds,

@@ -1,6 +1,7 @@
 """The limited process behind `convert`: the only place in Chiasm where a pickle is read. Run with an order on stdin.
 
-The order is JSON (kind, files with their SHA-256, out, bytes, seconds); the answer is one line of JSON on stdout.
+The order is JSON (kind, files with their SHA-256, which of them replace, out, bytes, seconds); the answer is one line of JSON
+on stdout.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def obey(order: Mapping[str, Any]) -> list[str]:
     dropped: list[str] = []
     for file in order["files"]:
         more, left_out = unpack(Path(file)) if order["kind"] == "arrays" else unpickle(Path(file))
-        if twins := more.keys() & tensors.keys():
+        if (twins := more.keys() & tensors.keys()) and file not in order["later"]:
             raise BadCheckpoint(f"{file} holds {min(twins)!r}, which another file of the same folder holds too.")
         tensors |= more
         dropped += left_out

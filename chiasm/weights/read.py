@@ -40,7 +40,7 @@ ADAPTERS = "adapters."
 @dataclass(frozen=True)
 class Described:
     """What a folder says of its model, before any weight is read. `base` is another folder that holds what this one does
-    not, as its config names it; `chat` a template that goes before the folder's own."""
+    not, as its config names it; `chat` a template that goes before the folder's own, `stops` what ends an answer to it."""
 
     folder: Path
     model: specs.Model
@@ -50,6 +50,7 @@ class Described:
     base: Described | None = None
     adapters: Adapters | None = None
     chat: str | None = None
+    stops: tuple[str, ...] = ()
 
 
 def describe(folder: Path) -> Described:
@@ -75,7 +76,9 @@ def describe(folder: Path) -> Described:
         base = Described(other, reading.spec, reading.beside.keys, model_type, {})
     elif "base" in data:
         base = describe(model_folder(parse(data["base"])))
-    return Described(folder, reading.spec, reading.keys, model_type, dict(data), base, reading.adapters, reading.chat)
+    return Described(
+        folder, reading.spec, reading.keys, model_type, dict(data), base, reading.adapters, reading.chat, reading.stops
+    )
 
 
 def config_of(folder: Path) -> Config:
