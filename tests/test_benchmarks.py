@@ -232,8 +232,7 @@ def test_intervals_hold_what_they_should() -> None:
     draw = np.random.default_rng(0)
     held = sum(figures.mean("x", (draw.random(200) < 0.3).astype(float).tolist()).low <= 0.3 for _ in range(200))
     assert held >= 190
-    steady = [record(1.0), record(0.0)] * 20
-    one, again = (figures.bootstrap("x", steady, lambda s: sum(figures.scores(s)) / len(s)) for _ in range(2))
+    one, again = (figures.bootstrap([(1, 1), (0, 1)] * 20, {"x": lambda right, n: right / n})[0] for _ in range(2))
     assert one == again and one.low < 0.5 < one.high and one.stderr == pytest.approx(0.079, abs=0.01)
 
 

@@ -1,13 +1,16 @@
 """Scorers that are fast against plain restatements of what they compute: to the last bit."""
 
 import math
+import random
 from collections import Counter
 from collections.abc import Sequence
+from statistics import stdev
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chiasm.evaluate.benchmarks import figures
 from chiasm.evaluate.scorers import captions, grams, html_tables, teds
 from chiasm.evaluate.scorers.grams import GRAMS, Corpus
 from chiasm.evaluate.scorers.tables import words
@@ -160,3 +163,17 @@ def test_teds_by_its_definition(prediction: str, truth: str, structure_only: boo
 def test_teds_of_rows_that_are_never_closed() -> None:
     rows, fewer = ("<table>" + "<tr><td>x" * many for many in (1500, 1))
     assert teds.teds(rows, rows) == 1 and teds.teds("<table>" + "<tr>" * 3000, fewer) < 0.01
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=12))
+def test_a_bootstrap_draws_as_python_draws(counts: list[tuple[int, int]]) -> None:
+    def share(part: int, whole: int) -> float:
+        return part / whole if whole else 0.0
+
+    (found,) = figures.bootstrap(counts, {"share": lambda part, whole: part / whole})
+    draw = random.Random(figures.SEED)
+    drawn = [share(*map(sum, zip(*draw.choices(counts, k=len(counts)), strict=True))) for _ in range(figures.TIMES)]
+    low, high = (sorted(drawn)[round(level * (figures.TIMES - 1))] for level in (0.025, 0.975))
+    value = share(*map(sum, zip(*counts, strict=True)))
+    assert found == figures.Figure("share", value, stdev(drawn), low, high, len(counts))

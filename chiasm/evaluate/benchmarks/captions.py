@@ -120,28 +120,20 @@ def _judge_chair(gold: Mapping[str, Any], reply: str) -> Judged:
     return Judged({"named": checked.mentioned.kinds, "true": sorted(checked.true)}, 1 - checked.chair_i)
 
 
+def _chair_counts(record: Record) -> tuple[int, int, int, int]:
+    """Mentions that are false, all mentions, kinds that were named of those that are there, and all of these."""
+    named, true = record.judged.parsed["named"], record.judged.parsed["true"]
+    return sum(kind not in true for kind in named), len(named), len(set(named) & set(true)), len(true)
+
+
 def _chair_sums(records: Sequence[Record]) -> tuple[Figure, ...]:
     """CHAIRi (of mentions), CHAIRs (of captions) and recall: the first two are better when they are small."""
-
-    def share(part: Callable[[Any], int], whole: Callable[[Any], int]) -> Callable[[Sequence[Record]], float]:
-        def of(several: Sequence[Record]) -> float:
-            read = [record.judged.parsed for record in several]
-            return sum(map(part, read)) / sum(map(whole, read))
-
-        return of
-
-    def false(parsed: Any) -> int:
-        return sum(kind not in parsed["true"] for kind in parsed["named"])
-
-    return (
-        bootstrap("CHAIRi", records, share(false, lambda parsed: len(parsed["named"]))),
-        mean("CHAIRs", [float(false(record.judged.parsed) > 0) for record in records]),
-        bootstrap(
-            "recall",
-            records,
-            share(lambda parsed: len(set(parsed["named"]) & set(parsed["true"])), lambda parsed: len(parsed["true"])),
-        ),
+    counts = list(map(_chair_counts, records))
+    of_mentions, recall = bootstrap(
+        counts,
+        {"CHAIRi": lambda false, named, found, true: false / named, "recall": lambda false, named, found, true: found / true},
     )
+    return of_mentions, mean("CHAIRs", [float(false > 0) for false, *_ in counts]), recall
 
 
 def _annotated(split: str) -> Layout:

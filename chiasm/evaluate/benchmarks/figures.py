@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chiasm.evaluate.intervals import wilson
+
+Array = np.ndarray[Any, Any]
 
 if TYPE_CHECKING:
     from chiasm.evaluate.benchmarks.task import Record
@@ -49,20 +53,43 @@ def open_mean(name: str, scores: Sequence[float]) -> Figure:
     return Figure(name, value, stderr, value - Z * stderr, value + Z * stderr, n)
 
 
-def bootstrap(name: str, records: Sequence[Record], of: Callable[[Sequence[Record]], float]) -> Figure:
-    """Of any statistic of a run: questions drawn again with replacement, percentiles; the same seed every time. A statistic
-    that divides by zero counts as 0."""
+def bootstrap(counts: Sequence[Sequence[int]], statistics: Mapping[str, Callable[..., float]]) -> list[Figure]:
+    """Of statistics of a run that rest on sums alone, by name: a row of counts for each question, whose sums they are given.
+    Questions are drawn again with replacement, percentiles; the same seed every time, and the same draws for each statistic.
+    One that divides by zero counts as 0.
+    """
+    n = len(counts)
+    kinds, which = np.unique(np.array(counts), axis=0, return_inverse=True)
+    draw = _python()
 
-    def guarded(several: Sequence[Record]) -> float:
-        try:
-            return of(several)
-        except ZeroDivisionError:
-            return 0.0
+    def sums(drawn: Array) -> list[int]:
+        """Of the rows at these places: how many of each kind, times what the kind counts."""
+        return (np.bincount(which.ravel()[drawn], minlength=len(kinds)) @ kinds).tolist()
 
-    draw = random.Random(SEED)
-    drawn = sorted(guarded(draw.choices(records, k=len(records))) for _ in range(TIMES))
-    low, high = drawn[round(0.025 * (TIMES - 1))], drawn[round(0.975 * (TIMES - 1))]
-    return Figure(name, guarded(records), stdev(drawn), low, high, len(records))
+    whole = sums(np.arange(n))
+    resampled = [sums((draw.random_sample(n) * n).astype(int)) for _ in range(TIMES)]
+
+    def figure(name: str, of: Callable[..., float]) -> Figure:
+        drawn = sorted(_guarded(of, one) for one in resampled)
+        low, high = drawn[round(0.025 * (TIMES - 1))], drawn[round(0.975 * (TIMES - 1))]
+        return Figure(name, _guarded(of, whole), stdev(drawn), low, high, n)
+
+    return [figure(name, of) for name, of in statistics.items()]
+
+
+def _python() -> np.random.RandomState:
+    """A generator that draws the numbers that Python's own draws from the seed."""
+    *key, place = random.Random(SEED).getstate()[1]
+    draw = np.random.RandomState()
+    draw.set_state(("MT19937", np.array(key, np.uint32), place, 0, 0.0))
+    return draw
+
+
+def _guarded(of: Callable[..., float], sums: Sequence[int]) -> float:
+    try:
+        return of(*sums)
+    except ZeroDivisionError:
+        return 0.0
 
 
 def macro(name: str, groups: Sequence[Figure]) -> Figure:

@@ -33,31 +33,27 @@ def _judge(reference: pope.Reference) -> Judge:
     return judge
 
 
-def _statistic(name: str) -> Callable[[Sequence[Record]], float]:
-    """From what was read, so that every reader's numbers are made the same way: yes counts as found."""
+STATISTICS: dict[str, Callable[[int, int, int, int], float]] = {
+    "precision": lambda right, said, true, n: right / said,
+    "recall": lambda right, said, true, n: right / true,
+    "F1": lambda right, said, true, n: 2 * right / (said + true),
+    "yes": lambda right, said, true, n: said / n,
+}
+"""Of how often yes was right, said and true."""
 
-    def of(records: Sequence[Record]) -> float:
-        pairs = [(record.judged.parsed, record.gold["answer"]) for record in records]
-        right = pairs.count(("yes", "yes"))
-        said, true = sum(one == "yes" for one, _ in pairs), sum(one == "yes" for _, one in pairs)
-        match name:
-            case "precision":
-                return right / said
-            case "recall":
-                return right / true
-            case "F1":
-                return 2 * right / (said + true)
-        return said / len(pairs)
 
-    return of
+def _counts(record: Record) -> tuple[int, int, int, int]:
+    """Of what was read, so that every reader's numbers are made the same way: yes counts as found."""
+    said, true = record.judged.parsed == "yes", record.gold["answer"] == "yes"
+    return said and true, said, true, 1
 
 
 def _sums(records: Sequence[Record]) -> tuple[Figure, ...]:
     """Each way of choosing apart, as the paper reports them; F1 of all first."""
-    figures = [bootstrap("F1", records, _statistic("F1")), mean("accuracy", scores(records))]
+    figures = [*bootstrap(list(map(_counts, records)), {"F1": STATISTICS["F1"]}), mean("accuracy", scores(records))]
     for way, several in by(records, "category").items():
         figures.append(mean(f"accuracy, {way}", scores(several)))
-        figures += [bootstrap(f"{name}, {way}", several, _statistic(name)) for name in ("precision", "recall", "F1", "yes")]
+        figures += bootstrap(list(map(_counts, several)), {f"{name}, {way}": of for name, of in STATISTICS.items()})
     return tuple(figures)
 
 
