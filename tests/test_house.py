@@ -1,6 +1,7 @@
 """The rules of the house, held by reading the sources."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,11 @@ def rooms_imported(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_every_room_has_its_place_in_the_flow() -> None:
     assert {room(path) for path in SOURCES} - {"__main__"} <= set(ORDER)
+
+
+def test_the_drawing_of_the_rooms_is_the_order() -> None:
+    drawn = [line for line in (ROOT / "docs" / "design.md").read_text().splitlines() if line.startswith("| ") and "`" in line]
+    assert re.findall(r"`(\w+)`", "".join(drawn)) == [*ORDER[:-1]]
 
 
 def test_imports_run_one_way() -> None:

@@ -1,0 +1,1 @@
+"""Connectors: from an encoder's features to visual tokens, step by step along routes that `place` computed."""

@@ -1,0 +1,1 @@
+"""What is read off hidden states other than text: vectors, boxes, masks, pages' labels."""

@@ -1,0 +1,1 @@
+"""What reads a sequence and writes: decoders, encoders of texts, and what they ask beside it."""

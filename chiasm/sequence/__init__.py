@@ -1,0 +1,1 @@
+"""Where visual tokens and text become one sequence: joining, masks, positions. Tensors only."""
