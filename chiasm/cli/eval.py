@@ -25,6 +25,7 @@ app = App(
   chiasm eval default openai:gpt-4o --data my.jsonl --judge openai:gpt-4o-mini
   chiasm eval default ./other --data photos/ --output runs/photos
   chiasm eval ./model --tasks mmstar,pope --data benchmarks/ --limit 200
+  chiasm eval ./clip --tasks zero-shot,flickr30k-retrieval --data benchmarks/
   chiasm eval default --data my.jsonl --compress merge-alike:4
   chiasm eval ./flamingo --tasks okvqa --data okvqa/ --prompts Flamingo --shots 4""",
 )

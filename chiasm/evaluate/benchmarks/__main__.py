@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chiasm.evaluate.benchmarks.compared import COMPARED
 from chiasm.evaluate.benchmarks.registry import tasks
 from chiasm.evaluate.benchmarks.rows import names
 from chiasm.evaluate.benchmarks.task import Task
@@ -17,7 +18,7 @@ def _data(task: Task) -> str:
 def main() -> None:
     print("| " + " | ".join(HEAD) + " |")
     print("| " + " | ".join("---" for _ in HEAD) + " |")
-    for task in tasks().values():
+    for task in (*tasks().values(), *(one.task for one in COMPARED.values())):
         paper = f"[{task.title}](https://arxiv.org/abs/{task.paper})" if task.paper[0].isdigit() else task.title
         said = (", ".join(task.prompts), ", ".join(task.judges))
         print("| " + " | ".join((f"`{task.name}`", paper, _data(task), *said, task.note)) + " |")

@@ -1,4 +1,4 @@
-"""Benchmarks of models that compare: image-text retrieval, pages for questions, and zero-shot classes.
+"""The data of benchmarks of models that compare: image-text retrieval, pages for questions, and zero-shot classes.
 
 A model gives vectors (or scores); what is read here says which belong together, and the figures come from the scores.
 """
@@ -8,48 +8,58 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.figures import Figure, mean
-from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, rows_of
+from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, rows_of
 from chiasm.evaluate.scorers import retrieval
 from chiasm.prompt.messages import Image
 
-KARPATHY = Layout(("data/{split}-*.parquet", "{split}-*.parquet", "{split}*.parquet"), repo="yerevann/coco-karpathy")
-FLICKR = Layout(("data/{split}-*.parquet", "{split}-*.parquet", "{split}*.parquet"), repo="lmms-lab/flickr30k")
+_PARQUET = ("data/{split}-*.parquet", "{split}-*.parquet", "{split}*.parquet")
+KARPATHY = Layout(_PARQUET, repo="yerevann/coco-karpathy")
+FLICKR = Layout(_PARQUET, repo="lmms-lab/flickr30k")
+PAGES = Layout(_PARQUET, repo="vidore/docvqa_test_subsampled")
 CUTS = (1, 5, 10)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pictures and their captions: text t describes picture `image_of[t]`."""
+    """Pictures and their captions: text t describes picture `image_of[t]`; `bad` are the rows that have neither."""
 
     pictures: tuple[Image, ...]
     texts: tuple[str, ...]
     image_of: tuple[int, ...]
+    bad: tuple[Bad, ...] = ()
 
 
-def pairs(folder: Path, split: str = "test", captions: int | None = 5) -> Pairs:
+def pairs(folder: Path, split: str = "test", captions: int | None = 5, limit: int | None = None) -> Pairs:
     """COCO by Karpathy's split (pictures beside, in COCO's folders) or Flickr30k, with the first so many captions of each."""
     pictures: list[Image] = []
     texts: list[str] = []
     image_of: list[int] = []
-    for row in _rows(folder, split):
-        several = row.texts("sentences") if "sentences" in row.values else row.texts("caption")
-        picture = row.picture() if "image" in row.values else _beside(row)
+    bad: list[Bad] = []
+    for row in islice(_rows(folder, split), limit):
+        try:
+            several = row.texts("sentences") if "sentences" in row.values else row.texts("caption")
+            picture = row.picture() if "image" in row.values else _beside(row)
+        except Unusable as why:
+            bad.append(Bad(row.where, str(why)))
+            continue
         image_of += [len(pictures)] * len(several[:captions])
         texts += several[:captions]
         pictures.append(picture)
-    return Pairs(tuple(pictures), tuple(texts), tuple(image_of))
+    return Pairs(tuple(pictures), tuple(texts), tuple(image_of), tuple(bad))
 
 
 def _rows(folder: Path, split: str) -> Iterator[Row]:
-    files = sorted({file for pattern in KARPATHY.files for file in folder.glob(pattern.format(split=split))})
+    patterns = [pattern.format(split=split) for pattern in _PARQUET]
+    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
     if not files:
-        raise UserError(f"{folder} holds no parquet of the split {split}: {', '.join(KARPATHY.files)} was expected")
+        raise UserError(f"{folder} holds no parquet of the split {split}: {', '.join(patterns)} was expected")
     return (row for file in files for row in rows_of(file, folder))
 
 
@@ -78,20 +88,25 @@ class Pages:
     names: tuple[str, ...]
     questions: tuple[str, ...]
     page_of: tuple[str, ...]
+    bad: tuple[Bad, ...] = ()
 
 
-def pages(folder: Path, split: str = "test") -> Pages:
+def pages(folder: Path, split: str = "test", limit: int | None = None) -> Pages:
     """ViDoRe's first edition: a row is a page with its question; some pages have none and only distract."""
     pictures: dict[str, Image] = {}
     asked: list[tuple[str, str]] = []
-    for row in _rows(folder, split):
-        name = row.text("image_filename")
-        if name not in pictures:
-            pictures[name] = row.picture()
-        if row["query"]:
-            asked.append((row.text("query"), name))
+    bad: list[Bad] = []
+    for row in islice(_rows(folder, split), limit):
+        try:
+            name = row.text("image_filename")
+            if name not in pictures:
+                pictures[name] = row.picture()
+            if row["query"]:
+                asked.append((row.text("query"), name))
+        except Unusable as why:
+            bad.append(Bad(row.where, str(why)))
     questions, page_of = zip(*asked, strict=True) if asked else ((), ())
-    return Pages(tuple(pictures.values()), tuple(pictures), questions, page_of)
+    return Pages(tuple(pictures.values()), tuple(pictures), questions, page_of, tuple(bad))
 
 
 def page_figures(scores_QP: np.ndarray, found: Pages, cut: int = 5) -> tuple[Figure, ...]:

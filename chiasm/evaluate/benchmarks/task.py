@@ -111,7 +111,8 @@ class Summary:
 class Task:
     """A benchmark. Of `layouts` the first whose files a folder holds is read; of `prompts` and `judges`, by the names of who
     publishes them, the first is the default. `note` says what a score of it leaves out. `answers`: "chosen" takes an option
-    by its log-probability, where a question has options (`choices` in its gold) and the model can score. `sought`: what a
+    by its log-probability, where a question has options (`choices` in its gold) and the model can score; "compared" asks for
+    vectors, not for words. `sought`: what a
     model that judges is asked about a reply, if anything; `few`: how it is published with examples, if it is."""
 
     name: str
@@ -126,7 +127,7 @@ class Task:
     groups: Callable[[Row], Mapping[str, str]] = lambda row: MappingProxyType({})
     sums: Sum = overall_and_groups
     note: str = ""
-    answers: Literal["written", "chosen"] = "written"
+    answers: Literal["written", "chosen", "compared"] = "written"
     sought: Callable[[Mapping[str, Any]], Sought | None] = nothing
     few: FewShot | None = None
     splits: tuple[str, ...] = field(default=("test",))

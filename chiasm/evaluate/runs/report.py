@@ -83,7 +83,8 @@ def outcome(
     shown = [sample for sample in samples if sample.ablation == "picture"]
     unparsed = sum(sample.error is None and sample.parsed is None for sample in shown)
     failures = tuple((sample.id, sample.error) for sample in shown if sample.error is not None)
-    unseen = tuple(sample.id for sample in shown if PICTURE not in sample.prompt)
+    worded = shown if task.answers != "compared" else []
+    unseen = tuple(sample.id for sample in worded if PICTURE not in sample.prompt)
     left_out = tuple((where, why) for where, why in said["unusable rows"])
     spread = _spread(task, samples, scorer)
     made = Outcome(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from dataclasses import field as attribute
 from pathlib import Path
 from typing import Any
 
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
+from chiasm.evaluate.benchmarks.compared import COMPARED, Field
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.shots import Few
 from chiasm.evaluate.benchmarks.task import Item, Task
@@ -16,7 +18,7 @@ from chiasm.evaluate.judge.agreement import agreement
 from chiasm.evaluate.judge.forms import Grades
 from chiasm.evaluate.judge.judge import Judge
 from chiasm.evaluate.judge.trial import tried
-from chiasm.evaluate.runs import data, own, runner
+from chiasm.evaluate.runs import comparing, data, own, runner
 from chiasm.evaluate.runs.examples import exemplified, takes
 from chiasm.evaluate.runs.models import about, named
 from chiasm.evaluate.runs.prices import Price
@@ -47,7 +49,7 @@ class Wanted:
     budget: str | None = None
     circular: bool = False
     few: Few | None = None
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: Mapping[str, Price] = attribute(default_factory=dict)
 
     @property
     def setting(self) -> Setting:
@@ -57,7 +59,9 @@ class Wanted:
 
 def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None = None) -> Iterator[Outcome]:
     """Asks a model every task; questions are read before the model is, so that a mistake is told at once."""
-    ready = [(task, *asked(task, wanted)) for task in tasks(wanted)]
+    several = tasks(wanted)
+    ready = [(task, *asked(task, wanted)) for task in several if task.answers != "compared"]
+    fields = [(COMPARED[task.name], *compared(task, wanted)) for task in several if task.answers == "compared"]
     assistant = named(model, wanted.compress, wanted.budget)
     fewer = {"compress": wanted.compress, "budget": wanted.budget}
     facts = {**about(assistant, model), **{how: told for how, told in fewer.items() if told is not None}}
@@ -70,6 +74,29 @@ def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None 
         said = runner.manifest(assistant, task, variants, bad, wanted.setting, {**facts, **where, **shots})
         runner.run(assistant, task, variants, store, said, wanted.setting)
         yield _outcome(task, store, list(store.samples()), wanted.reference, judging)
+    for comparison, field, place in fields:
+        task, variant, store = comparison.task, comparing.variant(field, place), Store(output / comparison.task.name)
+        where = {"data": str(place.resolve()), "split": wanted.split}
+        setting = Setting(ABLATIONS[:1], batch=wanted.batch, reference=wanted.reference)
+        said = runner.manifest(assistant, task, [variant], field.bad, setting, {**facts, **where, **comparing.about(field)})
+        comparing.run(assistant, comparison, field, store, said, wanted.batch, place)
+        yield outcome(task, store, list(store.samples()), wanted.reference)
+
+
+def compared(task: Task, wanted: Wanted) -> tuple[Field, Path]:
+    """What a benchmark compares, and the folder it was read from. Raises `UserError` for a folder without a query, and for
+    examples or prompts, which a comparison does not have."""
+    if wanted.few is not None or wanted.prompts is not None:
+        raise UserError(f"{task.name} is compared by vectors, not asked: leave --shots and --prompts out")
+    task.judging(wanted.reference)
+    place = data.folder_of(task, wanted.data, wanted.split)
+    if not place.is_dir():
+        raise UserError(f"{place} is not there: {task.name} is read from a folder in its published layout")
+    field = COMPARED[task.name].read(place, wanted.split or task.splits[0], wanted.limit)
+    if not field.queries:
+        first = f"; the first row: {field.bad[0].where}: {field.bad[0].why}" if field.bad else ""
+        raise UserError(f"{place} holds nothing of {task.name} that can be compared{first}")
+    return field, place
 
 
 def tasks(wanted: Wanted) -> list[Task]:

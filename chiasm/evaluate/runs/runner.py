@@ -98,10 +98,11 @@ def asked(variants: Sequence[Variant], setting: Setting) -> Iterator[tuple[Sampl
                 for number, item in enumerate(variant.items):
                     shown = ablated(item, ablation, variant.items, number)
                     if shown is not None:
-                        yield _sample(item, shown, ablation, variant, seed), shown
+                        yield sampled(item, shown, ablation, variant, seed), shown
 
 
-def _sample(item: Item, shown: Item, ablation: Ablation, variant: Variant, seed: int) -> Sample:
+def sampled(item: Item, shown: Item, ablation: Ablation, variant: Variant, seed: int) -> Sample:
+    """A question that has no answer yet."""
     choices = tuple(str(choice) for choice in item.gold.get("choices") or ())
     files = [Path(picture) for picture in pictures_of(shown) if isinstance(picture, str | Path)]
     names = tuple(str(_named(file, variant.folder)) for file in files)
