@@ -18,7 +18,8 @@ from chiasm.generate.sampling import Sampling
 from chiasm.generate.score import score
 from chiasm.geometry import Size
 from chiasm.layers import cpu
-from chiasm.layers.attention import Attention, attend
+from chiasm.layers.attend import attend
+from chiasm.layers.attention import Attention
 from chiasm.layers.linear import Packed, packs
 from chiasm.layers.norm import rms_by_rows
 from chiasm.layers.rope import rotate, turn

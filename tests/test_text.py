@@ -15,7 +15,7 @@ from chiasm.errors import UserError
 from chiasm.generate import one_row
 from chiasm.generate.engine import greedy, prefill, step
 from chiasm.layers import cpu
-from chiasm.layers.attention import Mask, attend, bent
+from chiasm.layers.attend import Mask, attend, bent
 from chiasm.layers.experts import MixedMLP
 from chiasm.layers.relative import RelativeBias
 from chiasm.layers.rope import frequencies, turn

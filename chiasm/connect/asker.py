@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chiasm.layers.attention import attend
+from chiasm.layers.attend import attend
 from chiasm.spec import Asker
 
 

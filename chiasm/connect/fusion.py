@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from chiasm.layers.attention import attend
+from chiasm.layers.attend import attend
 from chiasm.layers.block import LayerScale
 from chiasm.layers.cross import CrossAttention
 from chiasm.layers.deformable import DeformableAttention, Level, Spots, cells

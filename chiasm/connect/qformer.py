@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from chiasm.connect.queries import fresh
 from chiasm.errors import BadPrompt, Overflow
-from chiasm.layers.attention import Attention, Mask
+from chiasm.layers.attend import Mask
+from chiasm.layers.attention import Attention
 from chiasm.layers.cross import CrossAttention
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Mask, attend
+from chiasm.layers.attend import Mask, attend
 from chiasm.layers.norm import norm
 from chiasm.place import Ints, Laid
 from chiasm.spec import Reader

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from chiasm.connect.queries import fresh
 from chiasm.errors import BadPrompt
-from chiasm.layers.attention import attend
+from chiasm.layers.attend import attend
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
 from chiasm.spec import Block, Resampler

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.layers.act import ACTIVATIONS
-from chiasm.layers.attention import attend
+from chiasm.layers.attend import attend
 from chiasm.layers.mlp import PlainMLP
 from chiasm.layers.norm import ChannelNorm
 from chiasm.spec import MaskDecoder, Masks

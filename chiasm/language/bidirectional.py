@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.errors import Overflow
-from chiasm.layers.attention import Mask
+from chiasm.layers.attend import Mask
 from chiasm.layers.block import transformer_block
 from chiasm.layers.carried import Untouched
 from chiasm.layers.norm import norm

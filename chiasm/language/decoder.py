@@ -7,7 +7,8 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from chiasm.language.gated import Between
-from chiasm.layers.attention import Mask, Slot, Wanted
+from chiasm.layers.attend import Mask
+from chiasm.layers.attention import Slot, Wanted
 from chiasm.layers.block import transformer_block
 from chiasm.layers.cache import KVCache
 from chiasm.layers.embed import LedEmbedding, embedding, sines

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.errors import BadPrompt, Overflow
-from chiasm.layers.attention import Mask
+from chiasm.layers.attend import Mask
 from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.relative import RelativeBias

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.layers.across import AcrossNormAttention
-from chiasm.layers.attention import Attention, Mask, Slot, Wanted
+from chiasm.layers.attend import Mask
+from chiasm.layers.attention import Attention, Slot, Wanted
 from chiasm.layers.experts import MixedMLP
 from chiasm.layers.latent import LatentAttention
 from chiasm.layers.mlp import mlp

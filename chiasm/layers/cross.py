@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Mask, attend, louder
+from chiasm.layers.attend import Mask, attend
+from chiasm.layers.attention import louder
 from chiasm.layers.norm import norm
 from chiasm.spec import Block
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Mask, Slot, Wanted, attend, louder
+from chiasm.layers.attend import Mask, attend
+from chiasm.layers.attention import Slot, Wanted, louder
 from chiasm.layers.norm import RMSNorm
 from chiasm.layers.rope import Turn, rotate
 from chiasm.spec import Block, Latent

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from chiasm.layers.attention import Attention, Mask, Slot, Wanted
+from chiasm.layers.attend import Mask
+from chiasm.layers.attention import Attention, Slot, Wanted
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.mlp import mlp
 from chiasm.layers.rope import Turn

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chiasm.layers.attention import Mask
+from chiasm.layers.attend import Mask
 
 
 def causal_mask(valid_BT: Tensor, queries: int, window: int | None, padded: bool, prompt_BT: Tensor | None = None) -> Mask:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.errors import BadPicture
-from chiasm.layers.attention import Spans
+from chiasm.layers.attend import Spans
 from chiasm.layers.block import attention
 from chiasm.layers.norm import norm
 from chiasm.place import Grid

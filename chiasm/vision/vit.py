@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chiasm.layers.attention import Spans
+from chiasm.layers.attend import Spans
 from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, axial_turn, still

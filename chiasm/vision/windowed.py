@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.errors import BadPicture
-from chiasm.layers.attention import attend
+from chiasm.layers.attend import attend
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import ChannelNorm, norm
 from chiasm.place import Grid, Laid, raster
