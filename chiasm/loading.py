@@ -88,7 +88,7 @@ def planner_of(described: Described) -> Planner:
         home = described.base.folder
     tokenizer = Tokenizer.from_folder(home)
     sight = described.model.sight
-    if "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
+    if tokenizer.reads_text and "image_token" in described.config and sight is not None and isinstance(sight.fusion, Splice):
         tokenizer = seeing(tokenizer, described.config["image_token"], sight.fusion.image)
     spec, tokenizer = settled(described.model, tokenizer)
     alike = [f for f in registry.families().values() if f.layout == described.model_type]
@@ -101,7 +101,8 @@ def planner_of(described: Described) -> Planner:
     template = ChatTemplate.from_folder(described.folder, next((family.chat for family in same if family.chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
-    template = replace(template, special=tokenizer.special, added=tuple(tokenizer.added))
+    added = tuple(tokenizer.added) if tokenizer.reads_text else ()
+    template = replace(template, special=tokenizer.special, added=added)
     return Planner(spec, tokenizer, template, hints, numbers, described.stops)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +18,7 @@ from tiny_folder import tiny_folder, tiny_spec
 
 import chiasm
 from chiasm.assistant import Answer, Assistant, Delta, Done, Request
+from chiasm.cli import main
 from chiasm.errors import BadPrompt, Overflow, Unsupported, UserError
 from chiasm.generate.sampling import Sampling
 from chiasm.loading import load_local
@@ -184,3 +188,45 @@ def test_a_contrastive_model_embeds(reference: Reference) -> None:
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
     with pytest.raises(Unsupported):
         model.ask("What is this?", picture(9))
+
+
+def test_names_of_the_surface_stay_what_they_are() -> None:
+    """Also where the room of that name is imported."""
+    code = (
+        "import chiasm; from chiasm.compose import Composition; import chiasm.families.clip;"
+        "assert len(chiasm.families()) == len(chiasm.families()) > 50; from chiasm import families; families();"
+        "assert isinstance(chiasm.compose('clip', 'mlp2', 'smollm2:135m'), Composition)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+
+
+# --- folders without a tokenizer --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["llava", "kosmos2", "mllama", "qwen2_vl", "blip2", "t5", "clip", "colpali", "grounding_dino"])
+def test_a_folder_without_a_tokenizer_loads_and_is_planned(
+    name: str, reference: Reference, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What reads text says then what is missing."""
+    folder = str(reference(f"text_{name}" if name == "t5" else name, 0))
+    model = load_local(folder, dtype="float32")
+    uses = {
+        "generate": lambda: model.ask("What?"),
+        "embed": lambda: model.embed(["a"]),
+        "locate": lambda: model.locate(picture(0), "a"),
+    }
+    for verb in model.capabilities & uses.keys():
+        with pytest.raises(UserError, match=r"no tokenizer\.json|template"):
+            uses[verb]()
+    if "generate" in model.capabilities and name != "t5":
+        assert main(["plan", "--model", folder, "--size", "61x40", "--max-tokens", "4"]) == 0
+        assert "text not counted" in capsys.readouterr().out
+        assert main(["plan", "--model", folder, "--text", "What?"]) == 2
+        assert "has no tokenizer to count --text with" in capsys.readouterr().err
+
+
+def test_a_composition_of_bare_folders_loads(reference: Reference, tmp_path: Path) -> None:
+    made = chiasm.compose(str(reference("siglip", 0)), "mlp2", str(reference("text_llama", 0)))
+    model = chiasm.load(str(made.save(tmp_path / "made")), dtype="float32")
+    with pytest.raises(UserError, match=r"no tokenizer\.json"):
+        model.ask("What?", picture(0))

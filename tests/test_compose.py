@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import Reference
 from torch import Tensor
 
 import chiasm
@@ -106,13 +108,17 @@ def test_a_saved_composition_can_be_asked(parts: tuple[str, str], tmp_path: Path
     assert answer.usage.image_tokens == count(made.spec, Size(30, 40)).visual
 
 
-def test_a_llava_is_written_in_its_published_layout(parts: tuple[str, str], tmp_path: Path) -> None:
+def test_a_llava_is_written_in_its_published_layout(
+    parts: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Read by transformers and by us, the exported folder computes what the composition does."""
     transformers = pytest.importorskip("transformers")
     made = compose(parts[0], "mlp2", parts[1], taps=(-2,))
     model = made.build()
     folder = made.export_llava(tmp_path / "llava", model)
-    ours = load_model(describe(folder), torch.float32)
+    with caplog.at_level(logging.WARNING, "chiasm"):
+        ours = load_model(describe(folder), torch.float32)
+    assert not caplog.messages
     wanted = logits(model, [5, 6, 7])
     torch.testing.assert_close(logits(ours, [5, 6, 7])[:, : wanted.shape[1]], wanted)  # type: ignore[arg-type]
     theirs = transformers.LlavaForConditionalGeneration.from_pretrained(folder, attn_implementation="eager").eval()
@@ -151,12 +157,32 @@ def test_what_does_not_fit_is_said_before_anything_is_allocated(parts: tuple[str
         compose(parts[0], "shuffle:7+linear", parts[1])
     with pytest.raises(UserError, match="has no vision encoder"):
         compose("smollm2:135m", "mlp2", parts[1])
+    with pytest.raises(UserError, match="Of the families, the nearest are llama-3, "):
+        compose(parts[0], "mlp2", "llama-4")
     with pytest.raises(UserError, match="writes no text"):
         compose(parts[0], "mlp2", "siglip:b16-224")
     with pytest.raises(UserError, match="has no size '7b'; it has 135m"):
         compose(parts[0], "mlp2", "smollm2:7b")
     with pytest.raises(UserError, match="no token '<eye>'"):
         compose(parts[0], "mlp2", parts[1], fusion="cross", image_token="<eye>")
+
+
+@pytest.mark.parametrize("name", ["pixtral", "siglip2", "idefics2", "fuyu"])
+def test_squares_of_neighbours_take_grids_of_any_shape(name: str, reference: Reference, parts: tuple[str, str]) -> None:
+    """These encoders show pictures as grids of odd sides too, whose last squares are filled up."""
+    made = compose(str(reference(name, 0)), "shuffle:3+linear", parts[1])
+    model, odd = made.build(), np.zeros((41, 67, 3), np.uint8)
+    seen = look(made.spec.sight, odd, 0)  # type: ignore[arg-type]
+    tokens = count(made.spec, Size(67, 41)).visual
+    assert tokens == sum(-(-view.grid.h // 3) * -(-view.grid.w // 3) for view, _ in seen)
+    assert logits(model, [5, 6], odd).shape[0] == tokens + 2
+
+
+def test_the_eye_of_a_model_that_matches_by_queries_is_taken(reference: Reference, parts: tuple[str, str]) -> None:
+    folder = reference("blip2", 2)
+    made = compose(str(folder), "linear", parts[1])
+    kept = load_model(describe(folder), torch.float32).get_parameter("vision.blocks.0.attention.q.weight")
+    assert torch.equal(made.build().get_parameter("vision.blocks.0.attention.q.weight"), kept)
 
 
 def test_steps_by_name_lead_to_the_decoders_width() -> None:

@@ -39,7 +39,7 @@ ENDLESS = 1 << 40
 
 @dataclass(frozen=True)
 class Named:
-    """A model by name; `planner` counts its text, and is absent where a family is named, which has no tokenizer."""
+    """A model by name; `planner` counts its text, and is absent where there is no tokenizer: of a family, of a bare folder."""
 
     name: str
     spec: Writer
@@ -57,7 +57,8 @@ def named(model: str | None, compress: str | None = None, budget: str | None = N
 
     with suggesting(model):
         opened = open_model(model, compress, budget)
-    return Named(opened.name, writes(opened.name, opened.described.model), opened.planner)
+    planner = opened.planner if opened.planner is not None and opened.planner.tokenizer.reads_text else None
+    return Named(opened.name, writes(opened.name, opened.described.model), planner)
 
 
 def sized(name: str, size: str) -> Named:

@@ -75,6 +75,11 @@ def compose(
     seeing = replace(seeing, views=views or seeing.views)
     decoder = writing.decoder
     made = steps(connector, seeing.encoder.width, decoder.width)
+    if isinstance(connector, str) and isinstance(
+        seeing.views, specs.Bounded | specs.Budget | specs.Fitted | specs.Longest | Native
+    ):
+        # Grids of any shape come from these, and a word for a square of neighbours means all of them.
+        made = tuple(replace(step, odd="zeros") if isinstance(step, specs.Merge) else step for step in made)
     sight = filming(Sight(seeing.views, seeing.pixels, seeing.encoder, made, met(fusion, writing, image_token)))
     if frames is not None and sight.clips is None:
         shows = f"{encoder} shows pictures by {type(seeing.views).__name__}"

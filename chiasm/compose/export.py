@@ -35,6 +35,8 @@ CHAT = (
 
 SAID = {act: name for name, act in reversed(ACTS.items())}
 """Activations as configs spell them."""
+TOWERS: dict[str, dict[str, Any]] = {"clip_vision_model": {}, "siglip_vision_model": {"vision_use_head": False}}
+"""Towers as configs name them, and how they say that there is no head."""
 NUMBERS = {name: number for number, name in RESAMPLE.items()}
 """Ways of resampling as preprocessors write them."""
 
@@ -106,7 +108,7 @@ def said_as_llava(made: Composition) -> tuple[dict[str, Any], Reading]:
             )
     vocab = decoder.vocab if image < decoder.vocab else -(-(image + 1) // 64) * 64
     wanted = replace(spec, decoder=replace(decoder, vocab=vocab))
-    for vision, text in product(("clip_vision_model", "siglip_vision_model"), ("llama", "qwen2", "mistral")):
+    for (vision, headless), text in product(TOWERS.items(), ("llama", "qwen2", "mistral")):
         config = {
             "model_type": "llava",
             "architectures": ["LlavaForConditionalGeneration"],
@@ -116,7 +118,7 @@ def said_as_llava(made: Composition) -> tuple[dict[str, Any], Reading]:
             "vision_feature_layer": tower.taps[0] if len(tower.taps) == 1 else list(tower.taps),
             "vision_feature_select_strategy": "full" if tower.cls in ("keep", "none") else "default",
             "tie_word_embeddings": decoder.tied,
-            "vision_config": {"model_type": vision, **_tower(tower, table)},
+            "vision_config": {"model_type": vision, **_tower(tower, table), **headless},
             "text_config": {"model_type": text, **_decoder(decoder, vocab, decoder.rope)},
         }
         pixels = Config(_processor(views, sight.pixels), "preprocessor_config.json", layout)
@@ -136,7 +138,6 @@ def _tower(tower: ViT, table: Table) -> dict[str, Any]:
         "patch_size": tower.patch,
         "hidden_act": SAID[tower.block.act],
         "layer_norm_eps": tower.block.norm.eps,
-        "vision_use_head": False,
     }
 
 

@@ -6,8 +6,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chiasm import registry
-from chiasm.errors import UserError
-from chiasm.spec import Bind, Causal, Decoder, Divided, Encode, Encoder, Match, Model, Pixels, Segment, Seq2Seq, Views, ViT
+from chiasm.errors import UnknownModel, UserError
+from chiasm.spec import (
+    Bind,
+    Causal,
+    Decoder,
+    Divided,
+    Encode,
+    Encoder,
+    Match,
+    Model,
+    Pixels,
+    QueryMatch,
+    Segment,
+    Seq2Seq,
+    Views,
+    ViT,
+)
 from chiasm.weights.folders import model_folder
 from chiasm.weights.read import Described, describe
 from chiasm.weights.sources import parse
@@ -52,12 +67,13 @@ def eye(name: str, taps: tuple[int, ...] | None = None, frames: int | None = Non
     """
     model, origin = found(name)
     match model:
-        case Match() | Encode() | Bind() | Segment():
+        case Match() | QueryMatch() | Encode() | Bind() | Segment():
             views, pixels, encoder = model.views, model.pixels, model.encoder
         case Causal(sight=sight) | Seq2Seq(sight=sight) if sight is not None:
             views, pixels, encoder = sight.views, sight.pixels, sight.encoder
         case _:
-            raise UserError(f"{name} has no vision encoder: name a model that sees, such as siglip:b16-224")
+            said = f"{name} has no vision encoder that can be taken out of it"
+            raise UserError(f"{said}: name a model that sees, such as siglip:b16-224")
     if isinstance(encoder, ViT):
         encoder = replace(encoder, cls="none" if encoder.cls == "none" else "drop")
         encoder = encoder if taps is None else tapped(name, encoder, taps)
@@ -105,5 +121,9 @@ def found(name: str) -> tuple[Model, Origin]:
         if chosen not in known[family].sizes:
             raise UserError(f"{family} has no size {size!r}; it has {', '.join(known[family].sizes)}")
         return known[family].at(chosen), Origin(name, None)
-    described = describe(model_folder(parse(name)))
+    try:
+        folder = model_folder(parse(name))
+    except UnknownModel as e:
+        raise UnknownModel(f"{e} Of the families, {registry.nearest(family, known)}.") from None
+    described = describe(folder)
     return described.model, Origin(name, described)

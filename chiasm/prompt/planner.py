@@ -248,7 +248,9 @@ def _beside(items: Sequence[Item], shows: Sequence[int]) -> list[Item]:
 
 def settled(spec: Writer, tokenizer: Tokenizer) -> tuple[Writer, Tokenizer]:
     """A spec whose marks have the ids that the tokenizer gives them, where the config says none; a placeholder of pictures that
-    the vocabulary lacks is added to it, since nothing reads its id."""
+    the vocabulary lacks is added to it, since nothing reads its id. A folder without a vocabulary leaves the spec as it is."""
+    if not tokenizer.reads_text:
+        return spec, tokenizer
     sight, head = spec.sight, spec.head if isinstance(spec, Causal) else None
     if isinstance(spec, Causal) and isinstance(head, Pointing) and head.named is not None:
         spec = replace(spec, head=replace(head, mark=tokenizer.added.get(head.named, head.mark)))

@@ -117,6 +117,11 @@ class Tokenizer:
         return cls(backend, special, clean_up=clean_up, origin=str(file))
 
     @property
+    def reads_text(self) -> bool:
+        """Whether there is a backend."""
+        return self._backend is not None
+
+    @property
     def backend(self) -> tokenizers.Tokenizer:
         """The library's own object; raises `BadCheckpoint` if the folder had none."""
         if self._backend is None:
