@@ -13,6 +13,8 @@ from typing import Protocol
 
 
 class Shaped(Protocol):
+    """Any array that knows its shape."""
+
     @property
     def shape(self) -> tuple[int, ...]: ...
 

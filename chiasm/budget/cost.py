@@ -104,6 +104,7 @@ class Budget:
         return 0 if self.context is None else max(0, self.bounded - self.context)
 
     def weight_bytes(self, dtype: DType) -> int:
+        """All parameters in that type of numbers."""
         return self.parameters * BYTES[dtype]
 
     def cache_bytes(self, dtype: DType) -> int:

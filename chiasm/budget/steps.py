@@ -40,6 +40,7 @@ from chiasm.spec import (
 
 
 def connected(sight: Sight, grids: Sequence[Grid], sizes: Sequence[tuple[int, int]]) -> int:
+    """All steps of a connector over those grids of patches."""
     laid, width, total = encoded(sight.encoder, grids), sight.encoder.width, 0
     for step in sight.connector:
         total += _step(step, len(laid), len(laid.grids), width)

@@ -12,6 +12,7 @@ def both(encoder: Both, pictures: int) -> tuple[int, int]:
 
 
 def windowed(encoder: WindowedViT, pictures: int) -> tuple[int, int]:
+    """Linear layers and attention of so many pictures."""
     block, cells = encoder.block, encoder.side**2
     linear = 2 * cells * 3 * encoder.patch**2 * block.width + neck(encoder)
     linear += encoder.depth * 2 * cells * block.width * block.mlp_width * (3 if block.mlp == "gated" else 2)
@@ -30,6 +31,7 @@ def _windows(block: Block, side: int, reach: int) -> tuple[int, int]:
 
 
 def neck(encoder: WindowedViT) -> int:
+    """The two convolutions that leave the tower, of one picture."""
     return 2 * encoder.side**2 * (encoder.block.width * encoder.neck + 9 * encoder.neck**2)
 
 

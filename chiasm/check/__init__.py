@@ -67,6 +67,7 @@ class Verdict:
     note: str
 
     def line(self) -> str:
+        """One line for people."""
         mark = "ok  " if self.passed else "FAIL"
         figures = ", ".join(f"{name} {value:.1e}" for name, value in self.worst.items()) or "nothing compared"
         return f"{mark} {self.folder:24} {self.start:8} {figures}{f' ({self.note})' if self.note else ''}"

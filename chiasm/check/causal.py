@@ -26,6 +26,7 @@ from chiasm.spec import Causal as Spec
 
 
 def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    """Logits as the folder's ids are, and greedy tokens through the cache where it records some."""
     sight = model.spec.sight
     marked = given.marked(sight.fusion.image) if sight is not None and isinstance(sight.fusion, Splice) else given
     plan, patches = planned(model, given, _typed(model, marked).rows)
@@ -69,6 +70,7 @@ def vectors(model: Causal, given: Given) -> dict[str, Tensor]:
 
 
 def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
+    """Logits of rows that hold one placeholder a picture, as some authors' code expands them inside the model."""
     sight = model.spec.sight
     if sight is None or not isinstance(sight.fusion, Splice):
         rows = given.rows
@@ -84,6 +86,7 @@ def causal_expanded(model: Causal, given: Given, config: dict[str, Any]) -> dict
 
 
 def planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple[Plan, Tensor | None]:
+    """The folder's rows and pictures as a plan, and the pictures' patches, [P, K]."""
     sight = model.spec.sight
     shown = None if sight is None else shown_of(given, sight, sight.connector)
     prompts = given.prompts

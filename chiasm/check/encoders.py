@@ -18,6 +18,7 @@ from chiasm.spec import ClsProject, Looks, Resize
 
 
 def match(model: Match, given: Given) -> dict[str, Tensor]:
+    """Vectors of both kinds and their scores, under the reference's names."""
     shown = shown_of(given, model.spec)
     got = {"text_embeds": model.embed_texts(given["input_ids"], given.valid_BT)}
     if shown is not None:
@@ -46,6 +47,7 @@ def query_match(model: QueryMatch, given: Given, meta: dict[str, Any], config: d
 
 
 def encode(model: Encode, given: Given) -> dict[str, Tensor]:
+    """Features, the pooled vector and, where the model classifies, the classes' scores."""
     shown = shown_of(given, model.spec)
     if shown is None:
         return {}

@@ -21,6 +21,7 @@ from chiasm.spec import Alone
 
 
 def seq2seq(model: Seq2Seq, given: Given, meta: dict[str, Any]) -> dict[str, Tensor]:
+    """Logits of the recorded targets, the states of the source, and greedy tokens where the folder records some."""
     if "bbox" in given:
         return _paged(model, given, meta)
     plan, patches = _planned(model, given, given["decoder_input_ids"].tolist())

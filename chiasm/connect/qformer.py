@@ -29,6 +29,7 @@ class Hint:
         return Hint(self.ids_IT[items], self.valid_IT[items])
 
     def to(self, device: torch.device | str) -> Hint:
+        """The same on another device."""
         return Hint(self.ids_IT.to(device), self.valid_IT.to(device))
 
 

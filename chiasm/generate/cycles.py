@@ -32,6 +32,7 @@ class Watch:
         """The newest tokens, newest first."""
 
     def sees(self, token: int) -> bool:
+        """Takes the next token; true where it completes a cycle."""
         # How many tokens in a row equal the one a period before them: a cycle is a long such run.
         self._equal = np.where(self._last == token, self._equal + 1, 0)
         self._last = np.roll(self._last, 1)

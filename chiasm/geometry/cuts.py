@@ -15,6 +15,8 @@ LARGEST_SIDE = 4096
 
 
 def tile_grid(spec: TileGrid, size: Size) -> list[tuple[Stroke, ...]]:
+    """Tiles of the picture, its longest edge scaled and both raised to whole tiles, then the whole as one more (Idefics3,
+    arXiv:2408.12637)."""
     height, width = _longest_edge(size, spec.longest)
     first = Scale(height, width)
     if not spec.split:

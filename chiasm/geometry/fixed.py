@@ -9,6 +9,8 @@ from chiasm.spec import Both, Corner, Encoder, Letterbox, LowHigh, Pixels, Resiz
 
 
 def resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
+    """What makes the one view, `height` x `width` pixels: squashed, or scaled by the shortest edge and cut to the centre,
+    padded to a square in the colour of the mean first where the spec says so."""
     if spec.fit == "squash":
         return (Scale(spec.height, spec.width),)
     strokes: list[Stroke] = []
@@ -36,6 +38,7 @@ def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:
 
 
 def letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
+    """The picture scaled until its longest edge is `side` pixels, in the middle of a square in the colour of the mean."""
     longest = max(size.height, size.width)
     shrink = spec.side / longest
 
@@ -52,6 +55,7 @@ def letterbox(spec: Letterbox, pixels: Pixels, size: Size) -> tuple[Stroke, ...]
 
 
 def low_high(spec: LowHigh, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, View]:
+    """Two views of one picture, the low one made of the high one's pixels, each in patches of its own encoder."""
     assert isinstance(encoder, Both)
     high = letterbox(spec.high, spec.pixels, size)
     low = (*high, Scale(spec.low, spec.low) if spec.squashes == "pixels" else Sample(spec.low, spec.low, "smooth"))
@@ -68,6 +72,9 @@ def corner_size(spec: Corner, size: Size) -> tuple[int, int]:
 
 
 def sheet(spec: Sheet, size: Size) -> tuple[Stroke, ...]:
+    """A page on a sheet of `height` x `width` pixels, zeros around it, as Donut's processor has it (arXiv:2111.15664): turned
+    where the spec says so, scaled by its shortest edge, then down into the sheet. Raises `BadPicture` for one of which no pixel
+    would be left."""
     strokes: list[Stroke] = []
     height, width = size.height, size.width
     if spec.turn == "to_fit" and (spec.height - spec.width) * (height - width) < 0:

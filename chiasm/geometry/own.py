@@ -72,6 +72,8 @@ def parts_of(spec: Bounded, size: Size) -> list[tuple[Crop | None, Size]]:
 
 
 def bounded(spec: Bounded, part: tuple[Crop | None, Size], patch: int) -> tuple[Stroke, ...]:
+    """A picture, or a quarter of one, of its own shape between the shortest and the longest edge, in whole patches
+    (Idefics2)."""
     crop, size = part
     height, width, ratio = size.height, size.width, size.width / size.height
     if width >= height and width > spec.longest:
@@ -86,6 +88,8 @@ def bounded(spec: Bounded, part: tuple[Crop | None, Size], patch: int) -> tuple[
 
 
 def fitted(spec: Fitted, size: Size, patch: int) -> tuple[Stroke, ...]:
+    """The picture as it is where it fits into `height` x `width` pixels, else scaled into them, padded to whole patches (Fuyu).
+    Raises `BadPicture` for one of which no pixel would be left."""
     height, width = size.height, size.width
     strokes: list[Stroke] = []
     if height > spec.height or width > spec.width:

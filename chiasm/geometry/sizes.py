@@ -23,6 +23,7 @@ def together(sizes: Sequence[Size]) -> list[Size]:
 
 
 def too_thin(size: Size) -> str:
+    """The sentence for a picture of whose shorter edge a view would keep no pixel."""
     return (
         f"a picture of {size.width} x {size.height} pixels is too thin for this model, which would leave no pixel of its "
         "shorter edge: crop it or add a margin"

@@ -12,6 +12,8 @@ from chiasm.spec import Pixels
 
 @dataclass(frozen=True)
 class Scale:
+    """Pillow's resizing to `height` x `width` pixels."""
+
     height: int
     width: int
 
@@ -79,6 +81,7 @@ class View:
 
 
 def view_of(strokes: tuple[Stroke, ...], patch: int, pixels: Pixels, size: Size, item: int) -> View:
+    """The view of item number `item` that these strokes make of a picture of that size, in patches of `patch` pixels a side."""
     return View(strokes, _grid(strokes, patch, size, item), patch, pixels)
 
 

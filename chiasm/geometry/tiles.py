@@ -13,6 +13,7 @@ from chiasm.spec import Candidates, Canvas, CoverTiles, DynamicTiles, Encoder, P
 
 
 def pinpoints(spec: Pinpoints, size: Size) -> list[tuple[Stroke, ...]]:
+    """The whole picture as one tile, then the tiles of the listed grid that suits it best (LLaVA-NeXT)."""
     high, wide = best_pinpoint(spec, size)
     canvas = _into(high, wide, size)
     tiles = [(*canvas, crop) for crop in crops(high, wide, spec.tile)]
@@ -20,6 +21,8 @@ def pinpoints(spec: Pinpoints, size: Size) -> list[tuple[Stroke, ...]]:
 
 
 def on_canvas(spec: Canvas, size: Size) -> list[tuple[Stroke, ...]]:
+    """The tiles of a canvas of at most `most`, the picture scaled into its first corner (Llama 3.2 Vision,
+    arXiv:2407.21783)."""
     rows, columns = best_canvas(spec, size)
     high, wide = rows * spec.tile, columns * spec.tile
     most_high, most_wide = (min(max(edge, spec.tile), limit) for edge, limit in ((size.height, high), (size.width, wide)))
@@ -51,6 +54,7 @@ def tilings(most: int) -> tuple[tuple[int, int], ...]:
 
 
 def crops(height: int, width: int, tile: int) -> list[Crop]:
+    """The tiles of a canvas of `height` x `width` pixels, row by row."""
     return [Crop(y, x, tile, tile) for y in range(0, height, tile) for x in range(0, width, tile)]
 
 
@@ -77,6 +81,8 @@ def best_pinpoint(spec: Pinpoints | Candidates, size: Size) -> tuple[int, int]:
 
 
 def dynamic_tiles(spec: DynamicTiles, size: Size) -> list[tuple[Stroke, ...]]:
+    """The tiles of the grid whose shape is nearest to the picture's, then, where there are several, the whole as one more
+    (InternVL, arXiv:2404.16821)."""
     columns, rows = nearest_grid(spec, size)
     whole: tuple[Stroke, ...] = (Scale(spec.tile, spec.tile),)
     if rows * columns == 1:
@@ -86,6 +92,8 @@ def dynamic_tiles(spec: DynamicTiles, size: Size) -> list[tuple[Stroke, ...]]:
 
 
 def cover_tiles(spec: CoverTiles, pixels: Pixels, encoder: Encoder, size: Size, item: int) -> tuple[View, ...]:
+    """The whole canvas as one view, then its tiles, of which each grid tells how far it is no padding (Phi-4-multimodal,
+    arXiv:2503.01743). Raises `BadPicture` for a picture that would become too thin."""
     canvas = covering(spec, size)
     scale, white = canvas
     tiles = []
@@ -159,6 +167,8 @@ def _grids_of(least: int, most: int) -> tuple[tuple[int, int], ...]:
 
 
 def candidates(spec: Candidates, pixels: Pixels, size: Size) -> list[tuple[Stroke, ...]]:
+    """The whole picture, then the tiles of the listed grid that suits it best; of many pictures the whole of each alone
+    (DeepSeek-VL2, arXiv:2412.10302)."""
     whole = _contained(spec.tile, spec.tile, pixels, size)
     high, wide = (spec.tile, spec.tile) if size.beside + 1 > spec.most else best_pinpoint(spec, size)
     canvas = _contained(high, wide, pixels, size)

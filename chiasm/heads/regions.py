@@ -54,6 +54,7 @@ class Runs:
 
     @classmethod
     def of(cls, mask_HW: NDArray[np.bool_]) -> Runs:
+        """The runs of a mask."""
         flat = mask_HW.T.reshape(-1)
         changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
         counts = np.diff([0, *changes.tolist(), len(flat)]).tolist()

@@ -32,6 +32,7 @@ class Gallery:
     blind_B1T1: Tensor
 
     def pick(self, rows: list[int]) -> Gallery:
+        """The pictures of these rows, in this order."""
         held = tuple(Held(k[rows], v[rows]) for k, v in self.held)
         return Gallery(held, tuple(value[rows] for value in self.idle), self.asked_B1TS[rows], self.blind_B1T1[rows])
 

@@ -25,6 +25,7 @@ class Turn(NamedTuple):
     louder: Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> Turn:
+        """The same in another type of numbers."""
         return Turn(self.cos.to(dtype), self.sin.to(dtype), None if self.louder is None else self.louder.to(dtype))
 
 

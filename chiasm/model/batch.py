@@ -103,6 +103,7 @@ class Batch:
         )
 
     def to(self, device: torch.device | str) -> Batch:
+        """The same on another device."""
         match self.sight:
             case Sight():
                 sight: Sight | Visual | None = replace(self.sight, patches_PK=self.sight.patches_PK.to(device))
@@ -138,6 +139,7 @@ class Alike:
     rest: Batch
 
     def to(self, device: torch.device | str) -> Alike:
+        """The same on another device."""
         return Alike(self.begun.to(device), self.begun_B, self.rest.to(device))
 
 

@@ -68,6 +68,7 @@ class Animation:
         return Reel(self.name, *size, tuple(begins), end)
 
     def frames(self, numbers: Collection[int]) -> list[NDArray[np.uint8]]:
+        """The frames of these numbers, [H, W, 3] each, in this order. Raises `BadPicture` for one that cannot be decoded."""
         kept: dict[int, NDArray[np.uint8]] = {}
         for number, image in enumerate(self._walk()):
             if number in numbers:

@@ -57,6 +57,7 @@ class Container:
 
 
 def take(file: BinaryIO, size: int) -> bytes:
+    """So many bytes; raises `Unreadable` where the file ends before."""
     data = file.read(size)
     if len(data) < size:
         raise Unreadable("ends inside its header")
@@ -64,12 +65,14 @@ def take(file: BinaryIO, size: int) -> bytes:
 
 
 def bounded(steps: Iterator[tuple[bytes, int, int]]) -> Iterator[tuple[bytes, int, int]]:
+    """A container's blocks; raises `Unreadable` after `MAX_BLOCKS` of them."""
     yield from islice(steps, MAX_BLOCKS)
     if next(steps, None) is not None:
         raise Unreadable(f"has more than {MAX_BLOCKS:,} blocks")
 
 
 def merge(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Spans of bytes with those that touch joined."""
     merged: list[tuple[int, int]] = []
     for start, end in spans:
         if merged and merged[-1][1] == start:

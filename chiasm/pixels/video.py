@@ -55,6 +55,7 @@ class Video:
         return Reel.steady(self.name, (int(known["width"]), int(known["height"])), frames, rate)
 
     def frames(self, numbers: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """The frames of these numbers, [H, W, 3] each, in this order. Raises `BadPicture` where the file ends before them."""
         with self._file() as path:
             known, data = self._asked({"path": path, "numbers": sorted(set(numbers)), "pixels": self.limits.picture.pixels})
         shape = (len(set(numbers)), int(known["height"]), int(known["width"]), 3)

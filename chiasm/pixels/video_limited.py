@@ -61,6 +61,7 @@ def obey(order: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
 
 
 def main() -> None:
+    """Obeys one order from standard input, within limits of memory and time: facts as a line of JSON, then frames as bytes."""
     order = json.load(sys.stdin)
     out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

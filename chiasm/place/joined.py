@@ -18,6 +18,7 @@ from chiasm.spec import JoinTiles, RowsOfTiles
 
 
 def rows_of_tiles(step: RowsOfTiles, laid: Laid) -> Route:
+    """The route of `spec.RowsOfTiles`: NEWLINE after each row, BREAK between a picture's tiles and its whole."""
     if not laid.grids:
         return Route(np.zeros((0, 1), np.int64), laid)
     indices: list[Ints] = []

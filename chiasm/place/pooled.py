@@ -88,6 +88,7 @@ def pool_clips(step: PoolClips, laid: Laid) -> Route:
 
 
 def each(queries: int, laid: Laid) -> list[int]:
+    """So many queries for every grid."""
     return [queries] * len(laid.grids)
 
 
@@ -157,6 +158,8 @@ def pool_time(step: PoolTime, laid: Laid) -> Route:
 
 
 def pool_squares(side: int, laid: Laid) -> Route:
+    """The route of `spec.PoolSquares`: means of squares of `side` x `side` cells, the far edges mirrored. Raises `BadPicture`
+    for tokens that an earlier step left no grid of."""
     if not laid.grids:
         return Route(np.zeros((0, 1), np.int64), laid)
     indices: list[Ints] = []

@@ -27,6 +27,7 @@ class Spot:
 
 
 def regions_of(spec: Writer) -> Regions | None:
+    """How a model's texts point at rectangles; none: they do not."""
     return spec.regions if isinstance(spec, Causal) else None
 
 
@@ -79,6 +80,7 @@ def counted(spec: Writer, rows: Sequence[Ints], slots: Sequence[Ints], spots: Se
 
 
 def tensors(spots: Sequence[Spot]) -> Spots | None:
+    """Edges as fractions [R, 4] and items [R]; none where there is no rectangle."""
     if not spots:
         return None
     return Spots(torch.tensor([spot.edges for spot in spots]), torch.tensor([spot.item for spot in spots]))

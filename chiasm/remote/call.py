@@ -45,6 +45,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Turn:
+    """What one side said: texts and pictures, in order."""
+
     role: str
     parts: tuple[str | Shown, ...]
 

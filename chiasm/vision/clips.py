@@ -43,6 +43,7 @@ class SinePlaces(nn.Module):
         return torch.cat([self.of(grid.t, grid.h, grid.w) for grid in grids])
 
     def of(self, t: int, h: int, w: int) -> Tensor:
+        """The places of a grid of t x h x w cells, [t * h * w, E]."""
         frames = 1 if t == 1 else self.spec.frames
         return stretched(sines(frames * self.spec.side**2, self.width), frames, self.spec.side, t, h, w)
 
@@ -57,6 +58,7 @@ class TablePlaces(Begun):
         self.pictures = nn.Parameter(torch.zeros(spec.side**2, width))
 
     def begun(self) -> dict[str, Tensor]:
+        """What both tables hold before training: the sines."""
         spec, sine = self.spec, SinePlaces(self.spec.begun, self.clips.shape[1])
         with torch.device("cpu"):
             clips, pictures = (sine.of(frames, spec.side, spec.side) for frames in (spec.frames, 1))

@@ -28,6 +28,7 @@ def swish(x: Tensor) -> Tensor:
 
 
 def group_norm(width: int) -> nn.GroupNorm:
+    """The norm of such encoders: 32 groups of channels."""
     return nn.GroupNorm(GROUPS, width, EPS)
 
 

@@ -26,6 +26,7 @@ class Piece:
     groups: int = 1
 
     def cut(self, whole: Tensor) -> Tensor:
+        """Our tensor out of theirs, in our shape."""
         if len(self.shares) > 1:
             runs = whole.unflatten(0, (self.groups, -1))
             unit = runs.shape[1] // sum(self.shares)
