@@ -1,23 +1,29 @@
-"""Processor seconds that the scorers take for 100,000 answers each, on one thread.
+"""Processor seconds that the scorers take for 100,000 answers each, on one thread, as a table in Markdown.
 
-    python benchmarks/scorers.py [--answers N] [--only NAME]
+    python benchmarks/scorers.py [--answers N] [--only NAME] [--without-peers] [--java]
 
-Answers are drawn from a seed: short ones, sentences, letters in every form, numbers, boxes. METEOR and exact PTB tokens are
-Java programs and are not measured here.
+Answers are drawn from a seed: short ones, sentences whose words are as uneven as a language's, letters in every form, numbers,
+boxes. What is drawn is not measured. Where the code that others use is installed, it scores a tenth of the same answers and its
+time is taken times ten. `--java` measures METEOR and CoreNLP's tokens instead, whose seconds are those of all threads of Java.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
+import io
 import random
+import resource
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
+import answers
 
+from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.scorers import (
     anls,
     boxes,
@@ -25,6 +31,7 @@ from chiasm.evaluate.scorers import (
     chair,
     chartqa,
     detection,
+    jars,
     letters,
     mathvista,
     mcq,
@@ -34,7 +41,6 @@ from chiasm.evaluate.scorers import (
     pope,
     ptb,
     retrieval,
-    tables,
     tablevqa,
     teds,
     transcription,
@@ -44,161 +50,181 @@ from chiasm.evaluate.scorers import (
 )
 from chiasm.evaluate.scorers.grams import Corpus
 
-WORDS = tables.words(
-    "a man woman dog cat bus kitten rides sits on under the red two wooden bench near river street with frisbee"
-)
-FORMS = ("{x}", "{x}.", "({x})", "Answer: {x}", "The answer is {x}.", "{x} because of what one sees", "I think that {w} is it")
-OPTIONS = {"A": "teddy bear", "B": "rabbit", "C": "cat", "D": "dog"}
-PEOPLE, REFERENCES, FOUND = 10, 5, 20
+WHOLE, PART = 100_000, 10
+
+Write = Callable[[random.Random], str]
+Made = Any
+"""Answers with all that a scorer needs beside them."""
 
 
-def _sentence(draw: random.Random) -> str:
-    return " ".join(draw.choices(WORDS, k=draw.randint(6, 14))) + "."
+@dataclass(frozen=True)
+class Peer:
+    """The code that others use."""
+
+    name: str
+    package: str
+    score: Callable[[Made], object]
 
 
-def _phrase(draw: random.Random) -> str:
-    return " ".join(draw.choices(WORDS, k=draw.randint(3, 6)))
+@dataclass(frozen=True)
+class Case:
+    """What draws an answer, what makes a run of answers ready, and what is measured."""
+
+    write: Write
+    score: Callable[[Made], object]
+    make: Callable[[Sequence[str], random.Random], Made] = lambda said, draw: said
+    peer: Peer | None = None
 
 
-def _choice(draw: random.Random) -> str:
-    return draw.choice(FORMS).format(x=draw.choice("ABCD"), w=draw.choice(list(OPTIONS.values())))
+def each(write: Write, score: Callable[[str], object]) -> Case:
+    """Answers that are scored one by one."""
+    return Case(write, lambda said: [score(one) for one in said])
 
 
-def _short(draw: random.Random) -> str:
-    return " ".join(draw.choices(WORDS, k=draw.randint(1, 3)))
+# What others use.
 
 
-def _number(draw: random.Random) -> str:
-    return f"{draw.uniform(0, 2000):.2f}{draw.choice(('', '%', ' km'))}"
+def _lists(corpus: Corpus) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    return dict(enumerate(map(list, corpus.true))), {n: [one] for n, one in enumerate(corpus.said)}
 
 
-def _box(draw: random.Random) -> str:
-    return f"It is at [{', '.join(f'{draw.random():.3f}' for _ in range(4))}]"
+def _their_bleu(corpus: Corpus) -> object:
+    from pycocoevalcap.bleu.bleu import Bleu
+
+    return Bleu(4).compute_score(*_lists(corpus), verbose=0)
 
 
-Scorer = Callable[[Sequence[str], random.Random], object]
+def _their_rouge(corpus: Corpus) -> object:
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    return Rouge().compute_score(*_lists(corpus))
 
 
-def _vqa(said: Sequence[str], draw: random.Random, reference: vqa.Reference = "GT-Vision-Lab/VQA") -> object:
-    people = [[_short(draw) for _ in range(3)] for _ in range(1000)]
-    several = [draw.choices(draw.choice(people), k=PEOPLE) for _ in said]
-    return [vqa.accuracy(one, answers, reference) for one, answers in zip(said, several, strict=True)]
+def _their_cider(corpus: Corpus) -> object:
+    from pycocoevalcap.cider.cider import Cider
+
+    return Cider().compute_score(*_lists(corpus))
 
 
-def _captions(said: Sequence[str], draw: random.Random) -> object:
-    pool = [_sentence(draw) for _ in range(REFERENCES * min(len(said), 10_000))]
-    flat = ptb.tokenize([*said, *pool], exact=False)
-    candidates, pool = flat[: len(said)], flat[len(said) :]
-    references = [draw.choices(pool, k=REFERENCES) for _ in said]
-    corpus = Corpus(candidates, references)
-    return captions.bleu(corpus), captions.rouge_l(corpus), captions.cider(corpus)
+def _their_map(made: tuple[dict[str, Any], list[dict[str, Any]]]) -> object:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    truth, found = made
+    with contextlib.redirect_stdout(io.StringIO()):
+        gold = COCO()
+        gold.dataset = truth
+        gold.createIndex()
+        evaluation = COCOeval(gold, gold.loadRes(found), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats
 
 
-def _trec(said: Sequence[str], draw: random.Random) -> object:
-    queries = range(len(said) // FOUND)
-    results = {str(q): {f"d{draw.randrange(10**6)}": draw.random() for _ in range(FOUND)} for q in queries}
-    return retrieval.beir({str(q): {min(results[str(q)]): 1} for q in queries}, results, [1, 5, 10])
+def _coco_captions(score: Callable[[Corpus], object]) -> Peer:
+    return Peer("pycocoevalcap", "pycocoevalcap", score)
 
 
-def _tables(said: Sequence[str], draw: random.Random) -> object:
-    """Tables of five rows and four columns, a cell of each misread."""
-    rows = [said[n : n + 20] for n in range(0, len(said), 20) if len(said[n : n + 20]) == 20]
-    return [teds.teds(_table([*cells[:-1], "?"]), _table(cells)) for cells in rows]
-
-
-def _table(cells: Sequence[str]) -> str:
-    rows = ("".join(f"<td>{cell}</td>" for cell in cells[n : n + 4]) for n in range(0, 20, 4))
-    return f"<html><body><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></body></html>"
-
-
-def _detection(said: Sequence[str], draw: random.Random) -> object:
-    """Ten found boxes an image, as many that are true."""
-    images = range(max(1, len(said) // 10))
-
-    def boxes_of(score: bool) -> list[dict[str, Any]]:
-        made = []
-        for n in range(10 * len(images)):
-            wide, high = draw.uniform(5, 200), draw.uniform(5, 200)
-            box = [draw.uniform(0, 400), draw.uniform(0, 400), wide, high]
-            rest = {"score": draw.random()} if score else {"id": n + 1, "area": wide * high, "iscrowd": 0}
-            made.append({"image_id": n // 10, "category_id": 1 + n % 80, "bbox": box, **rest})
-        return made
-
-    truth: dict[str, list[dict[str, Any]]] = {
-        "images": [{"id": n, "width": 640, "height": 640} for n in images],
-        "categories": [{"id": n + 1} for n in range(80)],
-        "annotations": boxes_of(False),
-    }
-    return detection.coco_map(truth, boxes_of(True))
-
-
-def _circular(said: Sequence[str], draw: random.Random) -> object:
-    turns = (mmbench.Turn(n // 4 + n % 4 * mmbench.TURN, OPTIONS, "B", one) for n, one in enumerate(said))
-    return mmbench.circular(list(turns))
-
-
-def _zeroshot(said: Sequence[str], draw: random.Random) -> object:
-    generator = np.random.default_rng(0)
-    return zeroshot.top_k(generator.normal(size=(len(said), 100)), generator.integers(0, 100, len(said)), 5)
-
-
-CASES: dict[str, tuple[Callable[[random.Random], str], Scorer]] = {
-    "VQAv2, ten people": (_short, _vqa),
-    "TextVQA, ten people": (_short, partial(_vqa, reference="mmf TextVQA")),
-    "ANLS, three answers": (
-        _phrase,
-        lambda said, draw: [anls.anls(one, [said[0], said[1], one[:-3]]) for one in said],
+CASES: dict[str, Case] = {
+    "VQAv2, ten people": Case(answers.short, lambda made: [vqa.accuracy(*one) for one in made], answers.people),
+    "TextVQA, ten people": Case(
+        answers.short, lambda made: [vqa.accuracy(*one, "mmf TextVQA") for one in made], answers.people
     ),
-    "ChartQA": (_number, lambda said, draw: [chartqa.relaxed(one, "1000") for one in said]),
-    "ChartQAPro": (_number, lambda said, draw: [chartqa.pro(one, "[1000, cat]", ["NO"]) for one in said]),
-    "POPE": (_sentence, lambda said, draw: pope.summary(said, ["yes", "no"] * (len(said) // 2))),
-    "MMMU, letters": (_choice, lambda said, draw: [mmmu.parse_choice(one, OPTIONS) for one in said]),
-    "MMMU, open": (_sentence, lambda said, draw: [mmmu.right_open(mmmu.parse_open(one), "1,000") for one in said]),
-    "MMBench, can_infer": (_choice, lambda said, draw: [mcq.infer(one, OPTIONS) for one in said]),
-    "MMBench, circular": (_choice, _circular),
-    "extract_mcq_answer": (_choice, lambda said, draw: [mcq.extract(one) for one in said]),
-    "MMStar": (_choice, lambda said, draw: [letters.mmstar(one, "B") for one in said]),
-    "ScienceQA": (_choice, lambda said, draw: [letters.scienceqa_right(one, 1, 4) for one in said]),
-    "AI2D": (_choice, lambda said, draw: [letters.ai2d_right(one, "B") for one in said]),
-    "MathVista": (
-        _number,
-        lambda said, draw: [mathvista.normalize(one, list(OPTIONS.values()), "multi_choice", "text", None) for one in said],
+    "ANLS, three answers": Case(
+        answers.phrase,
+        lambda made: [anls.anls(*one) for one in made],
+        lambda said, draw: [(one, [answers.phrase(draw), answers.phrase(draw), one[:-3]]) for one in said],
     ),
-    "TableVQA, denotation": (_number, lambda said, draw: [tablevqa.denotation(one, "1,000|cat") for one in said]),
-    "TableVQA, amounts": (_number, lambda said, draw: [tablevqa.amount(one, "$1,000 million") for one in said]),
-    "TEDS, cells of tables of 20": (_number, _tables),
-    "OCRBench": (_sentence, lambda said, draw: [ocrbench.right(one, ["frisbee", "red dog"], "IIIT5K") for one in said]),
-    "Video-MME": (_choice, lambda said, draw: [video.videomme(one) for one in said]),
-    "LongVideoBench": (_choice, lambda said, draw: [video.longvideobench(one) for one in said]),
-    "MVBench": (_choice, lambda said, draw: [video.mvbench(one, "(B) rabbit") for one in said]),
-    "RefCOCO": (_box, lambda said, draw: [boxes.iou((0, 0, 1, 1), boxes.parse_rec(one) or boxes.EMPTY) for one in said]),
-    "RefCOCO, grounding": (_box, lambda said, draw: [boxes.parse_grounding(one) for one in said]),
-    "RefCOCO, Qwen-VL": (_box, lambda said, draw: [boxes.iou_qwen(one, (0, 0, 9, 9), 640, 480) for one in said]),
-    "COCO's mean average precision, boxes": (_short, _detection),
-    "BLEU, ROUGE-L, CIDEr, five references": (_sentence, _captions),
-    "CHAIR": (_sentence, lambda said, draw: [chair.check(one, ["dog"], []) for one in said]),
-    "retrieval, 20 documents a query": (_short, _trec),
-    "zero-shot, 100 classes": (_short, _zeroshot),
-    "WER and CER": (_sentence, lambda said, draw: transcription.errors(list(said), [one[:-4] for one in said])),
+    "ChartQA": each(answers.number, lambda one: chartqa.relaxed(one, "1000")),
+    "ChartQAPro": each(answers.number, lambda one: chartqa.pro(one, "[1000, cat]", ["NO"])),
+    "POPE": Case(answers.sentence, lambda said: pope.summary(said, ["yes", "no"] * (len(said) // 2))),
+    "POPE, figures with intervals": Case(answers.short, registry.find("pope").sums, answers.yes_or_no),
+    "MMMU, letters": each(answers.choice, lambda one: mmmu.parse_choice(one, answers.OPTIONS)),
+    "MMMU, open": each(answers.sentence, lambda one: mmmu.right_open(mmmu.parse_open(one), "1,000")),
+    "MMBench, can_infer": each(answers.choice, lambda one: mcq.infer(one, answers.OPTIONS)),
+    "MMBench, circular": Case(answers.choice, mmbench.circular, answers.turns),
+    "extract_mcq_answer": each(answers.choice, mcq.extract),
+    "MMStar": each(answers.choice, lambda one: letters.mmstar(one, "B")),
+    "ScienceQA": each(answers.choice, lambda one: letters.scienceqa_right(one, 1, 4)),
+    "AI2D": each(answers.choice, lambda one: letters.ai2d_right(one, "B")),
+    "MathVista": each(
+        answers.number, lambda one: mathvista.normalize(one, list(answers.OPTIONS.values()), "multi_choice", "text", None)
+    ),
+    "TableVQA, denotation": each(answers.number, lambda one: tablevqa.denotation(one, "1,000|cat")),
+    "TableVQA, amounts": each(answers.number, lambda one: tablevqa.amount(one, "$1,000 million")),
+    "OCRBench": each(answers.sentence, lambda one: ocrbench.right(one, ["frisbee", "red dog"], "IIIT5K")),
+    "Video-MME": each(answers.choice, video.videomme),
+    "LongVideoBench": each(answers.choice, video.longvideobench),
+    "MVBench": each(answers.choice, lambda one: video.mvbench(one, "(B) rabbit")),
+    "RefCOCO": each(answers.box, lambda one: boxes.iou((0, 0, 1, 1), boxes.parse_rec(one) or boxes.EMPTY)),
+    "RefCOCO, grounding": each(answers.box, boxes.parse_grounding),
+    "RefCOCO, Qwen-VL": each(answers.box, lambda one: boxes.iou_qwen(one, (0, 0, 9, 9), 640, 480)),
+    "COCO's mean average precision, boxes": Case(
+        answers.short, lambda made: detection.coco_map(*made), answers.images, Peer("pycocotools", "pycocotools", _their_map)
+    ),
+    "PTB tokens by our rules, six texts": Case(answers.sentence, partial(ptb.tokenize, exact=False), answers.texts),
+    "BLEU, five references": Case(answers.sentence, captions.bleu, answers.corpus, _coco_captions(_their_bleu)),
+    "ROUGE-L, five references": Case(answers.sentence, captions.rouge_l, answers.corpus, _coco_captions(_their_rouge)),
+    "CIDEr, five references": Case(answers.sentence, captions.cider, answers.corpus, _coco_captions(_their_cider)),
+    "CHAIR": each(answers.sentence, lambda one: chair.check(one, ["dog"], [])),
+    "CHAIR, figures with intervals": Case(answers.short, registry.find("chair").sums, answers.named),
+    "TEDS, tables of 20 cells, one misread": Case(
+        answers.number, lambda made: [teds.teds(*one) for one in made], answers.misread(lambda cells: [*cells[:-1], "?"])
+    ),
+    "TEDS, two cells of three misread": Case(
+        answers.number, lambda made: [teds.teds(*one) for one in made], answers.misread(answers.every_third)
+    ),
+    "TEDS, other tables": Case(answers.number, lambda made: [teds.teds(*one) for one in made], answers.misread(answers.other)),
+    "retrieval, 20 documents a query": Case(answers.short, lambda made: retrieval.beir(*made, [1, 5, 10]), answers.queries),
+    "zero-shot, 100 classes": Case(answers.short, lambda made: zeroshot.top_k(*made, 5), answers.logits),
+    "WER and CER": Case(
+        answers.sentence, lambda made: transcription.errors(*made), lambda said, draw: (said, [one[:-4] for one in said])
+    ),
 }
+JAVA: dict[str, Case] = {
+    "PTB tokens by CoreNLP, six texts": Case(answers.sentence, partial(ptb.tokenize, exact=True), answers.texts),
+    "METEOR, five references": Case(answers.sentence, lambda corpus: jars.meteor([corpus]), answers.corpus),
+}
+
+
+def spent() -> float:
+    """Seconds of the processor so far, those of programs that were run too."""
+    programs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + programs.ru_utime + programs.ru_stime
+
+
+def seconds(score: Callable[[Made], object], made: Made) -> float:
+    begun = spent()
+    score(made)
+    return spent() - begun
+
+
+def made_of(case: Case, answers: int) -> Made:
+    draw = random.Random(0)
+    return case.make([case.write(draw) for _ in range(answers)], draw)
 
 
 def main() -> None:
     """One line a scorer."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--answers", type=int, default=100_000, help="how many answers each (default 100000)")
+    parser.add_argument("--answers", type=int, default=WHOLE, help=f"how many answers each (default {WHOLE})")
     parser.add_argument("--only", default="", help="scorers whose name holds this")
+    parser.add_argument("--without-peers", action="store_true", help="measure our scorers alone")
+    parser.add_argument("--java", action="store_true", help="measure the two Java programs alone")
     options = parser.parse_args()
-    print(f"{options.answers} answers, load average {os.getloadavg()[0]:.1f}")
-    for name, (write, score) in CASES.items():
-        if options.only.lower() in name.lower():
-            draw = random.Random(0)
-            said = [write(draw) for _ in range(options.answers)]
-            start = time.process_time()
-            score(said, draw)
-            spent = time.process_time() - start
-            whole = "" if options.answers == 100_000 else f" {100_000 * spent / options.answers:7.1f} s for 100,000"
-            print(f"{name:40} {spent:7.2f} s{whole}", flush=True)
+    print(f"| {options.answers:,} answers each | seconds for {WHOLE:,} | answers a second | others' seconds for {WHOLE:,} |")
+    print("|---|---:|---:|---:|")
+    for name, case in (JAVA if options.java else CASES).items():
+        if options.only.lower() not in name.lower():
+            continue
+        ours = seconds(case.score, made_of(case, options.answers))
+        others = ""
+        if case.peer and find_spec(case.peer.package) and not options.without_peers:
+            theirs = seconds(case.peer.score, made_of(case, options.answers // PART))
+            others = f"{theirs * PART * WHOLE / options.answers:.1f} ({case.peer.name})"
+        rate = options.answers / ours
+        print(f"| {name} | {ours * WHOLE / options.answers:.2f} | {rate:,.0f} | {others} |", flush=True)
 
 
 if __name__ == "__main__":
