@@ -187,7 +187,7 @@ def test_mmbench_counts_questions_not_turns() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not jars.found(), reason="METEOR is a Java program of pycocoevalcap")
+@pytest.mark.skipif(not jars.found(), reason=jars.ABSENT)
 def test_captions_by_the_exact_programs() -> None:
     gold = {"references": ["A man (right) rides a bike.", "A cyclist."]}
     figured = registry.find("coco-2017").sums([record(1, gold=gold), record(0, gold=gold)])

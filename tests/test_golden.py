@@ -30,7 +30,7 @@ FILE = Path(__file__).parent / "data" / "golden" / "scorers.json"
 """A sample of cases with the outputs of the official code, as facts; each names its source."""
 
 CASES: dict[str, list[dict[str, Any]]] = json.loads(FILE.read_text())
-EXACT = pytest.mark.skipif(not jars.found(), reason="exact tokens and METEOR are Java programs of pycocoevalcap")
+EXACT = pytest.mark.skipif(not jars.found(), reason=jars.ABSENT)
 
 
 def same(one: Any, other: Any) -> bool:

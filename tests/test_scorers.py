@@ -4,18 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiasm.errors import MissingExtra
+from chiasm.errors import MissingExtra, UserError
 from chiasm.evaluate.scorers import (
     anls,
     boxes,
     chair,
     chartqa,
+    jars,
     letters,
     mathvista,
     mcq,
     mmbench,
     mmmu,
     pope,
+    ptb,
     retrieval,
     tablevqa,
     teds,
@@ -212,3 +214,10 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(__import__("sys").modules, "jiwer", None)
     with pytest.raises(MissingExtra, match=r"chiasm\[eval\]"):
         transcription.errors(["a"], ["a"])
+
+
+def test_exact_captions_without_java_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jars, "which", lambda program: None)
+    assert not jars.found()
+    with pytest.raises(UserError, match=r"Java.*chiasm\[captions\]"):
+        ptb.tokenize(["a cat"], exact=True)

@@ -17,6 +17,10 @@ from chiasm.errors import UserError
 from chiasm.evaluate.scorers.captions import Scored
 from chiasm.evaluate.scorers.grams import Corpus
 
+ABSENT = (
+    "METEOR and exact PTB tokens need Java and the package pycocoevalcap, which are not both here: install a Java runtime and "
+    "`pip install 'chiasm[captions]'`"
+)
 _TOKENIZER, _METEOR = "tokenizer/stanford-corenlp-3.4.1.jar", "meteor/meteor-1.5.jar"
 
 
@@ -28,10 +32,7 @@ def found() -> bool:
 def _jar(name: str) -> Path:
     spec = find_spec("pycocoevalcap")
     if spec is None or not spec.submodule_search_locations or which("java") is None:
-        raise UserError(
-            "METEOR and exact PTB tokens need Java and the package pycocoevalcap, which are not both here: install a Java "
-            "runtime and `pip install 'chiasm[captions]'`"
-        )
+        raise UserError(ABSENT)
     return Path(spec.submodule_search_locations[0]) / name
 
 
