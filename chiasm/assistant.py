@@ -43,7 +43,7 @@ class Usage:
 class Answer:
     """What a model said, and how it came to an end. `seconds` is wall time by phase: load, open, see, prefill, decode; `boxes`
     are those that it spoke of in a dialect of its own, in upright pixels of the one picture that it was shown; `served` is what
-    a service said of itself: the model that answered, its build."""
+    a service said of itself: the model that answered, its build; and what it was sent and "passed over", where that shows."""
 
     text: str
     usage: Usage

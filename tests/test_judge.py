@@ -28,7 +28,8 @@ from chiasm.evaluate.runs.run import Wanted, questions
 from chiasm.evaluate.runs.setting import Setting
 from chiasm.evaluate.runs.store import RESULT, Store
 from chiasm.loading import load
-from chiasm.remote.assistant import Bill, RemoteAssistant
+from chiasm.remote.assistant import RemoteAssistant
+from chiasm.remote.bill import Bill
 from chiasm.remote.failures import Retries
 from chiasm.remote.names import Endpoint, parse
 

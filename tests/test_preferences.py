@@ -26,7 +26,8 @@ from chiasm.evaluate.judge.preferences import agreement, people, preferences, to
 from chiasm.evaluate.runs.compare import Pair, compared
 from chiasm.evaluate.runs.models import about
 from chiasm.loading import load
-from chiasm.remote.assistant import Bill, RemoteAssistant
+from chiasm.remote.assistant import RemoteAssistant
+from chiasm.remote.bill import Bill
 from chiasm.remote.failures import Retries
 from chiasm.remote.names import Endpoint, parse
 

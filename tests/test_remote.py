@@ -20,7 +20,8 @@ from chiasm.pixels.clips import Clip
 from chiasm.prompt.messages import Image as Shown
 from chiasm.prompt.messages import Message, Text, question
 from chiasm.remote.answers import Answers
-from chiasm.remote.assistant import Bill, RemoteAssistant
+from chiasm.remote.assistant import RemoteAssistant
+from chiasm.remote.bill import Bill
 from chiasm.remote.call import Call, honoured
 from chiasm.remote.failures import Retries, retry_after
 from chiasm.remote.names import Endpoint, parse

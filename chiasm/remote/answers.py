@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from chiasm.assistant import FinishReason
 from chiasm.home import home
+from chiasm.remote.call import Ended, Piece, Said, Served, Spent
 from chiasm.weights.write import write_json
 
 log = logging.getLogger("chiasm")
@@ -26,6 +27,18 @@ class Kept:
     prompt_tokens: int
     generated_tokens: int
     served: Mapping[str, str] = field(default_factory=dict)
+
+    def after(self, one: Said) -> Kept:
+        """With what the service said next."""
+        match one:
+            case Piece(text=text):
+                return replace(self, text=self.text + text)
+            case Spent(prompt=prompt, generated=generated):
+                return replace(self, prompt_tokens=prompt, generated_tokens=generated)
+            case Ended(reason=reason):
+                return replace(self, finish_reason=reason)
+            case Served(facts=facts):
+                return replace(self, served=facts)
 
 
 class Answers:

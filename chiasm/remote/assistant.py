@@ -9,21 +9,24 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
-from chiasm.assistant import Answer, Assistant, Delta, Done, Event, Extent, Request, Score, Usage, Verb
+from chiasm.assistant import Answer, Assistant, Delta, Done, Event, Extent, FinishReason, Request, Score, Usage, Verb
 from chiasm.errors import BadPrompt, RemoteFailure, Unsupported, UserError
 from chiasm.pixels.open import Limits
 from chiasm.prompt.messages import question
 from chiasm.remote.answers import Answers, Kept
 from chiasm.remote.anthropic_messages import AnthropicMessages
-from chiasm.remote.call import Call, Ended, Piece, Said, Served, Spent, call_of
+from chiasm.remote.bill import Bill
+from chiasm.remote.call import Call, Piece, Said, call_of
+from chiasm.remote.departures import PASSED_OVER, Told, departures, ended, settled
 from chiasm.remote.failures import Passing, Retries
 from chiasm.remote.names import Endpoint
 from chiasm.remote.openai_chat import OpenAIChat
 from chiasm.remote.pace import Pace
+from chiasm.remote.standing import Fields, Standing, examined
 
 TRIAL = Request((question("Is the sky blue? Answer yes or no."),), max_tokens=1)
 """What is asked to see whether a service tells log-probabilities."""
@@ -43,22 +46,9 @@ class Service(Protocol):
     def score(self, call: Call, options: tuple[str, ...], extent: Extent) -> list[Score]: ...
 
 
-@dataclass(frozen=True)
-class Bill:
-    """What an assistant has cost so far: requests that a service answered, answers that were at hand, and tokens as counted by
-    the service."""
-
-    requests: int = 0
-    kept: int = 0
-    prompt_tokens: int = 0
-    generated_tokens: int = 0
-
-    def __add__(self, other: Bill) -> Bill:
-        return Bill(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-
 class RemoteAssistant(Assistant):
-    """A service's model. Answers are kept in `answers` and given again without a request.
+    """A service's model. Answers are kept in `answers` and given again without a request. Where one shows that the service
+    passed over what it was sent, that is said once and stands in what it was `served` by; a stop string ends it all the same.
 
     The service tells one number for a prompt: an answer's usage counts pictures among `text_tokens`. Without a sampling the
     service's own is used. `score` works on servers that tell a prompt's log-probabilities, which only asking shows: the first
@@ -81,6 +71,7 @@ class RemoteAssistant(Assistant):
         self._retries, self._limits = retries or Retries(), limits or Limits()
         self._lock = threading.Lock()
         self._cancelled: set[int] = set()
+        self._told = Told(self.name)
 
     @property
     def capabilities(self) -> frozenset[Verb]:
@@ -104,8 +95,23 @@ class RemoteAssistant(Assistant):
     @property
     def _telling(self) -> str:
         """The digest under which it is kept whether this service tells log-probabilities."""
-        where = ["scores", self.endpoint.api, self.endpoint.url, self.endpoint.model]
-        return hashlib.sha256(json.dumps(where).encode()).hexdigest()
+        return self.endpoint.digest("scores")
+
+    @property
+    def fields(self) -> Fields:
+        """What the service can be sent, and what is known of how it takes it."""
+        return Fields(self.endpoint, self._answers)
+
+    def examine(self) -> dict[str, Standing]:
+        """Asks the service, in some fourteen small requests, which fields it honours; what was found is kept."""
+
+        def ask(request: Request) -> Kept:
+            *_, said = self._tried(0, call_of(self.endpoint, request, self._limits), set(), None)
+            return said
+
+        found = examined(self.endpoint, ask)
+        self.fields.keep(found)
+        return found
 
     def cancel(self, request: int) -> None:
         self._cancelled.add(request)
@@ -150,15 +156,18 @@ class RemoteAssistant(Assistant):
         """Where a stream is cut and the next try says the same again, what was shown is not shown twice."""
         started, shown, said = time.perf_counter(), "", None
         for said in self._growing(0, call, cancelled):
-            if shown.startswith(said.text):
+            so_far = settled(said.text, call.stop)
+            if shown.startswith(so_far):
                 continue
-            if not said.text.startswith(shown):
+            if not so_far.startswith(shown):
                 break
-            yield Delta(0, said.text[len(shown) :])
-            shown = said.text
-        if said is None or said.text != shown:
+            yield Delta(0, so_far[len(shown) :])
+            shown = so_far
+        if said is None or not (whole := ended(said.text, call.stop)).startswith(shown):
             raise RemoteFailure(f"{self.name}: its stream was cut, and asked again it said something else: ask once more")
-        yield Done(0, self._answer(said, started))
+        if whole != shown:
+            yield Delta(0, whole[len(shown) :])
+        yield Done(0, self._answer(call, said, started))
 
     def _beside(self, calls: Sequence[Call], cancelled: set[int]) -> Iterator[Event]:
         pool, refused = ThreadPoolExecutor(min(PARALLEL, len(calls))), None
@@ -184,7 +193,7 @@ class RemoteAssistant(Assistant):
     def _whole(self, number: int, call: Call, cancelled: set[int]) -> Done:
         started = time.perf_counter()
         *_, said = self._growing(number, call, cancelled)
-        return Done(number, self._answer(said, started))
+        return Done(number, self._answer(call, said, started))
 
     def _growing(self, number: int, call: Call, cancelled: set[int]) -> Iterator[Kept]:
         """The answer so far, again and again, and at last whole. A second try begins from nothing."""
@@ -193,12 +202,16 @@ class RemoteAssistant(Assistant):
             self._charge(Bill(kept=1))
             yield kept
             return
+        yield from self._tried(number, call, cancelled, self._answers if call.repeats else None)
+
+    def _tried(self, number: int, call: Call, cancelled: set[int], keep: Answers | None) -> Iterator[Kept]:
+        """The same, asked of the service."""
         for tried in itertools.count(1):
             self._pace.enter(call.weight)
             said = Kept("", "cancelled", 0, 0)
             try:
                 for one in () if number in cancelled else self._service.answer(call):
-                    said = _heard(said, one)
+                    said = said.after(one)
                     if isinstance(one, Piece):
                         yield said
                     if number in cancelled:
@@ -208,30 +221,22 @@ class RemoteAssistant(Assistant):
             except Passing as trouble:
                 self._retries.pause(self.endpoint, tried, trouble)
         self._charge(Bill(1, 0, said.prompt_tokens, said.generated_tokens))
-        if call.repeats and said.finish_reason != "cancelled":
-            self._answers.put(call.digest, said)
+        if keep is not None and said.finish_reason != "cancelled":
+            keep.put(call.digest, said)
         yield said
 
     def _charge(self, more: Bill) -> None:
         with self._lock:
             self.bill += more
 
-    def _answer(self, said: Kept, started: float) -> Answer:
+    def _answer(self, call: Call, said: Kept, started: float) -> Answer:
         usage = Usage(0, said.prompt_tokens, said.generated_tokens)
         seconds = {"decode": time.perf_counter() - started}
-        return Answer(said.text, usage, said.finish_reason, self.name, seconds, served=said.served)
-
-
-def _heard(said: Kept, one: Said) -> Kept:
-    match one:
-        case Piece(text=text):
-            return replace(said, text=said.text + text)
-        case Spent(prompt=prompt, generated=generated):
-            return replace(said, prompt_tokens=prompt, generated_tokens=generated)
-        case Ended(reason=reason):
-            return replace(said, finish_reason=reason)
-        case Served(facts=facts):
-            return replace(said, served=facts)
+        passed_over = departures(call, said)
+        served = {**said.served, **({PASSED_OVER: ", ".join(passed_over)} if passed_over else {})}
+        reason: FinishReason = "stop" if "stop" in passed_over else said.finish_reason
+        self._told.of(passed_over)
+        return Answer(ended(said.text, call.stop), usage, reason, self.name, seconds, served=served)
 
 
 def _service(endpoint: Endpoint, timeout: float) -> Service:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -38,6 +40,10 @@ class Endpoint:
     def host(self) -> str:
         """Where it is, without the path."""
         return urlsplit(self.url).netloc
+
+    def digest(self, what: str) -> str:
+        """Under which it is kept what was found out about this service."""
+        return hashlib.sha256(json.dumps([what, self.api, self.url, self.model]).encode()).hexdigest()
 
     @property
     def official(self) -> bool:

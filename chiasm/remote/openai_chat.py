@@ -15,7 +15,8 @@ from chiasm.remote.service import Service
 
 COMMON = {"temperature": "temperature", "top_p": "top_p", "seed": "seed"}
 ADDED = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty", "min_new_tokens": "min_tokens"}
-"""Fields that open servers have added to the API. A server that knows them not may pass over them in silence."""
+"""Fields that open servers have added to the API. A server that knows them not may pass over them in silence:
+`chiasm.remote.standing` finds out."""
 FACTS = {"model": "model", "system_fingerprint": "build"}
 """What a service says of itself, and how it is called here."""
 REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop"}

@@ -22,7 +22,7 @@ from chiasm.evaluate.judge.trial import UNENDED, UNREAD, heard, less
 from chiasm.evaluate.runs.compare import Pair
 from chiasm.evaluate.runs.shown import shown
 from chiasm.evaluate.runs.store import Sample
-from chiasm.remote.assistant import Bill
+from chiasm.remote.bill import Bill
 
 Place = Literal["first", "second"]
 Winner = Literal["first", "tie", "second"]

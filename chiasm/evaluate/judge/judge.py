@@ -18,7 +18,8 @@ from chiasm.errors import UserError
 from chiasm.generate.sampling import Sampling
 from chiasm.prompt.messages import question
 from chiasm.remote.answers import Answers, Kept
-from chiasm.remote.assistant import Bill, RemoteAssistant
+from chiasm.remote.assistant import RemoteAssistant
+from chiasm.remote.bill import Bill
 from chiasm.weights.files import sha256
 
 LONGEST = 512

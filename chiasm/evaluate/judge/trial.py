@@ -18,7 +18,7 @@ from chiasm.evaluate.judge.judge import Asked, Judge, Refused, Said, Verdict
 from chiasm.evaluate.runs.answering import plain
 from chiasm.evaluate.runs.store import ABLATIONS, Ablation, Key, Sample, Store, writing
 from chiasm.evaluate.runs.sums import summed
-from chiasm.remote.assistant import Bill
+from chiasm.remote.bill import Bill
 from chiasm.weights.write import write_text
 
 JUDGED = "judged.jsonl"

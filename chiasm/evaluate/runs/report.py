@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import stdev
@@ -17,6 +18,7 @@ from chiasm.evaluate.runs.prices import Price
 from chiasm.evaluate.runs.setting import PICTURE
 from chiasm.evaluate.runs.store import ABLATIONS, RESULT, Ablation, Sample, Store
 from chiasm.evaluate.runs.sums import summed, ways
+from chiasm.remote.departures import PASSED_OVER
 
 KINDS = ("image", "text", "generated")
 """Of tokens, as samples count them."""
@@ -41,6 +43,8 @@ class Outcome:
     """Questions that could not be asked, and why."""
     unseen: tuple[str, ...] = ()
     """Questions without a picture, where others have one."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """What a service was sent and did not do, by the number of answers that show it."""
     tokens: Mapping[str, int] = field(default_factory=dict)
     """Of all answers together, ablations too: image, text and generated."""
     price: Price | None = None
@@ -93,6 +97,7 @@ def outcome(
         tokens={kind: sum(sample.tokens.get(kind, 0) for sample in samples) for kind in KINDS},
         price=Price(**said["price"]) if "price" in said else None,
         trial=trial, agreement=agreement,
+        passed_over=Counter(s.served[PASSED_OVER] for s in samples if PASSED_OVER in s.served),
     )  # fmt: skip
     store.write(RESULT, as_json(made))
     return made
@@ -124,6 +129,7 @@ def as_json(made: Outcome) -> dict[str, Any]:
         "failures": [list(one) for one in made.failures],
         "without a picture": list(made.unseen),
         "tokens": dict(made.tokens),
+        **({PASSED_OVER: dict(made.passed_over)} if made.passed_over else {}),
         **({} if made.price is None else {"price": asdict(made.price), "cost": made.price.of(made.tokens)}),
         **({} if made.trial is None else {"judge": _judge(made.trial, made.agreement)}),
     }
@@ -186,6 +192,8 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             )
         if made.unseen:
             said.append(f"{made.model} on {made.task}: questions without a picture, {len(made.unseen)}; {made.unseen[0]}")
+        for fields, count in made.passed_over.items():
+            said.append(f"{made.model} on {made.task}: the service was sent {fields} and passed over it, in {count} answers")
         if made.unusable:
             where, why = made.unusable[0]
             said.append(f"{made.model} on {made.task}: rows that make no question, {len(made.unusable)}; {where}: {why}")

@@ -22,6 +22,7 @@ from chiasm.evaluate.runs.answering import chosen, plain, written
 from chiasm.evaluate.runs.setting import Setting, Variant, wording
 from chiasm.evaluate.runs.store import Ablation, Sample, Store
 from chiasm.prompt.messages import Image
+from chiasm.remote.assistant import RemoteAssistant
 
 GREY = np.full((224, 224, 3), 127, np.uint8)
 """The blank picture."""
@@ -55,8 +56,18 @@ def manifest(
         "ablations": list(setting.ablations),
         **({"options": CHOSEN} if chooses(assistant, task, variants) else {}),
         **({"contrast": asdict(setting.contrast)} if setting.contrast else {}),
+        **_sent(assistant, setting),
         **facts,
     }
+
+
+def _sent(assistant: Assistant, setting: Setting) -> dict[str, Any]:
+    """How a service is sent what decides its answers, and whether it is known to honour that."""
+    match assistant:
+        case RemoteAssistant(fields=fields):
+            return {"sent": fields.sent(setting.sampling(setting.seeds[0]))}
+        case _:
+            return {}
 
 
 def run(

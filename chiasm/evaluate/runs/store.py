@@ -20,9 +20,9 @@ ABLATIONS: tuple[Ablation, ...] = ("picture", "blank", "another", "none")
 
 MANIFEST, RECORDS, TIMES, RESULT = "manifest.json", "records.jsonl", "times.jsonl", "result.json"
 
-LOOSE = frozenset(("data", "batch", "served", "price"))
+LOOSE = frozenset(("data", "batch", "served", "sent", "price"))
 """What a manifest says that may change while a run goes on: where the questions were read from, how many were asked at once,
-which of a service's models answered, what its tokens cost."""
+which of a service's models answered, which fields it is known to honour, what its tokens cost."""
 
 Key = tuple[str, str, str, int]
 
@@ -49,7 +49,7 @@ class Sample:
     finish_reason: str | None = None
     error: str | None = None
     served: Mapping[str, str] = field(default_factory=dict)
-    """What a service said of itself with its answer."""
+    """What a service said of itself with its answer, and what it was sent and passed over."""
 
     @property
     def key(self) -> Key:

@@ -10,7 +10,20 @@ if TYPE_CHECKING:
     from chiasm.evaluate.runs.compare import Side
 
 COMPARED = frozenset(
-    ("model", "weights", "service", "served", "price", "task", "scorer", "ablations", "samples", "unusable rows", "data")
+    (
+        "model",
+        "weights",
+        "service",
+        "served",
+        "sent",
+        "price",
+        "task",
+        "scorer",
+        "ablations",
+        "samples",
+        "unusable rows",
+        "data",
+    )
 )
 """What runs are compared for, what is held apart, and what changes no answer to a shared question."""
 LONGEST = 60
