@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Backend
 
 from chiasm.errors import BadCheckpoint
 from chiasm.prompt import Detokenizer, Tokenizer
-from chiasm.prompt.tokenizer import special_tokens
+from chiasm.prompt.tokenizer_files import special_tokens
 
 SENTENCES = [
     "What is in this picture?",
@@ -117,7 +117,7 @@ def test_a_folder_without_a_tokenizer_speaks_up_when_it_is_used(tmp_path):
     [
         ("tokenizer.json", '{"version": "1.0", "model": {', "cut short"),
         ("tokenizer.json", '{"version": "1.0"}', "not a tokenizer"),
-        ("tokenizer_config.json", "[]", "expected a JSON object"),
+        ("tokenizer_config.json", "[]", "an object was expected"),
     ],
 )
 def test_broken_files_are_named(tmp_path, name, content, named):

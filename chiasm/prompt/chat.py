@@ -19,7 +19,8 @@ import jinja2
 from chiasm.errors import BadCheckpoint, BadPrompt
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.sandbox import Exhausted, TemplateEnvironment, limited
-from chiasm.prompt.tokenizer import read_json, special_tokens
+from chiasm.prompt.tokenizer_files import special_tokens
+from chiasm.weights.files import read_json
 
 TEMPLATE_LIMIT = 1_000_000
 

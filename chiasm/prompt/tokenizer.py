@@ -1,24 +1,22 @@
 """Text to ids and back, over the `tokenizers` library, from the files of a published folder.
 
-What is read, and how the tokens of several files are merged, follows `PreTrainedTokenizerFast` of transformers 5.23.
+What is read follows `PreTrainedTokenizerFast` of transformers 5.23.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import tokenizers
-from tokenizers import AddedToken
 
 from chiasm.errors import BadCheckpoint
 from chiasm.prompt.ranks import ranked, ranks_in
+from chiasm.prompt.tokenizer_files import Settings, add_missing
+from chiasm.weights.files import read_json
 
-FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 CLEANUP = (
     (" .", "."),
     (" ?", "?"),
@@ -31,24 +29,6 @@ CLEANUP = (
     (" 've", "'ve"),
     (" 're", "'re"),
 )
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file; raises `BadCheckpoint` naming the file and the place if it is not one."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as e:
-        raise BadCheckpoint(f"{file} is not valid JSON (line {e.lineno}, column {e.colno}); is it cut short?") from None
-    except UnicodeDecodeError:
-        raise BadCheckpoint(f"{file} is not UTF-8 text; JSON was expected.") from None
-    if not isinstance(content, dict):
-        raise BadCheckpoint(f"{file} holds {type(content).__name__}; expected a JSON object.")
-    return content
-
-
-def special_tokens(folder: Path) -> dict[str, str]:
-    """The named tokens of a model folder (`bos_token`, `eos_token`, `image_token`, ...), as its templates see them."""
-    return {name: token.content for name, token in _Settings.from_folder(folder).named.items()}
 
 
 class Tokenizer:
@@ -93,7 +73,7 @@ class Tokenizer:
         Raises `BadCheckpoint` for a file that is there and cannot be read.
         """
         folder = Path(folder)
-        settings = _Settings.from_folder(folder)
+        settings = Settings.from_folder(folder)
         special = {name: token.content for name, token in settings.named.items()}
         file = folder / "tokenizer.json"
         if not file.is_file() and (one := ranks_in(folder)) is not None:
@@ -110,7 +90,7 @@ class Tokenizer:
         backend.no_truncation()
         backend.no_padding()
         backend.encode_special_tokens = settings.split_special
-        _add_missing(backend, settings)
+        add_missing(backend, settings)
         # transformers ignores the request to tidy spaces where it would damage text, which is with BPE.
         bpe = isinstance(backend.model, tokenizers.models.BPE)
         clean_up = settings.clean_up and (settings.clean_up_bpe or not bpe)
@@ -200,73 +180,3 @@ def tidied(text: str) -> str:
     for before, after in CLEANUP:
         text = text.replace(before, after)
     return text
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What stands beside tokenizer.json: named tokens, further special ones, added ones by id, and three switches."""
-
-    named: dict[str, AddedToken]
-    extra: tuple[AddedToken, ...]
-    added: dict[int, AddedToken]
-    clean_up: bool
-    clean_up_bpe: bool
-    split_special: bool
-
-    @classmethod
-    def from_folder(cls, folder: Path) -> _Settings:
-        config = _if_there(folder / "tokenizer_config.json")
-        if "added_tokens_decoder" in config:
-            added = {int(id): _token(raw) for id, raw in config["added_tokens_decoder"].items()}
-        else:
-            config |= _if_there(folder / "special_tokens_map.json")
-            added = {}
-        extra = config.get("extra_special_tokens") or config.get("additional_special_tokens") or []
-        families_own = {}
-        if isinstance(extra, dict):
-            families_own, extra = extra, []
-        named = {
-            name: _token(raw)
-            for name, raw in (config | families_own).items()
-            if name in families_own or (name.endswith("_token") and isinstance(raw, (str, dict)))
-        }
-        if "added_tokens_decoder" not in config:
-            special = {token.content for token in named.values()} | {_token(raw).content for raw in extra}
-            for content, id in _if_there(folder / "added_tokens.json").items():
-                added[id] = AddedToken(content, normalized=content not in special, special=content in special)
-        by_content = {token.content: token for token in added.values()}
-        return cls(
-            named={name: by_content.get(token.content, token) for name, token in named.items()},
-            extra=tuple(_token(raw) for raw in extra),
-            added=added,
-            clean_up=bool(config.get("clean_up_tokenization_spaces", False)),
-            clean_up_bpe=bool(config.get("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")),
-            split_special=bool(config.get("split_special_tokens", False)),
-        )
-
-
-def _if_there(file: Path) -> dict[str, Any]:
-    return read_json(file) if file.is_file() else {}
-
-
-def _token(raw: str | dict[str, Any]) -> AddedToken:
-    if isinstance(raw, str):
-        return AddedToken(raw, special=True, normalized=False)
-    return AddedToken(raw["content"], **{"special": True} | {flag: raw[flag] for flag in FLAGS if flag in raw})
-
-
-def _add_missing(backend: tokenizers.Tokenizer, settings: _Settings) -> None:
-    """Adds what the other files name and tokenizer.json lacks; where they differ on a token's flags, they win."""
-    there = {_facts(token) for token in backend.get_added_tokens_decoder().values()}
-    tokens = [token for _, token in sorted(settings.added.items()) if _facts(token) not in there]
-    known = {token.content for token in tokens} | {content for content, *_ in there}
-    for token in (*settings.named.values(), *settings.extra):
-        if token.content not in known:
-            known.add(token.content)
-            tokens.append(token)
-    if tokens:
-        backend.add_tokens(tokens)
-
-
-def _facts(token: AddedToken) -> tuple[object, ...]:
-    return token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special

@@ -57,7 +57,7 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise BadCheckpoint(f"{path} is not JSON: it is not UTF-8 text.") from None
     except json.JSONDecodeError as e:
-        raise BadCheckpoint(f"{path} is not valid JSON: line {e.lineno}, column {e.colno}.") from None
+        raise BadCheckpoint(f"{path} is not valid JSON: line {e.lineno}, column {e.colno}; is it cut short?") from None
     except RecursionError:
         raise BadCheckpoint(f"{path} is not a sane JSON file: it is nested too deeply.") from None
     if not isinstance(content, dict):
