@@ -6,6 +6,7 @@ is the field's folklore arithmetic, which knows no checkpoint.
 
 from chiasm.budget.cost import Budget, PictureCost, budget, picture_cost
 from chiasm.budget.fit import Fit, Memory, Tokens, Within, fit
+from chiasm.budget.fit_clips import ClipFit, fit_clip
 from chiasm.budget.memory import BYTES, DType
 from chiasm.budget.rule import Rounding, Rule, RuleCount
 from chiasm.budget.work import Work, work
@@ -13,6 +14,7 @@ from chiasm.budget.work import Work, work
 __all__ = [
     "BYTES",
     "Budget",
+    "ClipFit",
     "DType",
     "Fit",
     "Memory",
@@ -25,6 +27,7 @@ __all__ = [
     "Work",
     "budget",
     "fit",
+    "fit_clip",
     "picture_cost",
     "work",
 ]

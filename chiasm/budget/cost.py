@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chiasm.budget.work import Work, work
-from chiasm.geometry import Size, views
+from chiasm.geometry import Size
 from chiasm.place import Grid, Laid, connect, encoded
 from chiasm.spec import Ahead, Around, Bare, Causal, Cross, Edges, Numbered, RowColumn, RowEnds, Sight, Sized, Writer
 
 if TYPE_CHECKING:
-    from chiasm.prompt.items import Item
+    from chiasm.prompt.items import Clip, Item
 
 from chiasm.budget.memory import BYTES, DType, cache_bytes, request_bytes
 
@@ -173,11 +173,13 @@ def budget(spec: Writer, items: Sequence[Item] = (), text: int = 0, generate: in
     return Budget(spec, tuple(pictures), text, generate, done, parameter_count(spec))
 
 
-def picture_cost(sight: Sight, size: Size) -> PictureCost:
-    """One picture's cost by itself."""
-    grids = [view.grid for view in views(sight.views, sight.pixels, sight.encoder, size, 0)]
-    laid = connect(sight.connector, encoded(sight.encoder, grids), [(size.width, size.height)])
-    return _picture(sight, size, grids, laid, 0)
+def picture_cost(sight: Sight, item: Size | Clip) -> PictureCost:
+    """One picture's or clip's cost by itself."""
+    from chiasm.prompt.items import edges, grids_of
+
+    grids = grids_of(sight, item, 0)
+    laid = connect(sight.connector, encoded(sight.encoder, grids), [edges(item)])
+    return _picture(sight, item if isinstance(item, Size) else Size(*edges(item)), grids, laid, 0)
 
 
 @lru_cache

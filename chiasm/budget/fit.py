@@ -52,17 +52,17 @@ def fit(spec: Writer, shape: Size, within: Within, *, count: int = 1, text: int 
     """
     if spec.sight is None:
         raise BadPrompt("this model reads text alone, so no picture fits: choose a model that sees")
-    holds = _judge(spec, within, text, generate)
+    holds = judge(spec, within, text, generate)
     seen = _remembering(spec.sight)
     given = picture_cost(spec.sight, shape)
-    tried = ((size, seen(replace(size, beside=count - 1))) for size in _sizes(shape))
+    tried = ((size, seen(replace(size, beside=count - 1))) for size in sizes_of(shape))
     largest = next((replace(cost, size=size) for size, cost in tried if cost and holds(cost, count)), None)
-    top = next(iter(_sizes(shape)))
+    top = next(iter(sizes_of(shape)))
     # Some families look at many pictures less closely than at few; as many as fit are counted at what one costs by itself.
-    return Fit(largest, largest is None or largest.size != top, given, _most(lambda n: holds(given, n)))
+    return Fit(largest, largest is None or largest.size != top, given, most(lambda n: holds(given, n)))
 
 
-def _judge(spec: Writer, within: Within, text: int, generate: int) -> Callable[[PictureCost, int], bool]:
+def judge(spec: Writer, within: Within, text: int, generate: int) -> Callable[[PictureCost, int], bool]:
     """Whether `count` such pictures stay within the limit."""
     match within:
         case Tokens(limit):
@@ -78,7 +78,7 @@ def _judge(spec: Writer, within: Within, text: int, generate: int) -> Callable[[
             return holds
 
 
-def _sizes(shape: Size) -> list[Size]:
+def sizes_of(shape: Size) -> list[Size]:
     """Every size of this shape that may be opened, the largest first, one a pixel of the longer side."""
     limits = Limits()
     long, short = max(shape.width, shape.height), min(shape.width, shape.height)
@@ -106,7 +106,7 @@ def _remembering(sight: Sight) -> Callable[[Size], PictureCost | None]:
     return cost
 
 
-def _most(holds: Callable[[int], bool]) -> int:
+def most(holds: Callable[[int], bool]) -> int:
     """The largest number that holds; what holds for a number holds for every smaller one."""
     if not holds(1):
         return 0

@@ -6,7 +6,20 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from chiasm.budget import Budget, DType, Fit, Memory, Rounding, Rule, RuleCount, Tokens, Within, budget
+from chiasm.budget import (
+    Budget,
+    ClipFit,
+    DType,
+    Fit,
+    Memory,
+    Rounding,
+    Rule,
+    RuleCount,
+    Tokens,
+    Within,
+    budget,
+    fit_clip,
+)
 from chiasm.budget import fit as most
 from chiasm.cli.clips import FPS, FRAMES, costed, reel, wanted
 from chiasm.cli.fewer import BUDGET, COMPRESS
@@ -15,6 +28,8 @@ from chiasm.cli.planned import Shape, fitted, grids, table, to_json
 from chiasm.cli.show import as_json, columns
 from chiasm.errors import Overflow, UserError
 from chiasm.geometry import Size
+from chiasm.pixels.reel import Reel
+from chiasm.spec import Take
 
 app = App(
     name="plan",
@@ -24,6 +39,7 @@ app = App(
   chiasm plan photo.jpg --text "What is this?"
   chiasm plan --size 1344x1344 --model qwen2-vl:7b --fit memory=24
   chiasm plan --clip 30sx640x360@24fps --model qwen2.5-vl:7b --fps 1
+  chiasm plan --clip dance.mp4 --model llava-onevision:7b --fit tokens=8192
   chiasm plan page.png diagram.png --model internvl-3:8b --budget content
   chiasm plan photo.jpg --compress merge-alike:4
   chiasm plan --size 2016x2016 --patch 14 --tile 336 --grid 6x6 --merge 2""",
@@ -67,14 +83,14 @@ def run(
         return by_rule(rule, shapes, json)
     if tile or grid or queries or thumbnail or row_breaks or cls or merge != 1:
         raise UserError("--tile, --grid, --merge and their like belong to a plain rule: give --patch too.")
-    take = wanted(frames, fps)
-    if fit and clip:
-        raise UserError("--fit finds sizes and numbers of pictures, not of clips: leave one of them out.")
+    if fit and clip and shapes:
+        raise UserError("--fit finds the most of one kind, and pictures stand beside clips: leave one of them out.")
+    take, reels = wanted(frames, fps), [reel(one) for one in clip or []]
     chosen = named(model, compress, by)
-    for one in map(reel, clip or []):
+    for one in reels:
         shapes.append(Shape(one.name, Size(one.width, one.height), costed(chosen.name, chosen.spec, one, take)))
     costs = cost(chosen, shapes, text, text_tokens, max_tokens, number)
-    found = None if fit is None else within(chosen, shapes, parse_fit(fit, dtype), costs)
+    found = None if fit is None else within(chosen, shapes, reels, take, parse_fit(fit, dtype), costs)
     if json:
         as_json(to_json(chosen, shapes, costs, found))
     else:
@@ -162,9 +178,14 @@ def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int 
     return budget(chosen.spec, sizes, len(plan.rows[0]) - bare.places - bare.marks, room)
 
 
-def within(chosen: Named, shapes: list[Shape], limit: Within, costs: Budget) -> Fit:
+def within(
+    chosen: Named, shapes: list[Shape], reels: list[Reel], take: Take | None, limit: Within, costs: Budget
+) -> Fit | ClipFit:
+    """The most of the first of them, as many together as there are."""
     shape = shapes[0].size if shapes else Size(1024, 1024)
     count = max(1, len(shapes))
+    if reels:
+        return fit_clip(chosen.spec, reels[0], take, limit, count=count, text=costs.text, generate=costs.generate)
     return most(chosen.spec, shape, limit, count=count, text=costs.text, generate=costs.generate)
 
 

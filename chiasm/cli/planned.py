@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chiasm.budget import BYTES, Budget, Fit, PictureCost
+from chiasm.budget import BYTES, Budget, ClipFit, Fit, PictureCost
 from chiasm.cli.clips import Costed
 from chiasm.cli.named import Named
 from chiasm.cli.show import columns, counted, scaled
@@ -79,7 +79,7 @@ def grids(views: tuple[tuple[int, int], ...]) -> str:
     return ", ".join(f"{views.count(kind):,} of {kind[0]} x {kind[1]}" for kind in kinds)
 
 
-def fitted(found: Fit, shapes: list[Shape]) -> str:
+def fitted(found: Fit | ClipFit, shapes: list[Shape]) -> str:
     """What fits, for people."""
     together = f" ({len(shapes)} together)" if len(shapes) > 1 else ""
     given = f"{found.given.size.width} x {found.given.size.height}"
@@ -89,10 +89,19 @@ def fitted(found: Fit, shapes: list[Shape]) -> str:
         size = found.largest.size
         largest = f"{size.width} x {size.height}, {found.largest.tokens:,} tokens{together}"
         largest += "" if found.bounded else ": the largest that may be opened, so any size fits"
-    return f"\nfits     largest of this shape: {largest}\n         of {given}: {counted(found.pictures, 'picture')}"
+    match found:
+        case Fit(pictures=pictures):
+            return f"\nfits     largest of this shape: {largest}\n         of {given}: {counted(pictures, 'picture')}"
+        case ClipFit(frames, shown, tokens, clips=clips):
+            best = f"{tokens:,} tokens{together} (--frames {frames})" if frames else "none fits"
+            asked = "".join(f" with {counted(shape.clip.frames, 'frame')}" for shape in shapes[:1] if shape.clip)
+            return (
+                f"\nfits     {frames:,} of {counted(shown, 'frame')} that may be shown: {best}\n"
+                f"         largest of this shape{asked}: {largest}\n         of {given}{asked}: {counted(clips, 'clip')}"
+            )
 
 
-def to_json(chosen: Named, shapes: list[Shape], costs: Budget, found: Fit | None) -> dict[str, Any]:
+def to_json(chosen: Named, shapes: list[Shape], costs: Budget, found: Fit | ClipFit | None) -> dict[str, Any]:
     """The same for machines."""
     data = {"model": chosen.name, "text_counted": chosen.planner is not None or costs.text > 0, **costs.to_json()}
     for shape, picture in zip(shapes, data["pictures"], strict=True):
@@ -107,7 +116,11 @@ def to_json(chosen: Named, shapes: list[Shape], costs: Budget, found: Fit | None
             "largest": size and [size.width, size.height],
             "tokens": found.largest and found.largest.tokens,
             "bounded": found.bounded,
-            "pictures": found.pictures,
             "of": [found.given.size.width, found.given.size.height],
         }
+        match found:
+            case Fit(pictures=pictures):
+                data["fit"]["pictures"] = pictures
+            case ClipFit(frames, shown, tokens, clips=clips):
+                data["fit"] |= {"frames": frames, "of_frames": shown, "frames_tokens": tokens, "clips": clips}
     return data
