@@ -1,43 +1,15 @@
-"""Boxes as pairs of cells: Kosmos-2's tables, and what they leave open."""
-
-import json
-from pathlib import Path
-from typing import Any
+"""Boxes as pairs of cells: what Kosmos-2's tables (test_tables.py) leave open."""
 
 import pytest
 
 from chiasm.errors import BadPrompt
-from chiasm.ground.cells import box, cells, read, write
+from chiasm.ground.cells import cells, read, write
 from chiasm.place import Box
-
-TABLES = Path(__file__).parent / "data" / "tables"
-
-
-def table(name: str) -> list[dict[str, Any]]:
-    return json.loads((TABLES / f"{name}.json").read_text())
 
 
 def corners(one: Box) -> list[float]:
     assert one.frame == "fraction"
     return [one.x0, one.y0, one.x1, one.y1]
-
-
-def test_boxes_and_cells_are_the_tables() -> None:
-    both = 0
-    for case in table("kosmos2_index"):
-        if "index" in case:
-            assert list(cells(Box(*case["box"], "fraction"), case["n"])) == case["index"], case
-        else:
-            assert corners(box(case["ul"], case["lr"], case["n"])) == case["box"], case
-            both += 1
-    assert both >= 8
-
-
-def test_answers_are_read_as_the_table_has_them() -> None:
-    for case in table("kosmos2_parse"):
-        said = read(case["text"])
-        assert said.text == case["cleaned"]
-        assert [[g.phrase, [g.start, g.end], [corners(b) for b in g.boxes]] for g in said.grounded] == case["entities"], case
 
 
 def test_a_box_comes_back_within_a_cell() -> None:

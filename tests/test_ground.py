@@ -13,7 +13,6 @@ from shrink import shrunk
 from tiny_tokenizers import NAMED, byte_level
 from tokenizers import AddedToken, Tokenizer
 
-from chiasm.errors import BadPrompt
 from chiasm.generate import engine
 from chiasm.ground import corners, locations
 from chiasm.ground.dialects import boxes_of
@@ -29,14 +28,6 @@ from chiasm.spec import BoxDialect, Causal
 from chiasm.weights.read import describe, load_model
 
 DATA = Path(__file__).parent / "data"
-
-
-def test_locations_round_as_they_were_recorded() -> None:
-    cases = json.loads((DATA / "tables" / "paligemma_loc.json").read_text())
-    assert len(cases) == 60
-    for case in cases:
-        y0, x0, y1, x1 = case["box_yxyx"]
-        assert list(locations.locations(Box(x0, y0, x1, y1, "fraction"))) == case["locs"]
 
 
 def test_an_answer_of_locations_is_read_and_written() -> None:
@@ -65,28 +56,6 @@ def test_a_mask_is_drawn_from_codes_and_laid_into_its_box() -> None:
         mask_HW = pasted(scores_HW, said.box, case["w"], case["h"])
         assert np.array_equal(mask_HW, expected[f"pasted.{number}"].numpy())
     assert pasted(np.ones((64, 64), np.float32), Located("", Box(0.5, 0.0, 1.5, 1.0, "fraction")).box, 8, 4).sum() == 16
-
-
-KINDS = {"image": "img"}
-
-
-def test_corners_are_read_and_written_as_they_were_recorded() -> None:
-    for case in json.loads((DATA / "tables" / "qwenvl_boxes.json").read_text()):
-        if "from_list_format" in case:
-            items = [item for item in case["from_list_format"] if "box" in item]
-            written = [corners.write(item.get("ref", ""), [tuple(box) for box in item["box"]]) for item in items]
-            assert all(one in case["text"] for one in written)
-            continue
-        if "list_format" in case:
-            wanted = [(KINDS.get(kind, kind), inside) for item in case["list_format"] for kind, inside in item.items()]
-            assert [(piece.kind, piece.inside) for piece in corners.pieces(case["text"])] == wanted
-        if "error" in case:
-            with pytest.raises(BadPrompt):
-                corners.read(case["text"])
-            continue
-        found = corners.read(case["text"])
-        assert [{"box": list(one.corners)} | ({"ref": one.phrase} if one.phrase else {}) for one in found] == case["boxes"]
-        assert [list(one.pixels(640, 480)) for one in found] == case["pixels_640x480"]
 
 
 def test_corners_as_fractions() -> None:

@@ -13,14 +13,12 @@ import chiasm
 from chiasm.check import check
 from chiasm.errors import BadCheckpoint, BadPicture, BadPrompt, Unsupported
 from chiasm.geometry import Size, corner_size
-from chiasm.heads.regions import Runs, boxes_around, enlarged, lattice, pyramid, stability
+from chiasm.heads.regions import Runs, boxes_around, enlarged, lattice, stability
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
 from chiasm.reference.parts import processed, processor
 from chiasm.registry import families
 from chiasm.spec import Corner, Segment
-
-TABLE = json.loads((Path(__file__).parent / "data" / "tables" / "sam_transforms.json").read_text())
 
 
 def logits(*shape: int) -> torch.Tensor:
@@ -34,21 +32,6 @@ def sam() -> Segment:
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------------
-
-
-def test_pictures_are_scaled_and_points_moved_as_recorded() -> None:
-    for case in TABLE[1:]:
-        height, width = corner_size(Corner(1024), Size(case["w"], case["h"]))
-        assert [height, width] == case["new"]
-        moved = [[x * (width / case["w"]), y * (height / case["h"])] for x, y in case["point"]]
-        assert moved == case["mapped"]
-
-
-def test_cuts_of_a_pyramid_are_those_recorded() -> None:
-    for case in TABLE[0]["crops"]:
-        cuts = pyramid(Size(case["w"], case["h"]), case["n_layers"], case["overlap"])
-        assert [[cut.x0, cut.y0, cut.x1, cut.y1] for cut in cuts] == case["boxes"]
-        assert [cut.layer for cut in cuts] == case["layers"]
 
 
 @pytest.mark.parametrize("size", FEW)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from chiasm.check.pages import pages
 from chiasm.check.pointing import pointing
 from chiasm.check.see import see
 from chiasm.check.seq2seq import seq2seq
+from chiasm.check.tables import compared
 from chiasm.check.tools import TOOLS, WEIGHT_TOOLS
 from chiasm.check.volumes import volumes
 from chiasm.errors import UnknownModel
@@ -46,11 +47,13 @@ from chiasm.model import (
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.spec import MultiVector, Pointing
-from chiasm.weights.files import read_json
+from chiasm.weights.files import read_json, read_objects
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
 
 GENERATION = "generation_config.json"
+CASES = "cases.json"
+"""What makes a folder a table."""
 
 TOLERANCE = 2e-5
 """Of |got - expected| / (1 + |expected|), in float32: four times the reference's noise, a hundredth of a real bug."""
@@ -58,10 +61,11 @@ TOLERANCE = 2e-5
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one folder proved. `worst` is the largest relative difference by tensor; `start` is where it began."""
+    """What one folder proved. `worst` is the largest relative difference by tensor, or of a table the share of cases that
+    differ by field; `start` is where it began."""
 
     folder: str
-    start: Start
+    start: Start | Literal["table"]
     passed: bool
     worst: dict[str, float]
     note: str
@@ -80,6 +84,8 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
     Raises `BadCheckpoint` for a folder that is not one.
     """
     meta = read_json(folder / "meta.json") if (folder / "meta.json").is_file() else {}
+    if (folder / CASES).is_file():
+        return table(folder, meta)
     with torch.inference_mode():
         given, got = _computed(folder, meta)
     if out is not None:
@@ -90,6 +96,15 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
     worst, missing = compare(tensors(folder / "expected.safetensors"), got, given, meta)
     passed = not missing and bool(worst) and max(worst.values()) <= tolerance
     return Verdict(name, given.start, passed, worst, f"missing: {', '.join(missing)}" if missing else "")
+
+
+def table(folder: Path, meta: dict[str, Any]) -> Verdict:
+    """Proves a table of cases: of each field the share of cases that differ, which has to be none."""
+    cases = read_objects(folder / CASES)
+    found = compared(str(meta.get("name", folder.resolve().name)), cases)
+    left = f"; not made here: {', '.join(found.left)}" if found.left else ""
+    passed = bool(found.differ) and not any(found.differ.values())
+    return Verdict(folder.resolve().name, "table", passed, found.differ, f"{found.cases} cases, compared exactly{left}")
 
 
 def _computed(folder: Path, meta: dict[str, Any]) -> tuple[Given, dict[str, Tensor]]:

@@ -11,7 +11,9 @@ from torch import Tensor
 from chiasm.check.volumes import filters
 from chiasm.geometry import Size
 from chiasm.heads.regions import boxes_around, enlarged, lattice, stability
+from chiasm.pixels.views import look, packed
 from chiasm.reference.given import Given
+from chiasm.spec import Flat, Pinpoints, Pixels, Resize, See, Views
 
 Tool = Callable[[Given, dict[str, Any]], dict[str, Tensor]]
 
@@ -35,7 +37,22 @@ def sam_amg(given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
     return {**got, "grid_points_4": torch.from_numpy(lattice(4))}
 
 
-TOOLS: dict[str, Tool] = {"sam_postprocess": sam_postprocess, "sam_amg": sam_amg}
+def llava_preprocess(given: Given, config: dict[str, Any]) -> dict[str, Tensor]:
+    """LLaVA's views of pictures: any resolution, the whole squashed first, and one square with the mean's colour around it."""
+    side, (red, green, blue), (r, g, b) = config["crop_size"], config["image_mean"], config["image_std"]
+    numbers = Pixels((red, green, blue), (r, g, b))
+    points = Pinpoints(side, tuple((high, wide) for wide, high in config["image_grid_pinpoints"]))
+    got = {}
+    for number, picture in enumerate(given.raw):
+        shown: dict[str, Views] = {"anyres": points, "pad": Resize(side, side, "pad")}
+        for name, shows in shown.items():
+            seen = torch.from_numpy(packed(look(See(shows, numbers, Flat(side), ()), picture, 0)))
+            views_NCHW = seen.unflatten(1, (3, side, side))
+            got[f"{name}.{number}"] = views_NCHW if name == "anyres" else views_NCHW[0]
+    return got
+
+
+TOOLS: dict[str, Tool] = {"sam_postprocess": sam_postprocess, "sam_amg": sam_amg, "llava_preprocess": llava_preprocess}
 """By the name that meta.json gives."""
 
 WEIGHT_TOOLS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {"merlin-inflate": filters}

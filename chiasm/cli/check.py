@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = App(
     name="check",
     help="Prove that models compute what their references compute; exit code 1 if any proof fails. A folder is proved "
-    "by its own expected.safetensors, a family by references that transformers rebuilds.",
+    "by its own expected.safetensors, or its cases.json if it is a table, a family by references that transformers rebuilds.",
     usage="Usage: chiasm check [OPTIONS] FOLDER-OR-FAMILY...",
     help_epilogue="""Example:
   chiasm check references/llava-0 references/clip-0 --json
