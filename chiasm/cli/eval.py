@@ -50,6 +50,9 @@ def run(
     circular: Annotated[bool, Parameter(negative="", help="Your own options in every turn, right only if all are.")] = False,
     judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot, such as openai:gpt-4o.")] = None,
     grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
+    frames: Annotated[
+        int | None, Parameter(help="So many frames of each video; the model's own, or 8 pictures, if none.")
+    ] = None,
     shots: Annotated[int, Parameter(help="So many examples before each question, where that is published.")] = 0,
     shots_from: Annotated[Path | None, Parameter(help="A folder with the training split, if not --data.")] = None,
     shots_seed: Annotated[int, Parameter(help="What examples are drawn by.")] = 0,
@@ -62,7 +65,7 @@ def run(
         raise UserError("There is no model to ask: name one, such as default.")
     if tasks is None and data is None:
         raise UserError("There is nothing to ask: name benchmarks with --tasks, or your own table with --data.")
-    for name, given in (("--limit", limit), ("--batch", batch), ("--seeds", seeds)):
+    for name, given in (("--limit", limit), ("--batch", batch), ("--seeds", seeds), ("--frames", frames)):
         if given is not None and given < 1:
             raise UserError(f"{name} is {given}: name a number from 1 up.")
     if not 0 <= temperature < float("inf"):
@@ -98,6 +101,7 @@ def run(
         circular,
         Few(shots, shots_from, shots_seed, shots_in) if shots else None,
         costs,
+        frames,
     )
     asked_to_judge = None if judge is None else judging(judge, grades)
     called = {model: slug(" ".join([model, *(how for how in (compress, budget) if how)])) for model in models}

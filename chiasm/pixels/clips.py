@@ -27,11 +27,14 @@ FRAMES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 @dataclass(frozen=True, eq=False)
 class Clip:
     """A folder of frames in the order of the numbers in their names, `rate` a second, an animated GIF or WebP, or a video.
-    `take` says which frames are shown; none: those that the model was made for."""
+    `take` says which frames are shown; none: those that the model was made for. `start` and `end` are the seconds between which
+    they lie, where they are not from all of it."""
 
     source: Encoded
     take: Take | None = None
     rate: float = 1.0
+    start: float | None = None
+    end: float | None = None
 
 
 _DEFAULT = ClipLimits()
@@ -77,6 +80,11 @@ def moves(source: str) -> bool:
 
 
 def _opened(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | Video | list[Path]]:
+    reel, source = _whole(clip, limits)
+    return (reel if clip.start is clip.end is None else reel.cut(clip.start, clip.end)), source
+
+
+def _whole(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | Video | list[Path]]:
     name = printable(describe(clip.source))
     if not isinstance(clip.source, bytes | bytearray | memoryview) and Path(os.fsdecode(clip.source)).is_dir():
         files = _files(Path(os.fsdecode(clip.source)), name, limits)

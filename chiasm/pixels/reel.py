@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -33,19 +33,33 @@ class ClipLimits:
 
 @dataclass(frozen=True)
 class Reel:
-    """A clip by its header: upright size of its frames in pixels, the second at which each begins, and the last one's end."""
+    """A clip by its header: upright size of its frames in pixels, the second at which each begins, and the last one's end.
+    `first` is the number of its first frame in the file, where it is a stretch of one."""
 
     name: str
     width: int
     height: int
     begins: tuple[Fraction, ...]
     seconds: Fraction
+    first: int = 0
 
     @classmethod
     def steady(cls, name: str, size: tuple[int, int], frames: int, rate: Fraction) -> Reel:
         """So many frames of that (width, height), each shown as long as any other."""
         begins = tuple(number / rate for number in range(frames))
         return cls(name, *size, begins, frames / rate)
+
+    def cut(self, start: float | None, end: float | None) -> Reel:
+        """The stretch between two seconds, from the frame that is seen at the first; seconds are counted from there. Raises
+        `BadPicture` for a stretch that holds no time or lies behind the end."""
+        begin = Fraction(0) if start is None else max(Fraction(0), Fraction(start))
+        stop = self.seconds if end is None else min(self.seconds, Fraction(end))
+        if begin >= stop:
+            told = f"from second {start} to {end} of a clip of {float(self.seconds):.2f} seconds"
+            raise BadPicture(f"{self.name}: nothing is shown {told}")
+        first, last = bisect_right(self.begins, begin) - 1, bisect_left(self.begins, stop)
+        begins = (Fraction(0), *(one - begin for one in self.begins[first + 1 : last]))
+        return Reel(self.name, self.width, self.height, begins, stop - begin, self.first + first)
 
     def taken(self, take: Take, limits: ClipLimits) -> Shown:
         """Which frames are shown, and when. Raises `BadPicture` where these are none or too many."""
@@ -58,7 +72,7 @@ class Reel:
             raise BadPicture(
                 f"{self.name}: {size} are above the limit of {limits.pixels:,} pixels: take fewer (--frames, --fps)"
             )
-        numbers = tuple(bisect_right(self.begins, time) - 1 for time in times)
+        numbers = tuple(self.first + bisect_right(self.begins, time) - 1 for time in times)
         return Shown(self.name, self.width, self.height, numbers, tuple(map(float, times)))
 
 

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clip:
-    """A place for a video, or a stretch of one in seconds; a policy of frames makes pictures of it."""
+    """A place for a video, or a stretch of one in seconds; a policy of frames makes pictures of it. `rate`: of a folder of
+    frames, how many there are to a second."""
 
     video: str
     start: float | None = None
     end: float | None = None
+    rate: float = 1.0
 
 
 Part = Text | Image | Clip
@@ -198,7 +200,8 @@ def pictures_of(item: Item) -> list[Any]:
 
 
 def pictures_digest(item: Item) -> list[str]:
-    found = []
+    """Of pictures their bytes' hash; of videos, which are long, the name and how many bytes there are."""
+    found = [_extent(part) for part in item.parts if isinstance(part, Clip)]
     for picture in pictures_of(item):
         if isinstance(picture, str | Path):
             file = Path(picture)
@@ -208,7 +211,17 @@ def pictures_digest(item: Item) -> list[str]:
     return found
 
 
-def repictured(item: Item, change: Callable[[Image], Image | None]) -> Item:
-    """The same question with other pictures, or none where `change` gives `None`."""
-    parts = (change(part) if isinstance(part, Image) else part for part in item.parts)
+def _extent(clip: Clip) -> str:
+    file = Path(clip.video)
+    return f"{file.name} {file.stat().st_size if file.is_file() else ''} {clip.start} {clip.end}"
+
+
+def shows(item: Item) -> bool:
+    """Whether there is anything to see."""
+    return any(isinstance(part, Image | Clip) for part in item.parts)
+
+
+def repictured(item: Item, change: Callable[[Image | Clip], Image | Clip | None]) -> Item:
+    """The same question with other pictures or videos, or none where `change` gives `None`."""
+    parts = (change(part) if isinstance(part, Image | Clip) else part for part in item.parts)
     return replace(item, parts=tuple(part for part in parts if part is not None))

@@ -24,13 +24,13 @@ ENDINGS = (".mp4", ".MP4", ".mkv", ".webm", ".avi")
 SEED = 42
 
 
-def _clip(row: Row, folders: Sequence[str], name: str, start: Any = None, end: Any = None) -> Clip:
+def _clip(row: Row, folders: Sequence[str], name: str, start: Any = None, end: Any = None, rate: float = 1.0) -> Clip:
     """The first place where the video lies, its ending among the usual ones. Raises `Unusable` where it is missing."""
     for folder in folders:
         stem = row.folder / folder / name
         for file in (stem, *(stem.with_name(stem.name + ending) for ending in ENDINGS)):
             if file.exists():
-                return Clip(str(file), start, end)
+                return Clip(str(file), start, end, rate)
     raise Unusable(f"the video {name} is in none of {', '.join(folders)}")
 
 
@@ -116,6 +116,9 @@ FOLDERS = {
 }  # fmt: skip
 """Where each of the twenty tasks keeps its videos (episodic_reasoning: folders of frames)."""
 
+FRAMES_A_SECOND = 3.0
+"""In those folders."""
+
 CAREFULLY = (
     "Carefully watch the video and pay attention to the cause and sequence of events, the detail and movement of objects, and "
     "the action and pose of persons. Based on your observations, select the best option that accurately addresses the question."
@@ -129,7 +132,8 @@ def _mv_rows(row: Row) -> Iterator[Row]:
 
 def _mv_clip(row: Row) -> Clip:
     own = FOLDERS[row.text("task")]
-    return _clip(row, (f"video/{own}", own), row.text("video"), row.get("start"), row.get("end"))
+    rate = FRAMES_A_SECOND if "frames" in own else 1.0
+    return _clip(row, (f"video/{own}", own), row.text("video"), row.get("start"), row.get("end"), rate)
 
 
 def _mv_options(row: Row) -> str:

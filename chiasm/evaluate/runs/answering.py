@@ -10,6 +10,7 @@ from typing import Any
 from chiasm.assistant import Assistant, Done, Request
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.task import Item, Task
+from chiasm.evaluate.runs.films import frames
 from chiasm.evaluate.runs.setting import Setting, wording
 from chiasm.evaluate.runs.store import Sample
 from chiasm.prompt.messages import Image, Text
@@ -18,9 +19,9 @@ from chiasm.prompt.messages import Image, Text
 def written(assistant: Assistant, task: Task, batch: Sequence[tuple[Sample, Item]], setting: Setting) -> list[Sample]:
     """Answers in the model's own words. What cannot be asked fails alone, with its reason; where the model itself fails, the
     run stops with what it has."""
-    sampling = setting.sampling(batch[0][0].seed)
-    requests = [replace(task.request(item), sampling=sampling) for _, item in batch]
+    sampling, shown = setting.sampling(batch[0][0].seed), frames(assistant, setting.frames)
     try:
+        requests = [replace(task.request(item, shown), sampling=sampling) for _, item in batch]
         answers = {event.request: event.answer for event in assistant.generate(requests) if isinstance(event, Done)}
     except UserError as e:
         if len(batch) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import rows
 from chiasm.evaluate.benchmarks.rows import Bad
 from chiasm.evaluate.benchmarks.task import Item, Task
@@ -13,11 +14,22 @@ from chiasm.evaluate.runs import own
 
 
 def folder_of(task: Task, data: Path | None, split: str | None) -> Path:
-    """A task's own folder: below the one that was named where that has one of its name, else that one, else the hub's copy."""
+    """A task's own folder: below the one that was named where that has one of its name, else that one, else the hub's copy. A
+    published folder may itself hold one of its name (Video-MME's does), which holds no rows below another."""
     if data is None:
         return rows.fetch(task, split)
     inner = data / task.name
-    return inner if inner.is_dir() and task.name not in (own.NAME, own.TURNED) else data
+    if task.name in (own.NAME, own.TURNED) or not inner.is_dir():
+        return data
+    return inner if _holds(task, inner, split) or not _holds(task, data, split) else data
+
+
+def _holds(task: Task, folder: Path, split: str | None) -> bool:
+    try:
+        rows.find(task, folder, split)
+    except UserError:
+        return False
+    return True
 
 
 def items(

@@ -50,11 +50,12 @@ class Wanted:
     circular: bool = False
     few: Few | None = None
     prices: Mapping[str, Price] = attribute(default_factory=dict)
+    frames: int | None = None
 
     @property
     def setting(self) -> Setting:
         shown = ABLATIONS if self.ablations else ABLATIONS[:1]
-        return Setting(shown, self.seeds, self.temperature, self.batch, self.reference)
+        return Setting(shown, self.seeds, self.temperature, self.batch, self.reference, frames=self.frames)
 
 
 def evaluated(model: str, wanted: Wanted, output: Path, judging: Judging | None = None) -> Iterator[Outcome]:

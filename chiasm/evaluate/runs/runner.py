@@ -17,11 +17,12 @@ from tqdm import tqdm
 from chiasm.assistant import Assistant
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks.rows import Bad
-from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, pictures_digest, pictures_of, repictured
+from chiasm.evaluate.benchmarks.task import Item, Judged, Record, Task, pictures_digest, pictures_of, repictured, shows
 from chiasm.evaluate.runs.answering import chosen, plain, written
+from chiasm.evaluate.runs.films import told
 from chiasm.evaluate.runs.setting import Setting, Variant, wording
 from chiasm.evaluate.runs.store import Ablation, Sample, Store
-from chiasm.prompt.messages import Image
+from chiasm.prompt.messages import Image, Text
 from chiasm.remote.assistant import RemoteAssistant
 
 GREY = np.full((224, 224, 3), 127, np.uint8)
@@ -55,6 +56,7 @@ def manifest(
         "batch": setting.batch,
         "ablations": list(setting.ablations),
         **({"options": CHOSEN} if chooses(assistant, task, variants) else {}),
+        **told(assistant, setting.frames, variants[0].items),
         **({"contrast": asdict(setting.contrast)} if setting.contrast else {}),
         **_sent(assistant, setting),
         **facts,
@@ -130,7 +132,7 @@ def ablated(item: Item, ablation: Ablation, items: Sequence[Item], number: int) 
     """The same question with other pictures; none where it has no picture to take away."""
     if ablation == "picture":
         return item
-    if not pictures_of(item):
+    if not shows(item):
         return None
     match ablation:
         case "blank":
@@ -138,11 +140,11 @@ def ablated(item: Item, ablation: Ablation, items: Sequence[Item], number: int) 
         case "none":
             return repictured(item, lambda _: None)
         case "another":
-            others = [other for other in (*items[number + 1 :], *items[:number]) if pictures_of(other)]
+            others = [other for other in (*items[number + 1 :], *items[:number]) if shows(other)]
             if not others:
                 return None
-            pictures = pictures_of(others[len(others) // 2])
-            return repictured(item, lambda _: Image(pictures[0]))
+            instead = next(part for part in others[len(others) // 2].parts if not isinstance(part, Text))
+            return repictured(item, lambda _: instead)
 
 
 def records(samples: Sequence[Sample], ablation: Ablation = "picture") -> list[Record]:

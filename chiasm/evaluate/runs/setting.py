@@ -31,7 +31,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything that decides a task's answers but the model and the questions."""
+    """Everything that decides a task's answers but the model and the questions. `frames` of a video; none: the model's own."""
 
     ablations: tuple[Ablation, ...] = ABLATIONS
     seeds: tuple[int, ...] = (0,)
@@ -39,6 +39,7 @@ class Setting:
     batch: int = 8
     reference: str | None = None
     contrast: Contrast | None = None
+    frames: int | None = None
 
     def sampling(self, seed: int) -> Sampling:
         drawn = Sampling(temperature=self.temperature, seed=seed) if self.temperature else Sampling(temperature=0.0)
