@@ -89,7 +89,7 @@ def _mmmu_evaluate(case: Case) -> Values:
     right = {row["id"]: _mmmu_right(row) for row in rows_of(case)}
     judged = {id: "Correct" if one else "Wrong" for id, one in right.items()}
     share = sum(right.values()) / len(right) if right else 0
-    known = {"acc": share, "accuracy": share, "metric": {"acc": share}, "metric_dict": {"acc": share}}
+    known: Values = {"acc": share, "accuracy": share, "metric": {"acc": share}, "metric_dict": {"acc": share}}
     known |= {"judge_dict": judged, "judge": judged}
     return under_its_names(case, known, {"expected": {"acc": share}, "expected_judge_dict": judged})
 
