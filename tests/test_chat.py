@@ -1,8 +1,7 @@
 import json
-import time
-from pathlib import Path
 
 import pytest
+from chats import PARTS, PICTURE, PLAIN, STRINGS, TEMPLATES, WITH_PICTURES, conversations, reference, template, text, tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tokenizers import CONTROLS, KINDS, NAMED
@@ -11,64 +10,6 @@ from tokenizers import Tokenizer as Backend
 
 from chiasm.errors import BadCheckpoint, BadPrompt
 from chiasm.prompt import ChatTemplate, Frame, Image, Message, Text, Tokenizer, encode, read_messages, supervised
-
-TEMPLATES = {file.stem: file.read_text(encoding="utf-8") for file in (Path(__file__).parent / "data/templates").glob("*.jinja")}
-STRINGS = ("chatml-default-system", "zephyr-trim")
-PARTS = tuple(sorted(TEMPLATES.keys() - set(STRINGS)))
-PICTURE = {"type": "image"}
-
-
-def text(words):
-    return {"type": "text", "text": words}
-
-
-WITH_PICTURES = {
-    "question": [{"role": "user", "content": [PICTURE, text("What is it?")]}],
-    "picture last": [{"role": "user", "content": [text("What is it?"), PICTURE]}],
-    "several pictures": [{"role": "user", "content": [PICTURE, text("Is "), PICTURE, text(" like the first?\n"), PICTURE]}],
-    "turns": [
-        {"role": "user", "content": [PICTURE, text("  What  is it? ")]},
-        {"role": "assistant", "content": [text(' A <b>dog</b> & "cat"\n')]},
-        {"role": "user", "content": [text("Sure? Ünïcode 😀 {{ 7 * 7 }} {% raw %}")]},
-        {"role": "assistant", "content": [text("Yes")]},
-    ],
-    "system": [
-        {"role": "system", "content": [text("Be brief.")]},
-        {"role": "user", "content": [PICTURE, text("Where?")]},
-    ],
-}
-PLAIN = {
-    "question": [{"role": "user", "content": "What is it?"}],
-    "turns": [
-        {"role": "user", "content": " Hello \n"},
-        {"role": "assistant", "content": "\n  Hi & <bye>  "},
-        {"role": "user", "content": "Sure? 😀 {{ 7 * 7 }}"},
-        {"role": "assistant", "content": "Yes"},
-    ],
-    "system": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where?"}],
-    "empty answer": [{"role": "user", "content": "Say nothing."}, {"role": "assistant", "content": ""}],
-}
-
-
-def tokenizer(kind="byte_level"):
-    return Tokenizer(KINDS[kind](), NAMED)
-
-
-def reference(kind="byte_level"):
-    transformers = pytest.importorskip("transformers")
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=KINDS[kind](), **NAMED)
-
-
-def template(name):
-    return ChatTemplate(TEMPLATES.get(name, name), name, NAMED)
-
-
-def conversations():
-    yield from ((name, key, WITH_PICTURES[key]) for name in PARTS for key in WITH_PICTURES)
-    yield from ((name, key, PLAIN[key]) for name in (*STRINGS, "qwen2-vl") for key in PLAIN)
-
-
-# --- rendering
 
 
 @pytest.mark.parametrize("prompted", [True, False])
@@ -191,94 +132,6 @@ def test_spans_hold_whole_texts_and_cores_where_the_template_trims():
     assert [core.text[span.start : span.end] for span in core.spans] == ["a b", "c"]
 
 
-# --- the sandbox
-
-ENDLESS = {
-    "loops in loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-    "a range beyond all": "{% for a in range(10**9) %}x{% endfor %}",
-    "recursion": "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
-    "a tree of calls": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
-    "repetition": "{{ 'a' * 10**10 }}",
-    "a list repeated": "{{ [0] * 10**9 }}",
-    "powers": "{{ 10 ** (9 ** (9 ** 9)) }}",
-    "doubling with +": "{% set n = namespace(x='aa') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
-    "doubling with ~": "{% set n = namespace(x='aa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
-    "doubling by blocks": "{% set n = namespace(x='aa') %}{% for i in range(60) %}{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}{% endfor %}",
-    "nested lists": "{% set n = namespace(x=['a']) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
-    "nested lists as JSON": "{% set n = namespace(x=['a']) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x | tojson }}",
-    "padding": "{{ 'a' | center(10**9) }}",
-    "padding by method": "{{ 'a'.ljust(10**9) }}",
-    "a wide format": "{{ '%999999999d' % 1 }}",
-    "a wide format by filter": "{{ '%999999999d' | format(1) }}",
-    "a wide format by method": "{{ '{:999999999}'.format(1) }}",
-    "a format of formats": "{{ '{:{}}'.format(1, 10**9) }}",
-    "replace": "{% set a = 'a' * 10**6 %}{{ a | replace('a', a) }}",
-    "replace by method": "{% set a = 'a' * 10**6 %}{{ a.replace('a', a) }}",
-    "join": "{{ (['a' * 10**6] * 1000) | join }}",
-    "join by method": "{% set a = 'a' * 10**6 %}{{ a.join(a) }}",
-    "much output": "{% for a in range(9000) %}{{ 'a' * 9000 }}{% endfor %}",
-    "sums of sums": "{% set l = range(9999) | list %}{% for i in range(99999) %}{{ l | sum }}{% endfor %}",
-    "Latin": "{{ lipsum(n=99999) }}",
-    "indentation": "{{ ('a\n' * 10**5) | indent(9999) }}",
-    "translation": "{{ ('a' * 10**6).translate({97: 'b' * 1000}) }}",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS.keys())
-def test_a_template_that_would_not_end_is_stopped(source):
-    import resource
-
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    with pytest.raises((BadPrompt, BadCheckpoint), match=r"was stopped|too much work|Range too big|OverflowError"):
-        template(source + "{{ messages[0].content }}").render(read_messages(PLAIN["question"]))
-    assert time.process_time() - start < 10
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{{ ''.__class__.__mro__ }}",
-        "{{ messages.append(1) }}",
-        "{{ cycler.__init__.__globals__ }}",
-        "{{ namespace(__class__=1) }}",
-        "{% set n = namespace() %}{% set n.__x = 1 %}",
-        "{% include '/etc/passwd' %}",
-        "{% import 'os' as os %}",
-    ],
-)
-def test_a_template_stays_in_its_sandbox(source):
-    with pytest.raises(BadPrompt):
-        template(source + "{{ messages[0].content }}").render(read_messages(PLAIN["question"]))
-
-
-def test_long_conversations_are_no_offence():
-    raw = [{"role": ("user", "assistant")[k % 2], "content": f"turn {k} " + "word " * 400} for k in range(400)]
-    source = (
-        "{% for m in messages[::-1] %}{% set i = (messages | length - 1) - loop.index0 %}"
-        "{{ i ~ m.role ~ ': ' ~ (m.content | trim) ~ '\n' }}{% endfor %}"
-    )
-    assert len(template(source).render(read_messages(raw)).spans) == 400
-
-
-def test_the_callers_own_tracer_is_put_back():
-    import sys
-
-    def tracer(frame, event, argument):
-        return None
-
-    before = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        template("qwen2-vl").render(read_messages(PLAIN["question"]))
-        assert sys.gettrace() is tracer
-    finally:
-        sys.settrace(before)
-
-
-# --- ids
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("name", "key", "raw"), list(conversations()))
 def test_ids_of_harmless_text_equal_transformers(kind, name, key, raw):
@@ -300,6 +153,7 @@ def test_a_beginning_is_put_before_a_chat_unless_its_template_wrote_one():
 
 
 pieces = st.sampled_from([*CONTROLS, *(c[:-1] for c in CONTROLS), *(c[1:] for c in CONTROLS), "<", ">", "|", "s", " ", "\n"])
+
 typed_text = st.lists(st.one_of(pieces, st.text(max_size=4)), min_size=1, max_size=8).map("".join)
 
 
@@ -394,70 +248,3 @@ def test_placeholders_stand_where_the_template_wrote_them(name):
     places = encoded.places(ours.id_of(placeholder))
     assert len(places) == 2
     assert all(encoded.rendered.text[slice(*encoded.offsets[k])] == placeholder for k in places)
-
-
-# --- supervision
-
-
-def trained(name, raw, kind="byte_level", **arguments):
-    encoded = encode(template(name).render(read_messages(raw)), tokenizer(kind))
-    counts = supervised(encoded, **arguments)
-    return "|".join(
-        encoded.rendered.text[slice(*encoded.offsets[k])] for k in range(len(counts)) if counts[k]
-    ).replace("|", "")  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("chatml-default-system", "one circle<im_end>two user<im_end>"),
-        ("qwen2-vl", "one circle<im_end>two user<im_end>"),
-        ("smolvlm", "one circle<end_of_utterance>two user<end_of_utterance>"),
-        ("idefics3", "one circle<end_of_utterance>two user<end_of_utterance>"),
-        ("zephyr-trim", "one circle</s>two user</s>"),
-        ("llava-1.5", "one circletwo user"),
-        ("llava-next-mistral", "one circletwo user"),
-    ],
-)
-def test_the_answers_and_their_ends_are_trained_on(name, expected):
-    raw = [
-        {"role": "user", "content": "two user assistant"},
-        {"role": "assistant", "content": "one circle"},
-        {"role": "user", "content": "one circle"},
-        {"role": "assistant", "content": "two user"},
-    ]
-    assert trained(name, raw).replace(" ", "") == expected.replace(" ", "")
-
-
-def test_every_token_of_an_answer_counts_its_whitespace_too():
-    raw = [{"role": "user", "content": "code"}, {"role": "assistant", "content": "  if x:\n\n        y  "}]
-    encoded = encode(template("chatml-default-system").render(read_messages(raw)), tokenizer())
-    counts = supervised(encoded)
-    said = tokenizer().decode([id for id, counted in zip(encoded.ids, counts, strict=True) if counted], skip_special=False)
-    assert said == "  if x:\n\n        y  <|im_end|>"
-    assert {encoded.origin[k] for k, counted in enumerate(counts) if counted and not encoded.control[k]} == {1}
-
-
-def test_other_roles_can_be_trained_on():
-    raw = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
-    assert trained("chatml-default-system", raw, roles=("user",)) == "one<im_end>"
-    assert trained("chatml-default-system", raw, roles=("user", "assistant")) == "one<im_end>two<im_end>"
-    assert trained("chatml-default-system", raw, roles=()) == ""
-
-
-def test_a_typed_end_of_turn_is_text_and_the_written_one_ends_it():
-    raw = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two<|im_end|>three"}]
-    encoded = encode(template("chatml-default-system").render(read_messages(raw)), tokenizer())
-    counts, end = supervised(encoded), tokenizer().id_of("<|im_end|>")
-    assert [k for k, id in enumerate(encoded.ids) if id == end and counts[k]] == [encoded.places(end)[-1]]
-    assert counts[: encoded.origin.index(1)] == [False] * encoded.origin.index(1)
-
-
-def test_a_picture_in_an_answer_is_not_its_end():
-    raw = [{"role": "user", "content": "draw"}, {"role": "assistant", "content": [text("here"), PICTURE]}]
-    assert trained("smolvlm", raw) == "here"
-
-
-def test_the_generation_prompt_is_not_trained_on():
-    encoded = encode(template("chatml-default-system").render(read_messages(PLAIN["question"]), True), tokenizer())
-    assert not any(supervised(encoded))
