@@ -42,7 +42,7 @@ def test_each_token_is_that_of_two_full_forwards(model: LocalAssistant) -> None:
     modules, planner, how = model.model, model.planner, Contrast(1.5, 0.01)
     assert isinstance(modules, Causal) and planner is not None
     plan = planner.plan([[question("What?", [picture(1)])]], [Size(61, 40)])
-    batch = plan.batch(model._patches(modules.spec.sight, [open_picture(picture(1), Limits())], plan.items))
+    batch = plan.batch(model.door.patches([open_picture(picture(1), Limits())], plan.items))
     assert isinstance(batch.sight, Seen)
     other = replace(batch, sight=replace(batch.sight, patches_PK=distorted(batch.sight.patches_PK, how)))
     events = engine.generate(modules, batch, Sampling(max_new_tokens=6, contrast=how), distorted=other)

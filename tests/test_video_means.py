@@ -33,7 +33,7 @@ def asked(folder: Path, clip: Clip) -> tuple[np.ndarray, Tensor]:
     assert isinstance(assistant, LocalAssistant)
     plan = assistant.plan([Request((question("What happens here ?", [clip]),), max_tokens=2)])
     with torch.inference_mode():
-        batch = plan.batch(assistant._patches(assistant.model.spec.sight, [assistant._opened(clip)], plan.items))
+        batch = plan.batch(assistant.door.patches([assistant.door.opened(clip)], plan.items))
         got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))
     return plan.rows[0].ids_T, got
 

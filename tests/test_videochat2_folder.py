@@ -161,7 +161,7 @@ def test_ids_and_logits_are_those_of_its_parts_joined_by_hand(kind: str, folders
     places = np.asarray(wanted) < 0
     assert ids[~places].tolist() == [number for number in wanted if number >= 0] and len(set(ids[places])) == 1
     assert plan.rows[0].hint_T is not None and plan.rows[0].hint_T.tolist() == heard
-    batch = plan.batch(assistant._patches(assistant.model.spec.sight, [assistant._opened(source)], plan.items))  # type: ignore[union-attr]
+    batch = plan.batch(assistant.door.patches([assistant.door.opened(source)], plan.items))  # type: ignore[union-attr]
     got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))  # type: ignore[union-attr]
     close(got, spliced(text, ids, places, visual_VD))
 
@@ -202,7 +202,7 @@ def test_the_edition_of_mistral_is_read_with_its_adapters(tmp_path: Path) -> Non
     wanted = segments(llama_legacy(), "[INST] <Video>", 8, f"</Video> [/INST] [INST] {ASKED} [/INST]")
     places, ids = np.asarray(wanted) < 0, plan.rows[0].ids_T
     assert ids[~places].tolist() == [number for number in wanted if number >= 0]
-    batch = plan.batch(assistant._patches(assistant.model.spec.sight, [assistant._opened(Clip(shown))], plan.items))  # type: ignore[union-attr]
+    batch = plan.batch(assistant.door.patches([assistant.door.opened(Clip(shown))], plan.items))  # type: ignore[union-attr]
     got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))  # type: ignore[union-attr]
     close(got, spliced(text, ids, places, chosen("video")[0]))
     with pytest.raises(BadCheckpoint, match="has the rank 2, and config"):

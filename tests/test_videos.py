@@ -198,7 +198,7 @@ def test_a_clip_is_answered_as_the_reference_answers(
         rows = torch.from_numpy(ids)[None]
         with torch.inference_mode():
             wanted = model(input_ids=rows, **given).logits
-            batch = plan.batch(assistant._patches(assistant.model.spec.sight, [assistant._opened(clip)], plan.items))
+            batch = plan.batch(assistant.door.patches([assistant.door.opened(clip)], plan.items))
             got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))
         assert ((got - wanted).abs() / (1 + wanted.abs())).max() < 2e-5
         greedy = {"max_new_tokens": 6, "do_sample": False, "suppress_tokens": [IMAGE, VIDEO], "attention_mask": rows**0}
