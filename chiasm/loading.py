@@ -95,13 +95,13 @@ def planner_of(described: Described) -> Planner:
     same = [family for family in alike if isinstance(described.model, type(family.model))]
     numbers = next((family.numbers for family in same), PLAIN)
     hints = hinter(described.folder) or hinter(home)
+    added = tuple(tokenizer.added) if tokenizer.reads_text else ()
     if described.chat is not None:
-        template = ChatTemplate(described.chat, "the layout's own", tokenizer.special)
+        template = ChatTemplate(described.chat, "the layout's own", tokenizer.special, added)
         return Planner(spec, tokenizer, template, hints, numbers, described.stops)
     template = ChatTemplate.from_folder(described.folder, next((family.chat for family in same if family.chat), None))
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
-    added = tuple(tokenizer.added) if tokenizer.reads_text else ()
     template = replace(template, special=tokenizer.special, added=added)
     return Planner(spec, tokenizer, template, hints, numbers, described.stops)
 

@@ -9,14 +9,19 @@ import pytest
 import torch
 from conftest import Reference
 from safetensors.torch import load_file, save_file
+from tiny_words import words_only
 from torch.nn import functional as F
 
 from chiasm.check import check
 from chiasm.connect.gathered import BlendStep, MeansStep
 from chiasm.errors import BadCheckpoint, BadPicture
 from chiasm.geometry import Size
+from chiasm.loading import planner_of
 from chiasm.place import WHOLE, Box, Grid, Laid, raster, route
+from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.items import Clip, lay
+from chiasm.prompt.messages import Image, Message, Text
+from chiasm.reference.case import BOS, IMAGE
 from chiasm.reference.cases import RECORDED
 from chiasm.registry import families
 from chiasm.spec import Causal, PoolTime, TwoMeans
@@ -83,26 +88,102 @@ def test_a_folder_without_its_encoder_says_so() -> None:
         model.vision(torch.zeros(4, 588), [Grid(0, 1, 2, 2, Box(0, 0, 1, 1))])
 
 
-def test_adapters_around_the_language_model_are_merged(reference: Reference, tmp_path: Path) -> None:
-    """The published files of some sizes wrap it; how much the adapters count has to be said."""
+@pytest.mark.parametrize(("said", "counts"), [({}, 4 / 2), ({"lora": {"rank": 2, "alpha": 6}}, 6 / 2)])
+@pytest.mark.parametrize("base", [".base_layer", ""])
+def test_adapters_around_the_language_model_are_merged(
+    said: dict[str, object], counts: float, base: str, reference: Reference, tmp_path: Path
+) -> None:
+    """Published files wrap it, and their config does not name them: the original's scripts all say that they count 4 / rank.
+    Older adapters are beside the layers, newer ones around them."""
     folder = tmp_path / "llava"
     shutil.copytree(reference("llava", 0), folder)
     tensors = load_file(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())
-    config |= {"pooling_shape": [2, 5, 5], "num_frames": 2, "frame_shape": [5, 5]}
+    config |= {"pooling_shape": [2, 5, 5], "num_frames": 2, "frame_shape": [5, 5], **said}
     (folder / "config.json").write_text(json.dumps(config))
     plain = load_model(describe(folder), torch.float32)
     name = "language_model.model.layers.0.self_attn.q_proj"
     rank = {f"{name}.lora_A.default.weight": torch.randn(2, 32), f"{name}.lora_B.default.weight": torch.randn(32, 2)}
-    tensors[f"{name}.base_layer.weight"] = tensors.pop(f"{name}.weight")
+    tensors[f"{name}{base}.weight"] = tensors.pop(f"{name}.weight")
     wrapped = {n.replace("language_model.", "language_model.base_model.model."): x for n, x in {**tensors, **rank}.items()}
     save_file(wrapped, folder / "model.safetensors")
-    with pytest.raises(BadCheckpoint, match="how much they count"):
-        load_model(describe(folder), torch.float32)
-    (folder / "config.json").write_text(json.dumps(config | {"lora": {"rank": 2, "alpha": 4}}))
     a, b = rank.values()
     got = load_model(describe(folder), torch.float32).language.blocks[0].attention.q.weight
-    torch.testing.assert_close(got, plain.language.blocks[0].attention.q.weight + 2 * b @ a)
+    torch.testing.assert_close(got, plain.language.blocks[0].attention.q.weight + counts * b @ a)
+
+
+def test_adapters_of_another_rank_than_config_says_are_refused(reference: Reference, tmp_path: Path) -> None:
+    folder = tmp_path / "llava"
+    shutil.copytree(reference("llava", 0), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"pooling_shape": [2, 5, 5], "num_frames": 2, "frame_shape": [5, 5], "lora": {"rank": 3, "alpha": 4}}
+    (folder / "config.json").write_text(json.dumps(config))
+    name = "language_model.model.layers.0.self_attn.q_proj"
+    adapter = {f"{name}.lora_A.default.weight": torch.randn(2, 32), f"{name}.lora_B.default.weight": torch.randn(32, 2)}
+    save_file(load_file(folder / "model.safetensors") | adapter, folder / "model.safetensors")
+    with pytest.raises(BadCheckpoint, match=r"has the rank 2, and config\.json says 3"):
+        load_model(describe(folder), torch.float32)
+
+
+TALK = (
+    Message("user", (Image(0), Text("Who?"))),
+    Message("assistant", (Text("A cat."),)),
+    Message("user", (Text("Where?"),)),
+)
+WATCHES = (
+    "You are Video-ChatGPT, a large vision-language assistant. You are able to understand the video content that the user "
+    "provides, and assist the user with a variety of tasks using natural language.Follow the instructions carefully and "
+    "explain your answers in detail based on the provided video."
+)
+DEMO = (
+    "You are Pllava, a large vision-language assistant. \nYou are able to understand the video content that the user provides, "
+    "and assist the user with a variety of tasks using natural language.\nFollow the instructions carefully and explain your "
+    "answers in detail based on the provided video.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "added", "first", "talk"),
+    [
+        ("pllava", (), f"{DEMO} ", "USER:<image>  USER:Who? ASSISTANT:A cat.</s>USER:Where? ASSISTANT:"),
+        (
+            "pllava", ("<|im_end|>",), f"{WATCHES}<|im_end|>\n",
+            "<|im_start|>user\n<image>\n<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n"
+            "<|im_start|>user\nWhere?<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        ("video-chatgpt", (), f"{WATCHES} ", "USER: Who?\n<vid_patch> ASSISTANT: A cat.</s>USER: Where? ASSISTANT:"),
+    ],
+)  # fmt: skip
+def test_conversations_are_the_authors(name: str, added: tuple[str, ...], first: str, talk: str) -> None:
+    """Their own words go first where no system message does; PLLaVA's clip is a turn of its own."""
+    template = ChatTemplate(families()[name].chat, name, added=added)
+    assert template.render(TALK, True).text == first + talk
+    system = Message("system", (Text("Be brief."),))
+    ends = first.removeprefix(WATCHES).removeprefix(DEMO)
+    assert template.render((system, *TALK), True).text == f"Be brief.{ends}{talk}"
+
+
+def test_pllava_without_a_systems_words_begins_with_the_user() -> None:
+    unsaid = Message("system", (Text(""),))
+    assert (
+        ChatTemplate(families()["pllava"].chat, "").render((unsaid, TALK[0]), True).text == "USER:<image>  USER:Who? ASSISTANT:"
+    )
+
+
+@pytest.mark.parametrize(("taught", "begins"), [((), "ASSISTANT:"), (("<|im_end|>",), "<|im_start|>assistant\n")])
+def test_the_tokenizer_tells_pllavas_conversation(
+    taught: tuple[str, ...], begins: str, reference: Reference, tmp_path: Path
+) -> None:
+    """A folder's own template, which knows no clips, is not asked."""
+    folder = tmp_path / "llava"
+    shutil.copytree(reference("llava", 0), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"pooling_shape": [2, 5, 5], "num_frames": 2, "frame_shape": [5, 5]}
+    (folder / "config.json").write_text(json.dumps(config))
+    words_only(folder, {"<s>": BOS, "<image>": IMAGE}, taught)
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    template = planner_of(describe(folder)).template
+    assert template.render(TALK[:1], True).text.endswith(f"Who?{' ' if not taught else '<|im_end|>' + chr(10)}{begins}")
 
 
 def test_recorded_folders_are_proved_from_features() -> None:

@@ -18,17 +18,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chiasm.check import check
-from chiasm.errors import BadCheckpoint, BadConfig
-from chiasm.geometry import Size
+from chiasm.errors import BadCheckpoint, BadConfig, BadPicture
+from chiasm.geometry import Size, views
 from chiasm.layouts import emu3, multi_modality
 from chiasm.loading import planner_of
 from chiasm.model import parameters
 from chiasm.pixels.resize import smooth
 from chiasm.pixels.views import look
 from chiasm.prompt.messages import Image, Message, Text
+from chiasm.readers import HALF
 from chiasm.reference.case import IMAGE
 from chiasm.registry import families
-from chiasm.spec import Both, Causal, Letterbox, LowHigh, Sight
+from chiasm.spec import Both, Causal, Letterbox, LowHigh, Pixels, Sight
 from chiasm.weights.keys import published
 from chiasm.weights.read import Described, describe, load_model
 
@@ -320,8 +321,8 @@ def test_a_published_original_config_reads_to_the_familys_own_spec(
     assert isinstance(model, Causal) and isinstance(wanted, Causal)
     assert parameters(model) == parameters(wanted) == SOURCES[name]["parameters"]
     assert model.decoder == wanted.decoder and model.sight is not None and wanted.sight is not None
-    # The views round otherwise, and the tokenizer says which id pictures have.
-    same = replace(model.sight, views=wanted.sight.views, pixels=wanted.sight.pixels, fusion=wanted.sight.fusion)
+    # The views round or refuse otherwise, and the tokenizer says which id pictures have.
+    same = replace(model.sight, views=wanted.sight.views, fusion=wanted.sight.fusion)
     assert same == wanted.sight
 
 
@@ -349,6 +350,27 @@ def test_the_original_preprocessor_rounds_down(size: tuple[int, int], tmp_path: 
     wanted = (by_hand(picture, 384, sight.pixels.mean) / 255 - 0.5) / 0.5
     got = patches_PK.reshape(24, 24, 3, 16, 16).transpose(0, 3, 1, 4, 2).reshape(384, 384, 3)
     assert np.abs(got - wanted).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"), [((600, 500), (75, 62)), ((100, 100), (64, 64)), ((3000, 1000), (221, 73)), ((40, 8), (144, 29))]
+)
+def test_emu3s_original_preprocessor_has_its_own_sizes(size: tuple[int, int], wanted: tuple[int, int], tmp_path: Path) -> None:
+    """Columns and rows by the original's arithmetic; halves for mean and deviation where its file does not say."""
+    folder = told("emu3-8.5b", tmp_path).folder
+    (tmp_path / "emu3-tokenizer" / "preprocessor_config.json").write_text("{}")
+    sight = describe(folder).model.sight  # type: ignore[union-attr]
+    assert isinstance(sight, Sight) and sight.pixels == Pixels(HALF, HALF)
+    (view,) = views(sight.views, sight.pixels, sight.encoder, Size(*size), 0)
+    assert (view.grid.w, view.grid.h) == wanted
+
+
+@pytest.mark.parametrize(("size", "said"), [((30, 7), "an edge below 8"), ((501, 100), "a ratio of edges above 5")])
+def test_emu3s_original_preprocessor_refuses(size: tuple[int, int], said: str, tmp_path: Path) -> None:
+    sight = told("emu3-8.5b", tmp_path).model.sight  # type: ignore[union-attr]
+    assert isinstance(sight, Sight)
+    with pytest.raises(BadPicture, match=said):
+        views(sight.views, sight.pixels, sight.encoder, Size(*size), 0)
 
 
 def test_the_coarse_view_is_made_of_the_fine_ones_numbers(tmp_path: Path) -> None:

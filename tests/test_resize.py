@@ -50,6 +50,16 @@ def test_resize_at_the_edges(source: tuple, target: tuple, channels: int, resamp
     assert np.array_equal(resize(pixels, *target, resample), pillow_resize(pixels, *target, resample))
 
 
+@settings(max_examples=100)
+@given(st.integers(1, 2000), st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), SEED)
+def test_the_pixel_under_the_corner_is_torchs_nearest(h: int, height: int, width: int, w: int, seed: int) -> None:
+    pixels = noise(h, w, 3, seed)
+    wanted = torch.nn.functional.interpolate(torch.from_numpy(pixels).permute(2, 0, 1)[None].float(), size=(height, width))
+    ours = resize(pixels, height, width, "corner")
+    assert ours.flags.writeable and not np.shares_memory(ours, pixels)
+    assert np.array_equal(ours, wanted[0].permute(1, 2, 0).to(torch.uint8).numpy())
+
+
 def test_resize_takes_views() -> None:
     pixels = noise(60, 50)
     for view in (pixels[::-1], pixels[5:40, 3:30], pixels.swapaxes(0, 1), pixels[:, :, ::-1]):

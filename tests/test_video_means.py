@@ -51,19 +51,22 @@ def close(got: Tensor, wanted: Tensor) -> None:
 
 @torch.inference_mode()
 def test_pllava_from_frames(reference: Reference, tmp_path: Path) -> None:
-    """Its projector's tokens pooled to 3 x 3 x 3 by torch's own adaptive pooling, 6 of 9 frames."""
+    """Its projector's tokens pooled to 3 x 3 x 3 by torch's own adaptive pooling, 6 of 9 frames, each resized twice."""
     folder = tmp_path / "pllava"
     shutil.copytree(reference("llava", 0), folder)
     config = json.loads((folder / "config.json").read_text())
     pooled = {"use_pooling": True, "pooling_method": "avg", "num_frames": 6, "pooling_shape": [3, 3, 3], "frame_shape": [5, 5]}
     write_json(folder / "config.json", config | pooled | {"model_type": "pllava"})
     words_only(folder, {"<s>": BOS, "<image>": IMAGE})
-    ids, got = asked(folder, Clip(frames_in(tmp_path / "clip", SHAPE)))
+    large = (9, 500, 730)
+    ids, got = asked(folder, Clip(frames_in(tmp_path / "clip", large)))
     assert (ids == IMAGE).sum() == 27
     model = library().LlavaForConditionalGeneration.from_pretrained(reference("llava", 0), attn_implementation="eager").eval()
     # Half of 8 / 6 frames later than each part's beginning, in whole frames.
-    chosen = [film(*SHAPE)[0 + round(8 / 6 * number)] for number in range(6)]
-    pixels = processed(clip_processor(30), chosen, "pixel_values")["pixel_values"]
+    chosen = [Image.fromarray(film(*large)[0 + round(8 / 6 * number)]) for number in range(6)]
+    # 640 / 1.46 is 438 and a part.
+    halfway = [np.asarray(frame.resize((639, 438), Image.Resampling.BICUBIC)) for frame in chosen]
+    pixels = processed(clip_processor(30), halfway, "pixel_values")["pixel_values"]
     features = torch.stack(list(model.get_image_features(pixels).pooler_output))
     cells = features.unflatten(1, (5, 5)).permute(3, 0, 1, 2)
     visual_VD = torch.nn.functional.adaptive_avg_pool3d(cells[None], (3, 3, 3))[0].permute(1, 2, 3, 0).flatten(0, 2)
@@ -96,7 +99,8 @@ def test_video_chatgpt_from_frames(tmp_path: Path) -> None:
     words_only(folder, {"<s>": BOS, "<vid_patch>": patch, "<vid_start>": begins, "<vid_end>": ends})
     ids, got = asked(folder, Clip(frames_in(tmp_path / "clip", SHAPE)))
     assert (ids == patch).sum() == 12 + 25
-    seen = [np.asarray(Image.fromarray(f).resize((30, 30), Image.Resampling.NEAREST)) for f in film(*SHAPE)]
+    whole_TCHW = torch.from_numpy(film(*SHAPE)).permute(0, 3, 1, 2).float()
+    seen = torch.nn.functional.interpolate(whole_TCHW, size=(30, 30)).permute(0, 2, 3, 1).to(torch.uint8).numpy()
     pixels = torch.from_numpy(np.stack([normalise(f, 1 / 255, CLIP_MEAN, CLIP_STD) for f in seen]))
     # Nine frames, their middles of nine parts of eight: the last but one twice over its edge.
     edges = [round(8 / 9 * number) for number in range(10)]

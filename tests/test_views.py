@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 from sizes import FEW, SIZES
 
 from chiasm.errors import BadPicture
+from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.resize import sample
 from chiasm.pixels.views import look, packed
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF
@@ -112,3 +114,23 @@ def test_sampling_is_torchs_unsmoothed_bicubic() -> None:
         batch = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
         wanted = torch.nn.functional.interpolate(batch, (high, wide), mode="bicubic", align_corners=False)[0]
         np.testing.assert_allclose(sample(pixels, high, wide).transpose(2, 0, 1), wanted.numpy(), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(640, 480), (1920, 1080), (480, 640), (477, 337), (430, 339), (376, 341), (300, 200), (720, 720), (336, 336), (3000, 60)],
+)
+def test_a_picture_resized_twice_is_that_of_pillow_in_two_steps(size: tuple[int, int]) -> None:
+    """PLLaVA's processor before CLIP's: its longest edge is a product with the ratio, and the resize's a quotient."""
+    noise_HWC = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    short, long = sorted(size)
+    edge = max(min(short, int(min(640, long) / (long / short))), 336)
+    resized, kept = int(edge * long / short), int(edge * (long / short))
+    upright = size[1] > size[0]
+    first = Pillow.fromarray(noise_HWC).resize((edge, resized) if upright else (resized, edge), Pillow.Resampling.BICUBIC)
+    first = first.crop((0, 0, edge, kept) if upright else (0, 0, kept, edge))
+    wanted = processed(clip_processor(336), [np.asarray(first)], "pixel_values")["pixel_values"]
+    twice = Kind(Resize(336, 336, "crop", halfway=640), CLIP, 14, lambda: clip_processor(336))
+    ((view, patches_PK),) = look(twice, noise_HWC, 0)
+    assert np.array_equal(patches_PK, patchify_frames(np.asarray(wanted), 14, 1))
+    assert view.grid.box.x0 >= -1e-6 and view.grid.box.x1 <= size[0] + 1e-6

@@ -94,7 +94,7 @@ def said_as_llava(made: Composition) -> tuple[dict[str, Any], Reading]:
     sight, decoder = spec.sight, spec.decoder
     match sight:
         case Sight(
-            views=Resize() as views,
+            views=Resize(halfway=None) as views,
             encoder=ViT(position=Table() as table, sees="frame") as tower,
             connector=(Mlp(depth=2, gated=False) as mlp,),
             fusion=Splice(image),

@@ -2,14 +2,15 @@
 
 The tokenizer looks at clips; a picture is one of equal frames. Only reading is computed: the tokenizer's drawing half is
 carried from file to file. Pictures of different sizes in one batch are tokenized each by itself, as the original code does;
-transformers pads them to one size first, so that there a picture's words depend on its neighbours.
+transformers pads them to one size first, so that there a picture's words depend on its neighbours. Published folders, which
+were converted, have halves for mean and deviation; CLIP's are the library's, for a file that names none.
 """
 
 from dataclasses import replace
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Form, Layout, Name, Reading, Reshaped, Respelt, Rule, under
-from chiasm.readers import CLIP_MEAN, CLIP_STD, head_keys, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, head_keys, pixels
 from chiasm.spec import VQ, Causal, Decoder, Discrete, Family, Native, Pixels, Rope
 from chiasm.towers.codes import pyramid_keys, runs
 from chiasm.towers.decoders import llama_like
@@ -105,7 +106,7 @@ FAMILIES = (
         paper="2409.18869",
         year=2024,
         layout="emu3",
-        model=Causal(TEXT, seeing(Native(8, 512 * 512, 1024 * 1024), Pixels(CLIP_MEAN, CLIP_STD), TOKENIZER, WORDS)),
+        model=Causal(TEXT, seeing(Native(8, 512 * 512, 1024 * 1024), Pixels(HALF, HALF), TOKENIZER, WORDS)),
         sizes={"8.5b": {}},
         reference="Emu3ForConditionalGeneration",
         chat=CHAT,

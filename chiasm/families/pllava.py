@@ -8,7 +8,34 @@ from chiasm.readers import CLIP_MEAN, CLIP_STD, pixels, taken
 from chiasm.spec import Causal, Connect, Decoder, Even, Family, Frames, Mlp, Pixels, PoolTime, Resize, Sight, Splice
 from chiasm.towers.adapted import adapted
 from chiasm.towers.decoders import llama
-from chiasm.towers.llava import VICUNA, clip_large
+from chiasm.towers.llava import WATCHES, clip_large
+
+HALFWAY = 640
+"""About the longest edge at which the original code first brings pictures and frames, before CLIP's own resize."""
+
+DEMO = (
+    "You are Pllava, a large vision-language assistant. \nYou are able to understand the video content that the user provides, "
+    "and assist the user with a variety of tasks using natural language.\nFollow the instructions carefully and explain your "
+    "answers in detail based on the provided video.\n"
+)
+"""What the demo sends with the conversation `plain`, where nobody says otherwise."""
+
+CHAT = (
+    "{% set first, asks, shown, closes, answers, ends = "
+    f"('{WATCHES}', '<|im_start|>user\n', '<image>\n', '<|im_end|>\n', '<|im_start|>assistant\n', '<|im_end|>\n') "
+    f"if '<|im_end|>' in added_tokens else ('{DEMO}', 'USER:', '<image> ', ' ', 'ASSISTANT:', '</s>') %}}"
+    "{% if messages[0]['role'] != 'system' %}{{ first + closes }}{% endif %}"
+    "{% for message in messages %}{% if message['role'] == 'system' %}"
+    "{% for content in message['content'] if content['type'] == 'text' and content['text'] %}{{ content['text'] + closes }}"
+    "{% endfor %}{% elif message['role'] == 'assistant' %}{{ answers }}"
+    "{% for content in message['content'] if content['type'] == 'text' %}"
+    "{% generation %}{{ content['text'] + ends }}{% endgeneration %}{% endfor %}{% else %}"
+    "{% for content in message['content'] if content['type'] == 'image' %}{{ asks + shown + closes }}{% endfor %}"
+    "{% for content in message['content'] if content['type'] == 'text' %}{{ asks + content['text'] + closes }}{% endfor %}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ answers }}{% endif %}"
+)
+"""The conversations `plain` and, where the language model was taught ChatML (34B), `eval_vcg_llavanext`: what is shown stands
+in a turn of its own."""
 
 
 def pool(c: Config) -> PoolTime:
@@ -24,18 +51,18 @@ def chosen(frames: int) -> Even:
 
 def read(c: Config) -> Reading:
     c.inert("max_sequence_length", "image_grid_pinpoints")
-    lora = c.get("lora", None)
+    lora = c.get("lora", {"rank": None, "alpha": 4})
     plain = c.flat("llava")
     seen = plain.spec.sight
     step, cells = pool(c), tuple(c.get("frame_shape", (24, 24)))
-    views = seen.views
+    views = replace(seen.views, halfway=HALFWAY)
     grid = (views.height // seen.encoder.patch, views.width // seen.encoder.patch)
     if cells != grid:
         raise BadConfig(f"{c.path}: frame_shape = {list(cells)} is not supported with frames of {grid[0]} x {grid[1]} patches")
     clips = Frames(taken(c.clips, chosen(step.frames)), views, pixels(c.clips, CLIP_MEAN, CLIP_STD), step.frames)
-    sight = replace(seen, connector=(*seen.connector, step), clips=clips)
+    sight = replace(seen, views=views, connector=(*seen.connector, step), clips=clips)
     keys = (*plain.keys, *adapted("language_model"), Ignored("image_newline"))
-    return Reading(Causal(plain.spec.decoder, sight), keys, adapters=None if lora is None else Adapters(**lora))
+    return Reading(Causal(plain.spec.decoder, sight), keys, adapters=Adapters(**lora), chat=CHAT)
 
 
 def read_projector(c: Config) -> Reading:
@@ -57,7 +84,7 @@ LAYOUTS = (
 
 def pllava(text: Decoder, image: int) -> Causal:
     steps = (Mlp(text.width, text.width), PoolTime(16, 16, 12, 12))
-    look = (Resize(336, 336, "crop"), Pixels(CLIP_MEAN, CLIP_STD))
+    look = (Resize(336, 336, "crop", halfway=HALFWAY), Pixels(CLIP_MEAN, CLIP_STD))
     return Causal(text, Sight(*look, clip_large(336), steps, Splice(image), clips=Frames(chosen(16), *look, 16)))
 
 
@@ -79,6 +106,6 @@ FAMILIES = (
         },
         reference="pllava_pool-0",
         proof="recorded",
-        chat=VICUNA,
+        chat=CHAT,
     ),
 )

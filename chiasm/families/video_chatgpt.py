@@ -21,7 +21,7 @@ from chiasm.spec import (
     ViT,
 )
 from chiasm.towers.decoders import llama
-from chiasm.towers.llava import clip_large
+from chiasm.towers.llava import WATCHES, clip_large
 
 
 def read(c: Config) -> Reading:
@@ -46,9 +46,9 @@ def read(c: Config) -> Reading:
 
 
 def watched(side: int, most: int) -> Frames:
-    """The original code's frames, from the middles of equal parts, both edges resized at once; more than these have no place
-    among the means. It takes the nearest pixels, by a rounding of its own."""
-    return Frames(Even(most, "middles"), Resize(side, side, "squash"), Pixels(CLIP_MEAN, CLIP_STD, resample="nearest"), most)
+    """The original code's frames, from the middles of equal parts, both edges resized at once by torch's nearest; more than
+    these have no place among the means."""
+    return Frames(Even(most, "middles"), Resize(side, side, "squash"), Pixels(CLIP_MEAN, CLIP_STD, resample="corner"), most)
 
 
 def eye(c: Config) -> tuple[Encoder, tuple[Rule, ...]]:
@@ -71,6 +71,7 @@ LAYOUTS = (Layout("VideoChatGPT", read, signs=("vid_patch_token", "num_temporal_
 AROUND = Around("<vid_start>", "<vid_end>")
 
 CHAT = (
+    "{% if messages[0]['role'] != 'system' %}{{ '" + WATCHES + " ' }}{% endif %}"
     "{% for message in messages %}"
     "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
     "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"

@@ -10,22 +10,39 @@ from chiasm.spec import Both, Corner, Encoder, Letterbox, LowHigh, Pixels, Resiz
 
 def resize(spec: Resize, pixels: Pixels, size: Size) -> tuple[Stroke, ...]:
     """What makes the one view, `height` x `width` pixels: squashed, or scaled by the shortest edge and cut to the centre,
-    padded to a square in the colour of the mean first where the spec says so."""
-    if spec.fit == "squash":
-        return (Scale(spec.height, spec.width),)
+    padded to a square in the colour of the mean or resized halfway first where the spec says so."""
     strokes: list[Stroke] = []
+    if spec.halfway is not None:
+        strokes.extend(_halfway(spec.shortest or spec.height, spec.halfway, size))
+        size = Size(strokes[-1].width, strokes[-1].height)
+    if spec.fit == "squash":
+        return (*strokes, Scale(spec.height, spec.width))
     if spec.fit == "pad" and size.width != size.height:
         side = max(size.width, size.height)
         red, green, blue = (int(mean * 255) for mean in pixels.mean)
         strokes.append(Pad((side - size.height) // 2, (side - size.width) // 2, side, side, (red, green, blue)))
         size = Size(side, side)
-    shortest = spec.shortest or spec.height
+    scale = _scaled(spec.shortest or spec.height, size)
+    strokes.append(scale)
+    strokes.extend(_centre(scale.height, scale.width, spec))
+    return tuple(strokes)
+
+
+def _scaled(shortest: int, size: Size) -> Scale:
+    """The shortest edge to so many pixels, the other one cut to whole ones."""
     short, long = sorted((size.width, size.height))
     longest = int(shortest * long / short)
-    height, width = (longest, shortest) if size.height >= size.width else (shortest, longest)
-    strokes.append(Scale(height, width))
-    strokes.extend(_centre(height, width, spec))
-    return tuple(strokes)
+    return Scale(longest, shortest) if size.height >= size.width else Scale(shortest, longest)
+
+
+def _halfway(least: int, most: int, size: Size) -> list[Stroke]:
+    """Its longest edge is reckoned twice, rounded at two places: what the first has more is cut off at the end."""
+    short, long = sorted((size.width, size.height))
+    shortest = max(min(short, int(min(most, long) / (long / short))), least)
+    scale, longest = _scaled(shortest, size), int(shortest * (long / short))
+    if longest == max(scale.height, scale.width):
+        return [scale]
+    return [scale, Crop(0, 0, longest, scale.width) if size.height > size.width else Crop(0, 0, scale.height, longest)]
 
 
 def _centre(height: int, width: int, spec: Resize) -> list[Stroke]:

@@ -13,6 +13,11 @@ from chiasm.spec import Bounded, Budget, Fitted, Longest, Native, Shortest
 def native_size(spec: Native, size: Size) -> tuple[int, int]:
     """Height and width of the native-resolution resize: multiples of the factor, pixels within bounds, halves to even."""
     height, width, factor = size.height, size.width, spec.factor
+    if min(height, width) < spec.shortest:
+        message = (
+            f"a picture of {width} x {height} pixels has an edge below {spec.shortest}, which this model refuses: enlarge it"
+        )
+        raise BadPicture(message)
     if max(height, width) / min(height, width) > spec.ratio:
         message = (
             f"a picture of {width} x {height} pixels has a ratio of edges above {spec.ratio:g}, which this model refuses: "

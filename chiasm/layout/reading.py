@@ -12,9 +12,10 @@ from chiasm.layout.keys import Rule
 
 @dataclass(frozen=True)
 class Adapters:
-    """Low-rank adapters that a folder holds beside its weights: what they add counts `alpha` / `rank` times."""
+    """Low-rank adapters that a folder holds beside its weights: what they add counts `alpha` / `rank` times; each by its own
+    rank where no rank is said."""
 
-    rank: int
+    rank: int | None
     alpha: float
 
 

@@ -4,6 +4,8 @@ The decoder's config gives a picture no id, since the original writes its words 
 codes are the last words of the vocabulary.
 """
 
+from dataclasses import replace
+
 from chiasm.errors import BadConfig
 from chiasm.layout import Beside, Config, Form, Layout, Name, Reading, Reshaped, Rule, under
 from chiasm.readers import HALF, head_keys, pixels
@@ -37,7 +39,9 @@ def read(c: Config) -> Reading:
     c.inert("boi_token_id", "eoi_token_id", "eof_token_id", "img_token_id", "image_area")
     first = text.spec.vocab - eye.codes
     fusion = Discrete(SPARE, named=IMAGE, runs=((first, eye.codes),), ends=(c.get("eol_token_id", 151846),))
-    sight = seeing(native(other.pixels, eye.patch), pixels(other.pixels, HALF, HALF), eye, fusion)
+    views = native(other.pixels, eye.patch)
+    views = replace(views, ratio=5.0, shortest=views.factor)
+    sight = seeing(views, pixels(other.pixels, HALF, HALF), eye, fusion)
     keys = (*under("model.", "language.", text.keys), *head_keys("lm_head.weight", text.spec.tied))
     beside = Beside(source, (*under("", "vision.", seen_keys()), *drawn_keys(eye.widths[-1])))
     return Reading(Causal(text.spec, sight), keys, chat=CHAT, beside=beside)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from chiasm.errors import ChiasmError
-
-Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
-RESAMPLES: tuple[Resample, ...] = get_args(Resample)
+from chiasm.spec import Resample
 
 Drawn = NDArray[np.uint8] | NDArray[np.float32]
 """Pixels, or fractions of their numbers once they are sampled."""
 
-_PILLOW: dict[Resample, Image.Resampling] = {name: Image.Resampling[name.upper()] for name in RESAMPLES}
+_PILLOW: dict[Resample, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST, "box": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING, "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS,
+}  # fmt: skip
+RESAMPLES = tuple(_PILLOW)
+"""Pillow's."""
 
 
 def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, resample: Resample = "bicubic") -> NDArray[np.uint8]:
-    """Pillow's `Image.resize`, antialiased where the filter is; uint8 (H, W, C) with 1, 3 or 4 channels.
+    """Pillow's `Image.resize`, antialiased where the filter is, or torch's nearest; uint8 (H, W, C) with 1, 3 or 4 channels.
 
     The fourth channel is alpha, by which Pillow weighs the colours. Returns a new array.
 
@@ -31,12 +33,20 @@ def resize(pixels_HWC: NDArray[np.uint8], height: int, width: int, resample: Res
         raise ChiasmError(f"resize takes uint8 of shape (H, W, 1, 3 or 4), not {pixels_HWC.dtype} of {pixels_HWC.shape}.")
     if min(height, width, *pixels_HWC.shape) < 1:
         raise ChiasmError(f"resize goes between sizes of at least 1x1, not {pixels_HWC.shape[:2]} to {(height, width)}.")
+    if resample == "corner":
+        return pixels_HWC[_corners(pixels_HWC.shape[0], height)][:, _corners(pixels_HWC.shape[1], width)]
     if resample not in _PILLOW:
-        raise ChiasmError(f"resize knows {', '.join(RESAMPLES)}, not {resample!r}.")
+        raise ChiasmError(f"resize knows {', '.join(RESAMPLES)} and corner, not {resample!r}.")
     channels = pixels_HWC.shape[2]
     image = Image.fromarray(pixels_HWC[:, :, 0] if channels == 1 else pixels_HWC)
     resized = np.array(image.resize((width, height), _PILLOW[resample]))
     return resized.reshape(height, width, channels)
+
+
+def _corners(cells: int, to: int) -> NDArray[np.int64]:
+    """The old cell where each new one begins, reckoned in single precision as torch does."""
+    begins = np.floor(np.arange(to, dtype=np.float32) * (np.float32(cells) / np.float32(to)))
+    return np.minimum(begins.astype(np.int64), cells - 1)
 
 
 def sample(pixels_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "corner"]
+"""Pillow's filters, and the pixel under the new one's upper left corner (torch's `interpolate` calls that nearest)."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Resize:
     """Where the crop follows a resize of the shortest edge to another number of pixels than `height`."""
     centre: Literal["low", "even"] = "low"
     """Where a crop with an odd margin begins: at the lower half pixel, or at the even one (torchvision's way)."""
+    halfway: int | None = None
+    """Where a larger picture is resized twice: first to a longest edge of about so many pixels, the shortest not below
+    `height` (PLLaVA)."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,13 @@ class TileGrid:
 @dataclass(frozen=True)
 class Native:
     """Qwen2-VL's native resolution (arXiv:2409.12191): both edges rounded to multiples of `factor`, the number of pixels
-    held between `least` and `most`; a ratio of edges above `ratio` is refused."""
+    held between `least` and `most`; a ratio of edges above `ratio` is refused, and an edge below `shortest`."""
 
     factor: int
     least: int
     most: int
     ratio: float = 200.0
+    shortest: int = 1
 
 
 @dataclass(frozen=True)

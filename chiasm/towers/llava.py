@@ -40,6 +40,14 @@ CHATML_CLIPS = CHATML.replace(SHOWN, SHOWN + SHOWN.replace("image", "video"))
 """Pictures, then clips, then words."""
 
 
+WATCHES = (
+    "You are Video-ChatGPT, a large vision-language assistant. You are able to understand the video content that the user "
+    "provides, and assist the user with a variety of tasks using natural language.Follow the instructions carefully and "
+    "explain your answers in detail based on the provided video."
+)
+"""What Video-ChatGPT is told, and PLLaVA's 34B after it; the missing space is the original's."""
+
+
 def clip_large(side: int) -> ViT:
     """CLIP's large tower at so many pixels a side, as LLaVA reads it: the state before the last block, no class token."""
     return ViT(

@@ -11,16 +11,15 @@ from chiasm.layout import Adapters
 def merge(model: nn.Module, tensors: dict[str, Tensor], settings: Adapters) -> None:
     """Adds adapters `<layer>.a` [rank, in] and `<layer>.b` [out, rank] to their layers' weights, times alpha / rank, in
     float32, rounding once. Raises `BadCheckpoint` for adapters of another rank than was said."""
-    scale = settings.alpha / settings.rank
     for name in [name.removesuffix(".a") for name in tensors if name.endswith(".a")]:
         layer = model.get_submodule(name)
         assert isinstance(layer, nn.Linear)
         rank = len(tensors[f"{name}.a"])
-        if rank != settings.rank:
+        if settings.rank not in (None, rank):
             raise BadCheckpoint(
                 f"the adapter of {name!r} has the rank {rank}, and config.json says {settings.rank}: correct it"
             )
-        delta = scale * tensors[f"{name}.b"].float() @ tensors[f"{name}.a"].float()
+        delta = settings.alpha / rank * tensors[f"{name}.b"].float() @ tensors[f"{name}.a"].float()
         # A new tensor: the old one may be a view of a mapped file.
         merged = (layer.weight.detach().float() + delta).to(layer.weight.dtype)
         layer.weight = nn.Parameter(merged, layer.weight.requires_grad)
