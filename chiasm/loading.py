@@ -22,7 +22,8 @@ from chiasm.model import Causal as Writer
 from chiasm.model import prepare
 from chiasm.pixels.content import policy
 from chiasm.prompt.chat import ChatTemplate
-from chiasm.prompt.planner import Planner, hinter, seeing, settled
+from chiasm.prompt.planner import Planner, hinter
+from chiasm.prompt.taught import seeing, settled
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.remote.assistant import RemoteAssistant
 from chiasm.remote.in_process import LibraryAssistant

@@ -27,7 +27,8 @@ from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.items import count, lay
 from chiasm.prompt.messages import Image as Shown
 from chiasm.prompt.messages import Message, Text
-from chiasm.prompt.planner import Planner, settled
+from chiasm.prompt.planner import Planner
+from chiasm.prompt.taught import settled
 from chiasm.prompt.tokenizer import Tokenizer as OurTokenizer
 from chiasm.reference.cases import RECORDED
 from chiasm.registry import families

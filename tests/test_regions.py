@@ -20,8 +20,9 @@ from chiasm.pixels.views import look, packed
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.messages import Image, Message, Region, Text, read_messages
 from chiasm.prompt.plan import Plan
-from chiasm.prompt.planner import Planner, settled
+from chiasm.prompt.planner import Planner
 from chiasm.prompt.spots import Spot
+from chiasm.prompt.taught import settled
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec

@@ -15,7 +15,7 @@ from chiasm.compose.composition import Composition
 from chiasm.errors import UserError
 from chiasm.layout import ACTS, Config, Reading
 from chiasm.model import Causal
-from chiasm.prompt.planner import seeing
+from chiasm.prompt.taught import seeing
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.readers import RESAMPLE
 from chiasm.registry import layout

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import tokenizers
-
-from chiasm.errors import BadCheckpoint, BadPrompt
+from chiasm.errors import BadPrompt
 from chiasm.geometry import Size
 from chiasm.place import Laid, canvases
 from chiasm.prompt.chat import ChatTemplate, Rendered
@@ -20,7 +18,7 @@ from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Image, Message, Number, numbered
 from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Plan
-from chiasm.prompt.spots import pointed, regions_of, spots_in
+from chiasm.prompt.spots import pointed, spots_in
 from chiasm.prompt.streams import first_question, reads
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import (
@@ -33,7 +31,6 @@ from chiasm.spec import (
     Causal,
     Cross,
     Numbers,
-    Pointing,
     Seq2Seq,
     Splice,
     Writer,
@@ -244,44 +241,3 @@ def _beside(items: Sequence[Item], shows: Sequence[int]) -> list[Item]:
     counts = [count for count in shows for _ in range(count)]
     pairs = zip(items, counts, strict=True)
     return [replace(item, beside=count - 1) if isinstance(item, Size) else item for item, count in pairs]
-
-
-def settled(spec: Writer, tokenizer: Tokenizer) -> tuple[Writer, Tokenizer]:
-    """A spec whose marks have the ids that the tokenizer gives them, where the config says none; a placeholder of pictures that
-    the vocabulary lacks is added to it, since nothing reads its id. A folder without a vocabulary leaves the spec as it is."""
-    if not tokenizer.reads_text:
-        return spec, tokenizer
-    sight, head = spec.sight, spec.head if isinstance(spec, Causal) else None
-    if isinstance(spec, Causal) and isinstance(head, Pointing) and head.named is not None:
-        spec = replace(spec, head=replace(head, mark=tokenizer.added.get(head.named, head.mark)))
-    regions = regions_of(spec)
-    if isinstance(spec, Causal) and regions is not None and regions.named is not None:
-        spec = replace(spec, regions=replace(regions, mark=tokenizer.added.get(regions.named, regions.mark)))
-    if sight is None or not isinstance(sight.fusion, Splice):
-        return spec, tokenizer
-    fusion = sight.fusion
-    for name in (fusion.named, fusion.named_video):
-        if name is not None and name not in tokenizer.added:
-            tokenizer = _knowing(tokenizer, name)
-    image = fusion.image if fusion.named is None else tokenizer.added[fusion.named]
-    video = fusion.video if fusion.named_video is None else tokenizer.added[fusion.named_video]
-    return replace(spec, sight=replace(sight, fusion=replace(fusion, image=image, video=video))), tokenizer
-
-
-def _knowing(tokenizer: Tokenizer, token: str) -> Tokenizer:
-    """The same with one more control token, which stands for a picture."""
-    backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
-    backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
-    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)
-
-
-def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:
-    """A tokenizer of text alone that also knows a picture's placeholder, by an id that the model kept for it.
-
-    Raises `BadCheckpoint` where the vocabulary would give the token another id.
-    """
-    known = _knowing(tokenizer, token)
-    if known.added[token] != number:
-        message = f"{tokenizer.origin} gives {token!r} the id {known.added[token]}, and the model expects {number}"
-        raise BadCheckpoint(message)
-    return known

@@ -15,7 +15,8 @@ from chiasm.connect.steps import Connector
 from chiasm.layout import Name
 from chiasm.model import Causal, blank
 from chiasm.prompt.chat import ChatTemplate
-from chiasm.prompt.planner import Planner, seeing
+from chiasm.prompt.planner import Planner
+from chiasm.prompt.taught import seeing
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.render import fetch
 from chiasm.spec import Causal as CausalSpec
