@@ -122,6 +122,15 @@ def _their_map(made: tuple[dict[str, Any], list[dict[str, Any]]]) -> object:
     return evaluation.stats
 
 
+def _coco(corpus: Corpus) -> object:
+    """Runs of words are counted once for both scores that need them."""
+    return captions.bleu(corpus), captions.rouge_l(corpus), captions.cider(corpus)
+
+
+def _their_coco(corpus: Corpus) -> object:
+    return _their_bleu(corpus), _their_rouge(corpus), _their_cider(corpus)
+
+
 def _coco_captions(score: Callable[[Corpus], object]) -> Peer:
     return Peer("pycocoevalcap", "pycocoevalcap", score)
 
@@ -167,6 +176,7 @@ CASES: dict[str, Case] = {
     "BLEU, five references": Case(answers.sentence, captions.bleu, answers.corpus, _coco_captions(_their_bleu)),
     "ROUGE-L, five references": Case(answers.sentence, captions.rouge_l, answers.corpus, _coco_captions(_their_rouge)),
     "CIDEr, five references": Case(answers.sentence, captions.cider, answers.corpus, _coco_captions(_their_cider)),
+    "these three of one corpus": Case(answers.sentence, _coco, answers.corpus, _coco_captions(_their_coco)),
     "CHAIR": each(answers.sentence, lambda one: chair.check(one, ["dog"], [])),
     "CHAIR, figures with intervals": Case(answers.short, registry.find("chair").sums, answers.named),
     "TEDS, tables of 20 cells, one misread": Case(

@@ -62,30 +62,32 @@ class _Pair:
         are not known yet."""
         leaves_one, leaves_other, distances = self.one.leaves, self.other.leaves, self.distances
         first, start = leaves_one[last], leaves_other[end]
-        if self.kinds_one[first : last + 1] == self.kinds_other[start : end + 1]:
+        if self.kinds_one[last] == self.kinds_other[end] and (
+            self.kinds_one[first : last + 1] == self.kinds_other[start : end + 1]
+        ):
             distances[last][end] = 0.0
             return
-        above = [float(n) for n in range(end - start + 2)]
+        above = list(map(float, range(end - start + 2)))
         rows = [above]
         for x in range(first, last + 1):
             least = above[0] + 1
             row, known, whole = [least], distances[x], leaves_one[x] == first
             before, below = rows[leaves_one[x] - first], x - leaves_one[x]
             for place, y in enumerate(range(start, end + 1)):
-                least = min(above[place + 1], least) + 1
-                if whole and leaves_other[y] == start:
-                    if above[place] < least:
-                        least = min(least, above[place] + self._change(x, y))
+                leaf, gone = leaves_other[y], above[place + 1]
+                least = (gone if gone < least else least) + 1
+                if whole and leaf == start:
+                    if above[place] < least and (kept := above[place] + self._change(x, y)) < least:
+                        least = kept
                     known[y] = least
-                else:
-                    size, kept = y - leaves_other[y], before[leaves_other[y] - start]
-                    if kept + abs(below - size) < least:
-                        if known[y] < 0:
-                            if below or size:
-                                yield x, y
-                            else:
-                                known[y] = self._change(x, y)
-                        least = min(least, kept + known[y])
+                elif (kept := before[leaf - start]) + abs(below - y + leaf) < least:
+                    if known[y] < 0:
+                        if below or y > leaf:
+                            yield x, y
+                        else:
+                            known[y] = self._change(x, y)
+                    if kept + known[y] < least:
+                        least = kept + known[y]
                 row.append(least)
             rows.append(row)
             above = row
