@@ -14,8 +14,8 @@ from chiasm.heads.boxes import Found
 from chiasm.model import Find, Sight
 from chiasm.pixels.open import Picture
 from chiasm.place import Box
-from chiasm.prompt.chat import Rendered, Span
 from chiasm.prompt.encode import Frame, encode
+from chiasm.prompt.spans import Rendered, Span
 from chiasm.prompt.tokenizer import Tokenizer
 
 

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import tokenizers
 
 from chiasm.errors import BadPrompt
-from chiasm.prompt.chat import Rendered
 from chiasm.prompt.messages import Image
+from chiasm.prompt.spans import Rendered
 from chiasm.prompt.tokenizer import Tokenizer
 
 BLANK = chr(0xF0000)

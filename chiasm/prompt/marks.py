@@ -8,7 +8,7 @@ from itertools import groupby
 
 from chiasm.errors import BadPrompt
 from chiasm.place import Grid
-from chiasm.prompt.chat import Rendered, Span
+from chiasm.prompt.spans import Rendered, Span
 from chiasm.spec import Ahead, Around, Bare, Edges, Marks, Numbered, RowColumn, RowEnds, Sized
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from chiasm.errors import BadPrompt
 from chiasm.geometry import Size
 from chiasm.place import Laid, canvases
-from chiasm.prompt.chat import ChatTemplate, Rendered
+from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.draft import Draft, led, parted, stilled, unseen
 from chiasm.prompt.encode import Encoded, Frame, encode, supervised
 from chiasm.prompt.items import Item, in_text, lay
@@ -18,6 +18,7 @@ from chiasm.prompt.marks import expanded, written
 from chiasm.prompt.messages import Image, Message, Number, numbered
 from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Plan
+from chiasm.prompt.spans import Rendered
 from chiasm.prompt.spots import pointed, spots_in
 from chiasm.prompt.streams import first_question, reads
 from chiasm.prompt.tokenizer import Tokenizer

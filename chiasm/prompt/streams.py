@@ -10,9 +10,9 @@ import torch
 from chiasm.connect.qformer import Hint
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.place import Ints, Laid
-from chiasm.prompt.chat import Rendered, Span
 from chiasm.prompt.messages import Message, Text
 from chiasm.prompt.row import NO_SLOT, Row, known
+from chiasm.prompt.spans import Rendered, Span
 from chiasm.spec import QFormer, Seq2Seq, Step, Words, Writer
 
 
