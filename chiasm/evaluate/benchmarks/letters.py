@@ -61,7 +61,7 @@ def _scienceqa_groups(row: Row) -> Mapping[str, str]:
 
 def _judge_scienceqa(reference: letters.ScienceqaReference) -> Judge:
     def judge(gold: Mapping[str, Any], reply: str) -> Judged:
-        right = letters.scienceqa_right(reply, gold["answer"], gold["choices"], reference)
+        right = letters.scienceqa_right(reply, gold["answer"], gold["options"], reference)
         return Judged(letters.scienceqa(reply) if reference == "LLaVA" else reply.strip()[:1] or None, float(right))
 
     return judge
@@ -118,7 +118,7 @@ TASKS = (
         layouts=(hub("lmms-lab/ScienceQA", "ScienceQA-IMG"), hub("derek-thomas/ScienceQA")),
         id=lambda row: row.where,
         prompts={"lmms-eval": _scienceqa},
-        gold=lambda row: {"answer": int(row["answer"]), "choices": len(row.texts("choices"))},
+        gold=lambda row: {"answer": int(row["answer"]), "options": len(row.texts("choices"))},
         groups=_scienceqa_groups,
         judges={"LLaVA": _judge_scienceqa("LLaVA"), "lmms-eval": _judge_scienceqa("lmms-eval")},
         max_tokens=16,
