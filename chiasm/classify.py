@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chiasm.assistant import Assistant
 from chiasm.errors import UserError
-from chiasm.retrieve import Index
+from chiasm.retrieve import Index, LateIndex
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,11 @@ class Classes:
         """
         if not pictures:
             return []
-        found = Index(self.names, self.vectors_CD).nearest(assistant.embed(pictures), len(self.names) if most is None else most)
+        shown, wanted = assistant.embed(pictures), len(self.names) if most is None else most
+        if isinstance(shown, list):
+            found = LateIndex(self.names, tuple(self.vectors_CD[:, None])).nearest(shown, wanted)
+        else:
+            found = Index(self.names, self.vectors_CD).nearest(shown, wanted)
         return [[Guess(self.names[hit.number], hit.cosine) for hit in hits] for hits in found]
 
 
@@ -49,11 +53,18 @@ def classes(assistant: Assistant, names: Sequence[str], templates: Sequence[str]
     Raises `UserError` for no name, a name twice or a template without its place, `Unsupported` where the model makes no
     vectors of texts.
     """
+    import torch
     from torch.nn import functional as F
 
     _sensible(names, templates)
     prompts = [template.replace("{}", name) for name in names for template in templates]
-    vectors_CTD = assistant.embed(prompts).unflatten(0, (len(names), len(templates)))
+    vectors = assistant.embed(prompts)
+    if isinstance(vectors, list):
+        if any(len(vector) != 1 for vector in vectors):
+            said = f"{assistant.name} makes many vectors of a text, of which no class is made"
+            raise UserError(f"{said}: search with chiasm.retrieve.index instead")
+        vectors = torch.cat(vectors)
+    vectors_CTD = vectors.unflatten(0, (len(names), len(templates)))
     return Classes(tuple(names), F.normalize(vectors_CTD.mean(1), dim=-1))
 
 

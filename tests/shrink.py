@@ -162,9 +162,9 @@ def shrunk(model: Model) -> Model:
             if sight is not None:
                 sight = replace(sight, views=_views(sight.views, 1), encoder=replace(_eye(sight.encoder), depth=0))
             return replace(model, text=text, boxes=tables, bias=PageBias(*told), sight=sight)
-        case EncodeText(text):
+        case EncodeText(text, vector):
             place = _rope(text.place)
-            return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024))
+            return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024), vector)
         case Connect() | See() | CodedMasks():
             return model
         case Seq2Seq(language, sight):

@@ -135,3 +135,45 @@ def test_an_encoder_finds_pictures_by_pictures() -> None:
     assert model.capabilities == {"embed"}
     shown = pictures()
     assert [hits[0].number for hits in index(model, shown).ask(model, shown, most=2)] == [0, 1, 2, 3]
+
+
+def test_pictures_of_many_vectors_are_told_by_their_best(tokenizer: Tokenizer) -> None:
+    """BLIP-2's first stage: a text is one vector, a picture one for each query, whichever of the two asks."""
+    model, shown = assistant("blip2-itm", tokenizer), pictures()
+    names = ("cat", "dog", "boat")
+    made = classes(model, names, ("a photo of a {}.",))
+    texts = torch.cat(model.embed([f"a photo of a {name}." for name in names]))
+    best = torch.stack([(vectors @ texts.T).amax(0) for vectors in model.embed(shown)])
+    for row, guesses in zip(best, made.guess(model, shown), strict=True):
+        assert [guess.name for guess in guesses] == [names[number] for number in row.argsort(descending=True)]
+        assert [guess.cosine for guess in guesses] == pytest.approx(row.sort(descending=True)[0].tolist(), abs=1e-6)
+    words = [f"a photo of a {name}." for name in names]
+    for found, row in ((index(model, words).ask(model, shown), best), (index(model, shown).ask(model, words), best.T)):
+        assert [[hit.number for hit in hits] for hits in found] == row.argsort(descending=True).tolist()
+
+
+def test_a_text_model_finds_what_the_vision_model_of_its_space_indexed(tokenizer: Tokenizer) -> None:
+    """Nomic's pair: a text is the mean of its tokens, brought to mean 0 and spread 1."""
+    reader, text = assistant("nomic-embed-text", tokenizer), "the red cat"
+    ids = torch.tensor([tokenizer.encode(text, framed=True)])
+    with torch.inference_mode():
+        mean = reader.model(ids, torch.ones_like(ids, dtype=torch.bool)).mean(1)  # type: ignore[operator]
+        padded = torch.cat([ids, torch.zeros_like(ids)], 1)
+        same = reader.model.embed_texts(padded, torch.arange(padded.shape[1])[None] < ids.shape[1])  # type: ignore[operator]
+    wanted = F.normalize(F.layer_norm(mean, mean.shape[-1:]), dim=-1)
+    torch.testing.assert_close(reader.embed([text]), wanted)
+    torch.testing.assert_close(same, wanted, rtol=1e-4, atol=1e-5)
+    indexed = Index(("a", "b"), torch.stack([-wanted[0], wanted[0]]))
+    assert [hit.number for hit in indexed.ask(reader, [text])[0]] == [1, 0]
+    assert reader.capabilities == {"embed"}
+    with pytest.raises(Unsupported):
+        reader.embed(pictures())
+    with pytest.raises(Unsupported):
+        assistant("bert", tokenizer).embed([text])
+
+
+def test_no_class_is_made_of_many_vectors(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = assistant("blip2-itm", tokenizer)
+    monkeypatch.setattr(model, "embed", lambda items: [torch.ones(3, 4) for _ in items])
+    with pytest.raises(UserError, match="many vectors of a text, of which no class is made"):
+        classes(model, ("cat",))

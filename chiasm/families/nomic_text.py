@@ -1,6 +1,6 @@
 """Nomic Embed Text (arXiv:2402.01613): BERT without biases, its heads turned by their places, its MLP gated by SiLU."""
 
-from chiasm.layout import Config, Fused, Ignored, Layout, Name, Reading, Respelt, Rule
+from chiasm.layout import Config, Fused, Ignored, Layout, Name, Reading, Respelt, Rule, under
 from chiasm.spec import Bidirectional, Block, EncodeText, Family, Norm, Rope
 
 KEYS: tuple[Rule, ...] = (
@@ -51,7 +51,7 @@ def read(c: Config) -> Reading:
         block, c.first("num_hidden_layers", "n_layer", default=12), c.get("vocab_size", 30528), Rope(float(theta)),
         c.get("type_vocab_size", 2), c.first("max_position_embeddings", "n_positions", default=2048),
     )  # fmt: skip
-    return Reading(spec, KEYS)
+    return Reading(EncodeText(spec, "normed mean"), under("", "text.", KEYS))
 
 
 LAYOUTS = (Layout("nomic_bert", read),)
@@ -70,7 +70,8 @@ FAMILIES = (
                     qkv_bias=False, out_bias=False, mlp_bias=False, norms="after",
                 ),
                 12, 30528, Rope(1000.0), 2, 8192,
-            )
+            ),
+            vector="normed mean",
         ),
         sizes={"v1.5": {}},
         reference="NomicBertModel",

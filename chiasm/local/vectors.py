@@ -61,6 +61,8 @@ class Vectors:
                 return [self._compared(model, item) for item in items]
             case Match() | Encode() | Bind():
                 return torch.stack([self._embedded(model, item) for item in items])
+            case EncodeText() if model.spec.vector != "none":
+                return torch.stack([self._read(model, item) for item in items])
             case EncodeVolume():
                 return torch.stack([self._scanned(model, item) for item in items])
             case Causal() | EncodeText() | EncodePage() | Seq2Seq() | Segment() | Connect() | See() | MaskDecoder() | Find():
@@ -82,6 +84,13 @@ class Vectors:
             ids = torch.tensor([filled(model.spec.text, self.tokenizer, item)], device=self.device)
             return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
         return model.embed_pictures(self._seen(model.spec, item))[0]
+
+    def _read(self, model: EncodeText, item: object) -> Tensor:
+        """The unit vector of a text, by a model that reads nothing else."""
+        if not isinstance(item, str) or self.tokenizer is None:
+            raise Unsupported("embed pictures", self.door.name)
+        ids = torch.tensor([self.tokenizer.encode(item, framed=True)], device=self.device)
+        return model.embed_texts(ids, torch.ones_like(ids, dtype=torch.bool))[0]
 
     def _compared(self, model: QueryMatch, item: object) -> Tensor:
         """A vector for each query of a picture, one for a text, [T, width]."""

@@ -39,5 +39,7 @@ def verbs_of(model: AnyModel) -> frozenset[Verb]:
             return frozenset({"segment"})
         case Find():
             return frozenset({"locate"})
+        case EncodeText() if model.spec.vector != "none":
+            return frozenset({"embed"})
         case EncodeText() | EncodePage() | Connect() | See() | MaskDecoder():
             return frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from chiasm import spec as specs
 from chiasm.heads.contrastive import unit
@@ -43,3 +44,10 @@ class EncodeText(nn.Module):
         """A state for each token, [B, T, D]; pads on the right."""
         states_BTD: Tensor = self.text(ids_BT, valid_BT, kinds_BT)
         return states_BTD
+
+    def embed_texts(self, ids_BT: Tensor, valid_BT: Tensor) -> Tensor:
+        """Unit vectors of texts, [B, D], of a model that says how."""
+        assert self.spec.vector == "normed mean"
+        states_BTD = self(ids_BT, valid_BT).masked_fill(~valid_BT[..., None], 0)
+        mean_BD = states_BTD.sum(1) / valid_BT.sum(1, keepdim=True)
+        return unit(functional.layer_norm(mean_BD, mean_BD.shape[-1:]))

@@ -107,9 +107,11 @@ class CodedMasks:
 
 @dataclass(frozen=True)
 class EncodeText:
-    """A text encoder by itself: a state for each token."""
+    """A text encoder by itself: a state for each token, and where it says how the `vector` of a text: the mean of its tokens'
+    states, brought to mean 0 and spread 1."""
 
     text: Bidirectional
+    vector: Literal["none", "normed mean"] = "none"
 
 
 @dataclass(frozen=True)
