@@ -9,9 +9,10 @@ from chiasm.place.boxes import NOWHERE, Box, Point
 from chiasm.place.encoders import encoded
 from chiasm.place.grids import WHOLE, Grid, canvases, coarser, drawn, filled, tiling
 from chiasm.place.joined import unpadded
-from chiasm.place.laid import NOTHING, Ints, Laid, fractions, raster, thousandths
+from chiasm.place.laid import NOTHING, Laid, fractions, raster, thousandths
 from chiasm.place.routes import BREAK, CLOSING, NEWLINE, OPENING, Route
 from chiasm.place.steps import connect, leaves, route
+from chiasm.resample import Ints
 
 __all__ = [
     "BREAK",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from chiasm.place.grids import WHOLE, Grid
-from chiasm.place.laid import Ints, Laid
+from chiasm.place.laid import Laid
 from chiasm.place.routes import BREAK, CLOSING, NEWLINE, OPENING, Route, cells_of
+from chiasm.resample import Ints
 
 
 def end_rows(laid: Laid) -> Route:

@@ -11,9 +11,9 @@ import numpy as np
 from chiasm.place.boxes import Box
 from chiasm.place.ended import with_ends
 from chiasm.place.grids import WHOLE, Grid
-from chiasm.place.laid import Ints, Laid, raster
+from chiasm.place.laid import Laid, raster
 from chiasm.place.routes import BREAK, NEWLINE, Route, by_item
-from chiasm.resample import Floats, bilinear
+from chiasm.resample import Floats, Ints, bilinear
 from chiasm.spec import JoinTiles, RowsOfTiles
 
 

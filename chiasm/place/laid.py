@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from chiasm.place.grids import WHOLE, Grid
-from chiasm.resample import Floats
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
+from chiasm.resample import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 from chiasm.errors import BadPicture
 from chiasm.place.boxes import Box
 from chiasm.place.grids import WHOLE, Grid
-from chiasm.place.laid import Ints, Laid, raster
+from chiasm.place.laid import Laid, raster
 from chiasm.place.routes import NEWLINE, Route, cells_of, free, unchanged, widened
-from chiasm.resample import Floats, bilinear, bins, squares
+from chiasm.resample import Floats, Ints, bilinear, bins, squares
 from chiasm.spec import Merge, PoolClips, PoolTime, TwoMeans
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from chiasm.place.grids import WHOLE, Grid
-from chiasm.place.laid import Ints, Laid
-from chiasm.resample import Floats
+from chiasm.place.laid import Laid
+from chiasm.resample import Floats, Ints
+
+Numbers = TypeVar("Numbers", Ints, Floats)
 
 NEWLINE, BREAK = -1, -2
 """In a route: the learned newline instead of a token; the learned mark between two parts of a picture."""
@@ -36,7 +38,7 @@ def unchanged(laid: Laid) -> Route:
     return Route(np.arange(len(laid), dtype=np.int64)[:, None], laid)
 
 
-def widened(parts: Sequence[np.ndarray[Any, Any]], filler: int) -> Any:
+def widened(parts: Sequence[Numbers], filler: int) -> Numbers:
     """Arrays of unequal width, one under the other, the narrow ones filled up."""
     width = max(part.shape[1] for part in parts)
     return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=filler) for part in parts])
