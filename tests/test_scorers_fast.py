@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from statistics import stdev
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chiasm.evaluate.benchmarks import figures
-from chiasm.evaluate.scorers import captions, grams, html_tables, teds
+from chiasm.evaluate.scorers import captions, grams, html_tables, retrieval, teds
 from chiasm.evaluate.scorers.grams import GRAMS, Corpus
 from chiasm.evaluate.scorers.tables import words
 
@@ -177,3 +178,13 @@ def test_a_bootstrap_draws_as_python_draws(counts: list[tuple[int, int]]) -> Non
     low, high = (sorted(drawn)[round(level * (figures.TIMES - 1))] for level in (0.025, 0.975))
     value = share(*map(sum, zip(*counts, strict=True)))
     assert found == figures.Figure("share", value, stdev(drawn), low, high, len(counts))
+
+
+@pytest.mark.parametrize("at_once", [1, 13, 1 << 22])
+def test_images_and_texts_are_ranked_alike_in_parts(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "_AT_ONCE", at_once)
+    scores, owner = np.random.default_rng(0).normal(size=(6, 12)), np.arange(12) % 6
+    found = retrieval.image_text_ranks(scores, owner)
+    best = [max(row[owner == image]) for image, row in enumerate(scores)]
+    assert found.text.tolist() == [(row > one).sum() for row, one in zip(scores, best, strict=True)]
+    assert found.image.tolist() == [(scores[:, text] > scores[image, text]).sum() for text, image in enumerate(owner)]

@@ -121,10 +121,23 @@ def image_text_ranks(scores_IT: np.ndarray, image_of: Sequence[int]) -> Ranks:
     """As BLIP's `itm_eval` ranks: equal scores go to the later one. scores_IT: of every image with every text; image_of: each
     text's image."""
     scores, owner = np.asarray(scores_IT), np.asarray(image_of)
-    texts_IT, images_TI = scores.argsort(1)[:, ::-1], scores.T.argsort(1)[:, ::-1]
-    best_I = (owner[texts_IT] == np.arange(len(scores))[:, None]).argmax(1)
-    best_T = (images_TI == owner[:, None]).argmax(1)
-    return Ranks(best_I, best_T)
+    images = np.arange(len(scores))
+    return Ranks(_first(scores, owner, images), _first(scores.T, images, owner))
+
+
+_AT_ONCE = 1 << 22
+"""Scores that are sorted at once."""
+
+
+def _first(scores_QD: np.ndarray, kind_D: np.ndarray, wanted_Q: np.ndarray) -> np.ndarray:
+    """Of each row of scores, the place of the first of a kind, the highest score at place 0."""
+    rows = max(1, _AT_ONCE // max(1, scores_QD.shape[1]))
+    return np.concatenate(
+        [
+            (kind_D[scores_QD[start : start + rows].argsort(1)[:, ::-1]] == wanted_Q[start : start + rows, None]).argmax(1)
+            for start in range(0, len(scores_QD), rows)
+        ]
+    )
 
 
 @dataclass(frozen=True)
