@@ -105,7 +105,8 @@ class Corpus:
         lead = np.repeat(group, np.diff(group, append=len(entry)))[of_true]
         matched = ~true[text[lead]]
         times = np.diff(entry, append=len(start_S))
-        return Runs(text, times, start_S[entry], spread[number], lead[matched], of_true[matched])
+        numbers = (text, times, start_S[entry], spread[number], lead[matched], of_true[matched])
+        return Runs(*(one.astype(np.int32) for one in numbers))
 
 
 def _order(keys: Array) -> Array:
