@@ -59,12 +59,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """A conversation to go on with. `stop` are strings that end the answer and are not part of it."""
+    """A conversation to go on with. `stop` are strings that end the answer and are not part of it. Raises `BadPrompt` for an
+    answer of no token, and for what is no string."""
 
     messages: tuple[Message, ...]
     max_tokens: int = 256
     sampling: Sampling | None = None
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
+            raise BadPrompt(f"max_tokens = {self.max_tokens!r}: it must be a whole number of at least 1")
+        if not all(isinstance(one, str) for one in self.stop):
+            raise BadPrompt(f"stop = {self.stop!r}: it must be strings, such as ('\\n',)")
 
 
 @dataclass(frozen=True)
@@ -201,13 +208,13 @@ class Assistant:
         *pictures: object,
         max_tokens: int = 256,
         sampling: Sampling | None = None,
-        stop: Sequence[str] = (),
+        stop: str | Sequence[str] = (),
         number: bool = False,
     ) -> Answer:
         """One question about any number of pictures (paths, bytes, PIL pictures, arrays), answered. With `number` each picture
         has its own beside it in the text ("Image 1:"), in the form that the model knows."""
         asked = (question(text, pictures),)
-        return self._last([Request(self.numbered(asked) if number else asked, max_tokens, sampling, tuple(stop))])
+        return self._last([Request(self.numbered(asked) if number else asked, max_tokens, sampling, _strings(stop))])
 
     def stream(
         self,
@@ -215,12 +222,12 @@ class Assistant:
         *pictures: object,
         max_tokens: int = 256,
         sampling: Sampling | None = None,
-        stop: Sequence[str] = (),
+        stop: str | Sequence[str] = (),
         number: bool = False,
     ) -> Stream:
         """As `ask`, the text as it comes; the whole answer is in `.answer` at the end."""
         asked = (question(text, pictures),)
-        return Stream(self.generate([Request(self.numbered(asked) if number else asked, max_tokens, sampling, tuple(stop))]))
+        return Stream(self.generate([Request(self.numbered(asked) if number else asked, max_tokens, sampling, _strings(stop))]))
 
     def chat(
         self,
@@ -228,12 +235,12 @@ class Assistant:
         *,
         max_tokens: int = 256,
         sampling: Sampling | None = None,
-        stop: Sequence[str] = (),
+        stop: str | Sequence[str] = (),
         number: bool = False,
     ) -> Answer:
         """Goes on with a conversation in OpenAI's or transformers' spelling; `number` as in `ask`."""
         read = read_messages(messages)
-        return self._last([Request(self.numbered(read) if number else read, max_tokens, sampling, tuple(stop))])
+        return self._last([Request(self.numbered(read) if number else read, max_tokens, sampling, _strings(stop))])
 
     def numbered(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """A conversation with a number beside each of its pictures."""
@@ -244,3 +251,8 @@ class Assistant:
             if isinstance(event, Done):
                 return event.answer
         raise BadPrompt("the model gave no answer")
+
+
+def _strings(stop: str | Sequence[str]) -> tuple[str, ...]:
+    """One string is one, not its letters."""
+    return (stop,) if isinstance(stop, str) else tuple(stop)

@@ -6,11 +6,26 @@ import os
 import sys
 from pathlib import Path
 
+from chiasm.errors import UserError
+
 
 def home() -> Path:
-    """The root of the cache: `CHIASM_HOME`, else `chiasm` in the user's cache folder of this platform."""
+    """The root of the cache: `CHIASM_HOME`, else `chiasm` in the user's cache folder of this platform. Raises `UserError` where
+    the system knows no such folder."""
     if chosen := os.environ.get("CHIASM_HOME"):
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen).absolute()
+    try:
+        return _usual()
+    except RuntimeError:
+        raise UserError("This user has no home folder to keep anything in: set CHIASM_HOME to a folder.") from None
+
+
+def expanded(path: str) -> Path:
+    """A path whose `~` is a home folder, where the system knows whose; else as it stands."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's own raises for a user who has none.
+
+
+def _usual() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "chiasm"
     if sys.platform == "darwin":

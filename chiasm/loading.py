@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -108,7 +109,7 @@ def planner_of(described: Described) -> Planner:
 
 
 def load(
-    name: str | None = None,
+    name: str | os.PathLike[str] | None = None,
     *,
     device: str = "auto",
     dtype: str = "auto",
@@ -120,6 +121,7 @@ def load(
 
     The options are those of `load_local`. Raises a `UserError` for anything that cannot be loaded.
     """
+    name = None if name is None else os.fspath(name)
     elsewhere = parse_remote(name or "")
     for asked, named in (("compress", compress), ("budget", budget)):
         if elsewhere is not None and named is not None:
@@ -154,7 +156,7 @@ def load_local(
     started = time.perf_counter()
     share = None if budget is None or is_limit(budget) else policy(budget)
     opened = open_model(name, compress, budget)
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    place = _device(device)
     numbers = _dtype(dtype, place)
     _fits(opened.described, numbers, place)
     model = load_model(opened.described, numbers, place)
@@ -174,6 +176,18 @@ def ends(config: Mapping[str, Any]) -> dict[str, Any]:
     """Where an answer ends by the model's own config: all that a folder without generation settings says of it."""
     parts = (config, config.get("text_config") or {})
     return next(({"eos_token_id": part["eos_token_id"]} for part in parts if part.get("eos_token_id") is not None), {})
+
+
+def _device(name: str) -> torch.device:
+    """Where a model is to compute. Raises `UserError` for a device that this machine, or its torch, does not have."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UserError(f"there is no device {name!r} here: auto, cpu, or cuda where torch finds a GPU") from None
+    return device
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

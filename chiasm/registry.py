@@ -75,7 +75,7 @@ def signed(fields: Iterable[str]) -> str | None:
 def nearest(name: str, known: dict[str, Family] | dict[str, Layout]) -> str:
     """For a sentence about an unknown name: the ones most like it, or all that are known."""
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    return f"the nearest are {', '.join(close)}" if close else f"known are {', '.join(sorted(known))}"
+    return f"the nearest are {', '.join(close)}" if close else f"none of {len(known)} is like it: chiasm families lists them"
 
 
 @cache

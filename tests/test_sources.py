@@ -71,9 +71,6 @@ def test_what_names_nothing(name: str) -> None:
     if name == "hub:a/b@":
         assert parse(name) == Hub("a/b")
         return
-    if name == "":
-        assert parse(name) == Folder(Path())
-        return
     with pytest.raises(UnknownModel, match=f"'{name}'"):
         parse(name)
 

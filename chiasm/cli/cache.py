@@ -9,7 +9,13 @@ from cyclopts import App, Parameter
 from chiasm.cli.show import as_json, columns, scaled
 from chiasm.errors import BadCheckpoint
 
-app = App(name="cache", help="What was fetched or converted once and is kept; CHIASM_HOME says where.")
+app = App(
+    name="cache",
+    help="What was fetched or converted once and is kept; CHIASM_HOME says where.",
+    help_epilogue="""Example:
+  chiasm cache ls
+  chiasm cache rm smollm2-135m-instruct""",
+)
 Json = Annotated[bool, Parameter(help="One JSON object.")]
 
 
@@ -34,7 +40,7 @@ def ls(*, json: Json = False) -> int:
 
 
 @app.command(help_epilogue="Example:\n  chiasm cache rm smollm2-135m-instruct")
-def rm(name: Annotated[str, Parameter(help="The entry's name, as `ls` shows it.")], *, json: Json = False) -> int:
+def rm(name: Annotated[str, Parameter(help="The entry's name, as `ls` shows it.")], /, *, json: Json = False) -> int:
     """Remove one entry."""
     from chiasm.weights import cache
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from chiasm.errors import UserError
+from chiasm.errors import BadPicture, UserError
 from chiasm.spec import Even, PerSecond, Take, Writer
 
 if TYPE_CHECKING:
@@ -79,4 +79,6 @@ def parted(words: tuple[str, ...], take: Take | None) -> tuple[str | Clip, ...]:
     """Paths of pictures, and clips where a path is a folder, a video or an animation."""
     from chiasm.pixels.clips import Clip, moves
 
+    if any(not word.strip() for word in words):
+        raise BadPicture("A picture has an empty name: was a variable of the shell empty?")
     return tuple(Clip(word, take) if moves(word) else word for word in words)

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from chiasm.errors import UnknownModel
+from chiasm.home import expanded
 
 LOOKED_AT = 2000
 
@@ -26,7 +27,7 @@ def suggesting(model: str | None) -> Iterator[None]:
 
 def near(name: str) -> str:
     """A sentence of folders with a config.json and entries of the cache that are like a name; empty where none is."""
-    known = {folder.name: str(folder) for folder in _beside(Path(name).expanduser())}
+    known = {folder.name: str(folder) for folder in _beside(expanded(name))}
     known |= _kept()
     close = difflib.get_close_matches(Path(name).name, known, n=3, cutoff=0.5)
     return f"Near it are {', '.join(known[match] for match in close)}." if close else ""

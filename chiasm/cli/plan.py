@@ -74,6 +74,9 @@ def run(
     json: Annotated[bool, Parameter(help="One JSON object.")] = False,
 ) -> int:
     """Counts as a model does, or with --patch by the field's plain arithmetic."""
+    for option, tokens in (("--text-tokens", text_tokens), ("--max-tokens", max_tokens)):
+        if tokens is not None and tokens < 0:
+            raise UserError(f"{option} is {tokens}; a number of tokens is 0 or more.")
     shapes = measured(pictures, size or [], by)
     if patch is not None:
         if fit or model or text or compress or by or clip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ UNITS = ("", "k", "M", "G", "T", "P", "E")
 
 
 def as_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One JSON value on standard output; in escapes where the output cannot hold every character."""
+    utf = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not utf))
 
 
 def columns(rows: Iterable[Sequence[str]], right: frozenset[int] = frozenset()) -> str:

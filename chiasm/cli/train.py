@@ -30,6 +30,11 @@ def run(
     """Hands the recipe and its changes to `chiasm.train.run`."""
     if not recipe.is_file():
         raise UserError(f"{recipe} is not a file: name a recipe, such as recipes/default.py")
+    try:
+        compile(recipe.read_bytes(), str(recipe), "exec")
+    except (SyntaxError, ValueError) as e:
+        said = f"line {e.lineno}: {e.msg}" if isinstance(e, SyntaxError) and e.lineno else str(e)
+        raise UserError(f"{recipe} is not Python ({said}); name a recipe, such as recipes/default.py") from None
     overrides = parse(changes)
     from chiasm.train.run import run as train
 

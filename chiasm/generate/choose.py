@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from chiasm.errors import BadCheckpoint
 from chiasm.generate.sampling import Sampling
 
 OUT = float("-inf")
@@ -63,6 +64,10 @@ class Chooser:
     def choose(self, logits_BS: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Each row's token of this number (from 0), and the model's own log-probability of it: [B], [B]."""
         plain_BS = logits_BS.float()
+        total_B = plain_BS.logsumexp(-1)
+        if bool(total_B.isnan().any()):
+            said = "its weights are damaged, or their numbers too large for this dtype: try float32"
+            raise BadCheckpoint(f"the scores of the model's next token are no numbers: {said}")
         scores_BS = self.scores(plain_BS, number)
         if self.sampling.temperature == 0:
             ids_B = scores_BS.argmax(-1)
@@ -72,7 +77,7 @@ class Chooser:
             ids_B = torch.cat(drawn)
         if self._seen_BS is not None:
             self._seen_BS[torch.arange(len(ids_B), device=ids_B.device), ids_B] = True
-        return ids_B, plain_BS.gather(-1, ids_B[:, None])[:, 0] - plain_BS.logsumexp(-1)
+        return ids_B, plain_BS.gather(-1, ids_B[:, None])[:, 0] - total_B
 
     def scores(self, scores_BS: Tensor, number: int) -> Tensor:
         """Scores after everything but the draw."""

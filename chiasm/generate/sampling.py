@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,14 +100,24 @@ class Sampling:
     contrast: Contrast | None = None
 
     def __post_init__(self) -> None:
-        _expect("temperature", self.temperature, self.temperature >= 0, "0 or above")
-        _expect("top_k", self.top_k, self.top_k is None or self.top_k >= 1, "1 or above, or none")
-        _expect("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, at most 1")
-        _expect("min_p", self.min_p, 0 <= self.min_p <= 1, "from 0 to 1")
-        _expect("repetition_penalty", self.repetition_penalty, self.repetition_penalty > 0, "above 0")
-        _expect("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "1 or above")
-        _expect("min_new_tokens", self.min_new_tokens, self.min_new_tokens >= 0, "0 or above")
-        _expect("max_length", self.max_length, self.max_length is None or self.max_length >= 1, "1 or above, or none")
+        _expect("temperature", self.temperature, _finite(self.temperature) and self.temperature >= 0, "0 or above")
+        _expect("top_k", self.top_k, self.top_k is None or _whole(self.top_k, 1), "a whole number of 1 or above, or none")
+        _expect("top_p", self.top_p, _finite(self.top_p) and 0 < self.top_p <= 1, "above 0, at most 1")
+        _expect("min_p", self.min_p, _finite(self.min_p) and 0 <= self.min_p <= 1, "from 0 to 1")
+        penalty = self.repetition_penalty
+        _expect("repetition_penalty", penalty, _finite(penalty) and penalty > 0, "above 0")
+        _expect(
+            "seed",
+            self.seed,
+            self.seed is None or (isinstance(self.seed, int) and abs(self.seed) < 1 << 62),
+            "a whole number of 62 bits, or none",
+        )
+        _expect("max_new_tokens", self.max_new_tokens, _whole(self.max_new_tokens, 1), "a whole number of 1 or above")
+        _expect("min_new_tokens", self.min_new_tokens, _whole(self.min_new_tokens, 0), "a whole number of 0 or above")
+        longest = self.max_length
+        _expect("max_length", longest, longest is None or _whole(longest, 1), "a whole number of 1 or above, or none")
+        _expect("stop_ids", self.stop_ids, _are_ids(self.stop_ids), "ids of tokens")
+        _expect("forbidden_ids", self.forbidden_ids, _are_ids(self.forbidden_ids), "ids of tokens")
 
     @classmethod
     def from_generation_config(cls, config: Mapping[str, Any]) -> Sampling:
@@ -124,19 +135,39 @@ class Sampling:
         if given.get("do_sample", False):
             chosen |= {"temperature": 1.0, "top_k": 50} | {name: given[name] for name in drawn if name in given}
             chosen["top_k"] = chosen["top_k"] or None
-        return cls(stop_ids=_ids(given.get("eos_token_id", ())), forbidden_ids=_banned(given), **chosen)
+        try:
+            return cls(stop_ids=_ids("eos_token_id", given.get("eos_token_id", ())), forbidden_ids=_banned(given), **chosen)
+        except UserError as e:
+            raise UserError(f"generation_config.json: {e}") from None
 
 
-def _ids(value: int | list[int] | tuple[int, ...]) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else tuple(value)
+def _ids(name: str, value: object) -> tuple[int, ...]:
+    found = (value,) if isinstance(value, int) else value
+    _expect(name, value, isinstance(found, list | tuple) and _are_ids(found), "ids of tokens")
+    assert isinstance(found, list | tuple)
+    return tuple(found)
 
 
 def _banned(given: Mapping[str, Any]) -> tuple[int, ...]:
     """Ids that are never chosen: suppressed ones, and bad words of one token."""
     words = given.get("bad_words_ids", ())
+    _expect("bad_words_ids", words, isinstance(words, list | tuple), "lists of ids")
+    words = [_ids("bad_words_ids", word) for word in words]
     if any(len(word) != 1 for word in words):
         log.warning("generation_config.json: bad_words_ids of several tokens are not honoured")
-    return (*given.get("suppress_tokens", ()), *(word[0] for word in words if len(word) == 1))
+    return (*_ids("suppress_tokens", given.get("suppress_tokens", ())), *(word[0] for word in words if len(word) == 1))
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and value >= least
+
+
+def _are_ids(value: Iterable[object]) -> bool:
+    return all(isinstance(one, int) for one in value)
 
 
 def _expect(name: str, value: object, right: bool, wanted: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from chiasm.errors import UserError
 from chiasm.home import home
 
 log = logging.getLogger("chiasm")
@@ -95,8 +96,8 @@ def _compiled() -> ctypes.CDLL | None:
     if compiler is None or platform.machine() not in ("x86_64", "AMD64", "aarch64", "arm64"):
         return None
     key = "\n".join((*(source.read_text() for source in SOURCES), *FLAGS, compiler, platform.platform(), _processor()))
-    place = home() / "compiled" / f"cpu-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     try:
+        place = home() / "compiled" / f"cpu-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
         if not place.is_file():
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
@@ -104,7 +105,7 @@ def _compiled() -> ctypes.CDLL | None:
                 build(compiler, FLAGS, made)
                 made.replace(place)
         return opened(place)
-    except (OSError, subprocess.SubprocessError) as e:
+    except (OSError, UserError, subprocess.SubprocessError) as e:
         log.info("nothing is compiled on this machine: %s", e)
         return None
 

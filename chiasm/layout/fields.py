@@ -13,6 +13,8 @@ from chiasm.errors import BadConfig
 
 COUNT = re.compile(r"(^|_)(num|n)_|_(layers|depth|dim|width|channels)$|^(depth|width)$")
 """Fields that say how many: none is below 0."""
+LAYERS, DEEPEST = re.compile(r"_layers$|^(depth|n_layer)$"), 1000
+"""Published models have up to 126 layers; a million would be made for minutes before a weight is missed."""
 SIDE = re.compile(
     r"(^|_)(hidden|intermediate|patch|image|img|input|crop|vocab)_size$|_heads$|^(n_head|size|embed_dim|d_model)$"
 )
@@ -48,6 +50,8 @@ def _named(name: str, value: Any) -> str | None:
             case list() | tuple():
                 return None if value and all(_whole(edge, 1) for edge in value) else "made of whole numbers of at least 1"
         return None if _whole(value, 1) else "a whole number of at least 1"
+    if LAYERS.search(name) and _whole(value, DEEPEST + 1):
+        return f"{DEEPEST:,} or fewer"
     if COUNT.search(name) and not isinstance(value, list | Mapping):
         return None if _whole(value, 0) else "a whole number of at least 0"
     return None

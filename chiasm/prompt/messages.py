@@ -28,6 +28,13 @@ class Text:
     text: str
     literal: bool = True
 
+    def __post_init__(self) -> None:
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as e:
+            said = f"character {e.start} is half of a pair, as in text that was read as UTF-8 and is not"
+            raise BadPrompt(f"A text of the conversation is no Unicode text: {said}; decode it by its own encoding.") from None
+
 
 @dataclass(frozen=True)
 class Number(Text):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Literal
 
+from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Name, Reading, Respelt, Rule, under
 from chiasm.readers import head_keys
 from chiasm.spec import Block, Decoder, Mlp, Norm, Table, ViT
@@ -68,6 +69,9 @@ def tapped(c: Config, tower: ViT) -> ViT:
     c.only("vision_feature_select_strategy", "default", "full")
     keep: Literal["keep", "drop"] = "keep" if c.get("vision_feature_select_strategy", "default") == "full" else "drop"
     layers = taps(c.get("vision_feature_layer", -2))
+    if any(not isinstance(layer, int) or not -tower.depth - 1 <= layer <= tower.depth for layer in layers):
+        states = f"the tower's states are 0 to {tower.depth}, or -1 to {-tower.depth - 1} from the last"
+        raise BadConfig(f"{c.path}: vision_feature_layer = {c.get('vision_feature_layer')!r} chooses none; {states}")
     return replace(tower, taps=layers, cls="none" if tower.cls == "none" else keep)
 
 

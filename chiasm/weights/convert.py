@@ -76,6 +76,8 @@ def _what(source: Path) -> tuple[str, list[Path]]:
         if not files:
             raise BadCheckpoint(f"{source} holds no pickled weights ({', '.join(sorted(PICKLES))}) to convert.")
         return "pickle", files
+    if source.exists() and not source.is_file():
+        raise BadCheckpoint(f"{source} is a pipe or a device: save the weights to a file first.")
     try:
         with source.open("rb") as f:
             start = f.read(16)

@@ -86,6 +86,8 @@ def sha256(path: Path) -> str:
 def refuse_foreign(path: Path) -> None:
     """Raises `BadCheckpoint` for a file that is no safetensors file: a pickle, a GGUF, a pointer, or not there."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise BadCheckpoint(f"{path} is a pipe or a device: save the weights to a file first.")
         with path.open("rb") as f:
             start = f.read(64)
     except OSError as e:

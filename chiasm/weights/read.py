@@ -165,7 +165,8 @@ def load_model(described: Described, dtype: torch.dtype, device: torch.device | 
     adapters = {name: place for name, place in found.items() if name.startswith(ADAPTERS)}
     if described.base is not None:
         found = located(TensorFiles.open(described.base.folder), described.base.keys) | found
-    fill(model, found, described.folder, dtype, device, {name: x for name, x in begun(model).items() if name not in found})
+    own = {name: place for name, place in found.items() if name not in adapters}
+    fill(model, own, described.folder, dtype, device, {name: x for name, x in begun(model).items() if name not in found})
     if adapters and described.adapters is None:
         message = (
             f"{described.folder} holds low-rank adapters, and config.json does not say how much they count: add "
@@ -222,6 +223,11 @@ def fill(
     for name, parameter in wanted.items():
         if name not in made:
             _same_kind(name, parameter, found[name])
+    spare = sorted(found.keys() - wanted.keys())
+    if spare:
+        place, several = found[spare[0]], f" and {len(spare) - 1} more" if len(spare) > 1 else ""
+        said = "tensor %r of %s%s fits no part that config.json describes and is left out"
+        log.warning(said, place.source, place.files[place.source].file, several)
     for name, parameter in wanted.items():
         tensor = (made[name] if name in made else found[name].read()).to(device=device, dtype=dtype)
         _set(model, name, nn.Parameter(tensor.contiguous(), requires_grad=parameter.requires_grad))

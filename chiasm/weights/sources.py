@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from chiasm.errors import BadCheckpoint, Offline, UnknownModel, UserError
+from chiasm.home import expanded
 from chiasm.weights import cache, hub, wheels
 from chiasm.weights.files import sha256
 from chiasm.weights.progress import Progress, shown, watching
@@ -88,7 +89,9 @@ def parse(name: str) -> Source:
         return _parse_wheel(name)
     if name.startswith("hub:"):
         return _parse_hub(name, name.removeprefix("hub:"))
-    path = Path(name).expanduser()
+    if not name.strip():
+        raise UnknownModel("'' is no model's name: name a folder, or owner/name on a model hub.")
+    path = expanded(name)
     if path.exists() or path.is_absolute() or name.startswith((".", "~")):
         return Folder(path)
     if REPO.fullmatch(name.partition("@")[0]):
