@@ -1,9 +1,10 @@
 """What the check for leaks finds of changed pictures, what it takes for near that is not, and how long it takes.
 
-    python benchmarks/leaks.py [--pictures N] [--folder DIR] [--speed]
+    python benchmarks/leaks.py [--pictures N] [--folder DIR] [--speed] [--clips N]
 
 N pictures of every kind that Chiasm draws (those of DIR beside them), each changed in every way and looked for; then every pair
-of different ones. `--speed`: 5,000 evaluation pictures against 100,000, and 100,000 texts against 5,000 questions.
+of different ones. `--clips`: the same of N moving pictures of every kind in benchmarks/moving.py, and of pairs of more of them.
+`--speed`: 5,000 evaluation pictures against 100,000, and 100,000 texts against 5,000 questions.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import moving
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
@@ -159,8 +161,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=20, help="of every kind")
     parser.add_argument("--folder", type=Path, help="pictures of your own beside them")
+    parser.add_argument("--clips", type=int, help="of every kind, in place of pictures")
     parser.add_argument("--speed", action="store_true", help="measure time alone")
     given = parser.parse_args()
+    if given.clips:
+        moving.measured(given.clips)
+        return
     pictures, kinds = drawn(given.pictures, given.folder)
     begun = time.process_time()
     looks = [look(picture) for picture in pictures]

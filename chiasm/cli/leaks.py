@@ -1,4 +1,4 @@
-"""`chiasm leaks`: whether pictures and questions of an evaluation stand in training data."""
+"""`chiasm leaks`: whether pictures, clips and questions of an evaluation stand in training data."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 app = App(
     name="leaks",
-    help="Find what of an evaluation stands in training data: the same and near pictures, whole questions, runs of words.",
+    help="Find what of an evaluation stands in training data: the same and near pictures and clips, questions, runs of words.",
     usage="Usage: chiasm leaks [OPTIONS] EVAL --train DATA...",
     help_epilogue="""Example:
   chiasm leaks my.jsonl --train llava_v1_5_mix665k.json --pictures playground/data
+  chiasm leaks benchmarks/ --tasks videomme --train clips/
   chiasm leaks benchmarks/ --tasks mmstar,pope --train train.parquet more/ --output runs/leaks/mix""",
 )
 
 
 @app.default
 def run(
-    evaluation: Annotated[Path, Parameter(name="EVAL", help="A table, or a folder of tables or pictures.")],
+    evaluation: Annotated[Path, Parameter(name="EVAL", help="A table, or a folder of tables, pictures or videos.")],
     *,
     train: Annotated[list[Path], Parameter(help="The same of training data; several.", consume_multiple=True)],
     tasks: Annotated[str | None, Parameter(help="Benchmarks by name, with commas: EVAL is a folder in their layout.")] = None,

@@ -1,4 +1,4 @@
-"""Rows of any table that pictures and texts are kept in, with what is shown and said in each.
+"""Rows of any table that pictures, clips and texts are kept in, with what is shown and said in each.
 
 Known are a person's own tables as `chiasm eval` reads them, the hub's and VLMEvalKit's rows, LLaVA's `conversations`, OpenAI's
 `messages`, and the `texts` of The Cauldron; a folder without a table is its pictures.
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from chiasm.evaluate.benchmarks.rows import Row, Unusable
+from chiasm.evaluate.leaks.clips import ENDINGS
 from chiasm.evaluate.leaks.texts import Exchange
 
 PICTURES = ("decoded_image", "image", "images", "picture", "pictures", "image_path", "img", "file_name", "jpg", "png", "webp")
+CLIPS = ("video", "videos", "video_path", "video_file", "clip", "clips")
 NUMBERED = re.compile(r"image_?\d+")
 QUESTIONS = ("question", "query", "instruction", "problem", "prompt")
 ANSWERS = ("answer", "answers", "multiple_choice_answer", "response", "output", "label", "solution", "caption", "captions")
@@ -40,21 +42,22 @@ class Given:
     others: tuple[str, ...]
     wrong: tuple[str, ...] = ()
     """Of what is not there, or is no text: why."""
+    clips: tuple[Path, ...] = ()
+    """Files, or folders of frames."""
 
 
 def given(row: Row, pictures: Path | None = None) -> Given:
     """A row as it is looked through; files are named from `pictures`, else from beside the table. Raises `Unusable` where
     it holds neither a picture nor a text."""
     wrong: list[str] = []
-    shown = list(_pictures(row, pictures or row.folder, wrong))
+    shown, clips = list(_pictures(row, pictures or row.folder, wrong)), list(_clips(row, pictures or row.folder, wrong))
     exchanges = [*_turns(row), *_columns(row, wrong)]
     others = [text for name in OTHERS for text in _texts(row.get(name), name, wrong)]
-    if not shown and not exchanges and not others:
+    if not shown and not clips and not exchanges and not others:
         raise Unusable("; ".join(wrong) or f"neither a picture nor a text is known by its columns: {', '.join(row.values)}")
     name = row.get("id", "question_id", "index", "pid")
-    return Given(
-        str(row.where if name is None else name), row.where, tuple(shown), tuple(exchanges), tuple(others), tuple(wrong)
-    )
+    called = str(row.where if name is None else name)
+    return Given(called, row.where, tuple(shown), tuple(exchanges), tuple(others), tuple(wrong), tuple(clips))
 
 
 def _pictures(row: Row, folder: Path, wrong: list[str]) -> Iterator[Source]:
@@ -62,6 +65,8 @@ def _pictures(row: Row, folder: Path, wrong: list[str]) -> Iterator[Source]:
     names += [name for name in row.values if NUMBERED.fullmatch(name) and row[name] is not None]
     for name in names:
         for value in _several(row[name]):
+            if filmed(value):
+                continue
             try:
                 yield picture(value, folder, row.where)
             except Unusable as why:
@@ -74,6 +79,39 @@ def _pictures(row: Row, folder: Path, wrong: list[str]) -> Iterator[Source]:
                     yield picture(value["url"] if isinstance(value, Mapping) and "url" in value else value, folder, row.where)
                 except Unusable as why:
                     wrong.append(str(why))
+
+
+def _clips(row: Row, folder: Path, wrong: list[str]) -> Iterator[Path]:
+    """Of columns that are named so, of messages, and of columns of pictures that name a video."""
+    values = [value for name in CLIPS for value in _several(row.get(name))]
+    values += [value for name in PICTURES for value in _several(row.get(name)) if filmed(value)]
+    for message in _listed(row, TURNS):
+        for part in _several(message.get("content")):
+            if isinstance(part, Mapping) and part.get("type") in ("video", "video_url"):
+                value = part.get("video", part.get("video_url"))
+                values.append(value["url"] if isinstance(value, Mapping) and "url" in value else value)
+    for value in values:
+        try:
+            yield clip(value, folder)
+        except Unusable as why:
+            wrong.append(str(why))
+
+
+def filmed(value: Any) -> bool:
+    """Whether a cell names a video by its ending."""
+    return isinstance(value, str) and Path(value).suffix.lower() in ENDINGS
+
+
+def clip(value: Any, folder: Path) -> Path:
+    """What a cell means by a clip. Raises `Unusable` for what is none, is not there, or is an address."""
+    if not isinstance(value, str):
+        raise Unusable(f"{_short(value)} is no clip: name a file or a folder of frames")
+    if re.match(r"https?://", value):
+        raise Unusable(f"{value[:80]!r} is an address, and nothing is fetched")
+    place = folder / value.removeprefix("file://")
+    if not place.exists():
+        raise Unusable(f"the clip {value} is not in {folder}")
+    return place
 
 
 def picture(value: Any, folder: Path, where: str) -> Source:

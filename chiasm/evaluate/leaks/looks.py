@@ -58,12 +58,13 @@ def signature(picture: Picture) -> Signature:
     """Of a decoded picture."""
     digest = hashlib.blake2b(repr(picture.pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(picture.pixels).data)
-    return Signature(picture.sha256, digest.hexdigest(), look(picture.pixels), _small(picture.pixels))
+    return Signature(picture.sha256, digest.hexdigest(), look(picture.pixels), jpeg(picture.pixels))
 
 
-def _small(pixels_HWC: NDArray[np.uint8]) -> bytes:
+def jpeg(pixels_HWC: NDArray[np.uint8], longest: int = SHOWN) -> bytes:
+    """A small copy for people."""
     made, file = Image.fromarray(pixels_HWC), io.BytesIO()
-    made.thumbnail((SHOWN, SHOWN), Image.Resampling.BILINEAR)
+    made.thumbnail((longest, longest), Image.Resampling.BILINEAR)
     made.save(file, "JPEG", quality=70)
     return file.getvalue()
 

@@ -15,13 +15,13 @@ from chiasm.weights.write import write_text
 HERE = Path(__file__).parent
 PAGE = "pairs.html"
 MOST = 400
-"""Pairs on a page, those of pictures and those of texts."""
+"""Pairs on a page, of pictures, of clips, and of texts."""
 LONGEST = 400
 
 
 @dataclass(frozen=True)
 class Pictured:
-    """A picture of the evaluation and the first near one, as data addresses, and where both stand."""
+    """A picture or clip of the evaluation and the first near one, as data addresses, and where both stand."""
 
     names: Sequence[str]
     question: str
@@ -43,7 +43,7 @@ class Worded:
 
 
 def pictured(made: Found) -> Iterator[Pictured]:
-    """The least alike first: they are what a person should look at."""
+    """Of pictures, the least alike first: they are what a person should look at."""
     evaluation = made.evaluation
     for seen in sorted((one for one in made.seen if one.small), key=lambda one: one.likeness):
         showing = evaluation.shown_by[seen.picture]
@@ -51,6 +51,17 @@ def pictured(made: Found) -> Iterator[Pictured]:
         told = f"likeness {seen.likeness:.3f}; {seen.waves} and {seen.steps} bits of 64 differ"
         names, question = [evaluation.names[item] for item in showing], evaluation.questions[showing[0]][:LONGEST]
         yield Pictured(names, question, _address(mine), _address(seen.small), seen.where, seen.shows, told)
+
+
+def filmed(made: Found) -> Iterator[Pictured]:
+    """Of clips, some frames of each, in the same order."""
+    evaluation = made.evaluation
+    for one in sorted((one for one in made.watched if one.small), key=lambda one: one.likeness):
+        showing = evaluation.filmed_by[one.clip]
+        mine = base64.b64encode(evaluation.clips[one.clip].shown).decode()
+        told = f"{one.share:.0%} of the frames that could be alike are so, in one order; likeness {one.likeness:.3f}"
+        names, question = [evaluation.names[item] for item in showing], evaluation.questions[showing[0]][:LONGEST]
+        yield Pictured(names, question, _address(mine), _address(one.small), one.where, one.shows, told)
 
 
 def worded(made: Found) -> Iterator[Worded]:
@@ -74,11 +85,11 @@ def write(made: Found, folder: Path) -> Path:
         loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    pictures, texts = list(pictured(made)), list(worded(made))
+    pictures, clips, texts = list(pictured(made)), list(filmed(made)), list(worded(made))
     heading, *table = rows(made)
     page = environment.get_template("pairs.html.jinja").render(
         heading=heading, table=table, notes=list(notes(made)), pictures=pictures[:MOST], all_pictures=len(pictures),
-        texts=texts[:MOST], all_texts=len(texts),
+        clips=clips[:MOST], all_clips=len(clips), texts=texts[:MOST], all_texts=len(texts),
     )  # fmt: skip
     write_text(folder / PAGE, page)
     return folder / PAGE

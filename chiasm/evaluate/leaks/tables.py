@@ -14,23 +14,26 @@ from typing import Any
 from chiasm.errors import MissingExtra, UserError
 from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired, rows_of
 from chiasm.evaluate.benchmarks.task import Clip, Task, pictures_of
+from chiasm.evaluate.leaks.clips import ENDINGS as FILMS
 from chiasm.evaluate.leaks.given import Given, given
 from chiasm.evaluate.leaks.texts import Exchange
 from chiasm.evaluate.runs.own_table import TABLES, rows_of_csv
+from chiasm.pixels.clips import moves
 from chiasm.prompt.messages import Text
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
 
 def files(path: Path) -> list[Path]:
-    """The tables of a path, or its pictures where it has no table, in an order that never changes. Raises `UserError` where
-    there is neither."""
+    """The tables of a path, or its pictures and videos where it has no table, in an order that never changes. Raises
+    `UserError` where there is none."""
     if not path.exists():
-        raise UserError(f"there is no {path}: name a table ({', '.join(TABLES)}), or a folder of tables or pictures")
+        raise UserError(f"there is no {path}: name a table ({', '.join(TABLES)}), or a folder of tables, pictures or videos")
     below = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file, path))
-    found = [file for file in below if file.suffix.lower() in TABLES] or [f for f in below if f.suffix.lower() in ENDINGS]
+    seen = (*ENDINGS, *FILMS)
+    found = [file for file in below if file.suffix.lower() in TABLES] or [f for f in below if f.suffix.lower() in seen]
     if not found:
-        raise UserError(f"{path} holds no table ({', '.join(TABLES)}) and no picture ({', '.join(ENDINGS)})")
+        raise UserError(f"{path} holds no table ({', '.join(TABLES)}) and no picture or video ({', '.join(seen)})")
     return found
 
 
@@ -49,11 +52,18 @@ def read(paths: Sequence[Path], pictures: Path | None = None) -> Iterator[Given 
     """Everything that stands in several paths, row by row."""
     for path in paths:
         for file in files(path):
+            where = str(file.relative_to(path)) if path.is_dir() else file.name
             if file.suffix.lower() in ENDINGS:
-                where = str(file.relative_to(path)) if path.is_dir() else file.name
-                yield Given(where, str(file), (file,), (), ())
+                yield Given(where, str(file), (file,), (), (), clips=(file,) if _moves(file) else ())
+            elif file.suffix.lower() in FILMS:
+                yield Given(where, str(file), (), (), (), clips=(file,))
             else:
                 yield from _table(file, pictures)
+
+
+def _moves(file: Path) -> bool:
+    """An animation is a picture by its first frame, and a clip by all of them."""
+    return file.suffix.lower() in (".gif", ".webp") and moves(str(file))
 
 
 def _table(file: Path, pictures: Path | None) -> Iterator[Given | Bad]:
@@ -122,13 +132,14 @@ def _json(file: Path) -> Iterator[Any]:
 
 
 def asked(task: Task, folder: Path, split: str | None, limit: int | None) -> Iterator[Given | Bad]:
-    """A benchmark's rows: pictures as it shows them, texts by their columns, its prompt's words where no column is known."""
+    """A benchmark's rows: pictures as it shows them, videos whole, texts by their columns, its prompt's words where no column
+    is known."""
     for one in paired(task, folder, split, None, limit):
         if isinstance(one, Bad):
             yield one
             continue
         row, item = one
-        wrong = ("a video, which is not compared",) if any(isinstance(part, Clip) for part in item.parts) else ()
+        clips = tuple(dict.fromkeys(Path(part.video) for part in item.parts if isinstance(part, Clip)))
         shown = tuple(pictures_of(item))
         try:
             found = given(Row({k: v for k, v in row.values.items() if not isinstance(v, bytes)}, row.folder, row.where))
@@ -137,4 +148,4 @@ def asked(task: Task, folder: Path, split: str | None, limit: int | None) -> Ite
             exchanges, others = (), ()
         if not exchanges:
             exchanges = (Exchange("".join(part.text for part in item.parts if isinstance(part, Text)), ()),)
-        yield Given(item.id, row.where, shown, exchanges, others, wrong)
+        yield Given(item.id, row.where, shown, exchanges, others, clips=clips)
