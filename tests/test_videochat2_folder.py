@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image as Pillow
 from reference_videos import film
 from safetensors.torch import load_file
 from test_videos import frames_in
-from tiny_tokenizers import NAMED, llama_legacy
+from tiny_tokenizers import NAMED, llama_legacy, llama_metaspace
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -38,6 +39,8 @@ from chiasm.prompt.plan import Plan
 from chiasm.readers import CLIP_MEAN, CLIP_STD
 from chiasm.reference.cases import RECORDED
 from chiasm.reference.parts import decoder, library
+from chiasm.spec import Causal as Writing
+from chiasm.spec import Even
 from chiasm.weights.keys import published
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_json, write_safetensors
@@ -45,7 +48,12 @@ from chiasm.weights.write import write_json, write_safetensors
 SEEING = RECORDED / "videochat2-0"
 SHAPE = (9, 41, 61)
 ASKED = "How many circles are there?"
-PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "how", "many", "circles", "are", "there", "?", "what", "is", "red", "watch", ".")
+PIECES = (
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "how", "many", "circles", "are", "there", "?", "what", "is", "red", "watch", ".",
+    "observe", "the", "image", "video", "and", "answer", "question",
+)  # fmt: skip
+SENTENCES = {"video": "Watch the video and answer the question.", "image": "Observe the image and answer the question."}
+"""What the original's demo gives the queries, whatever is asked."""
 TEXT = {"hidden_size": 20, "num_attention_heads": 2, "num_key_value_heads": 2, "tie_word_embeddings": False}
 
 
@@ -58,10 +66,10 @@ def reads() -> Tokenizer:
     return made
 
 
-def vicuna(folder: Path, kind: str = "llama") -> Any:
+def vicuna(folder: Path, kind: str = "llama", words: Tokenizer | None = None) -> Any:
     """A language model's folder, and the library's model of it."""
     torch.manual_seed(0)
-    words = llama_legacy()
+    words = words or llama_legacy()
     text = getattr(library(), {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM"}[kind])(
         decoder(kind, vocab_size=words.get_vocab_size(), **TEXT)
     ).eval()
@@ -139,7 +147,7 @@ def chosen(kind: str) -> tuple[Tensor, list[int]]:
     assert isinstance(half, See)
     steps = len(frames)
     grid = Grid(0, steps, 4, 4, Box(0, 0, 28, 28), tuple(map(float, range(steps))) if steps > 1 else ())
-    heard = reads().encode(ASKED).ids
+    heard = reads().encode(SENTENCES[kind]).ids
     hint = Hint(torch.tensor([heard]), torch.ones(1, len(heard), dtype=torch.bool))
     seen = Seen(torch.from_numpy(patchify_frames(pixels_TCHW, 7, 1)), (grid,), ((28, 28),))
     return half(seen, hint)[1].tokens_VD, heard
@@ -209,7 +217,42 @@ def test_the_edition_of_mistral_is_read_with_its_adapters(tmp_path: Path) -> Non
         load(str(original(tmp_path / "unsaid", tmp_path / "text", "mistral", more)), dtype="float32")
 
 
-def test_what_queries_read_is_the_systems_words_and_the_first_question(folders: tuple[Path, Any]) -> None:
+@pytest.mark.parametrize("edition", ["llama", "mistral"])
+@pytest.mark.parametrize("make", [llama_legacy, llama_metaspace])
+def test_what_stands_around_a_picture_is_read_piece_by_piece(
+    edition: str, make: Callable[[], Tokenizer], tmp_path: Path
+) -> None:
+    """Whether a tokenizer's file puts a space before each piece of text or before the first alone."""
+    vicuna(tmp_path / "text", edition, make())
+    planner = opened(original(tmp_path / "folder", tmp_path / "text", edition)).planner
+    assert planner is not None
+    talk = (
+        Message("user", (Image(0), Text("What?"))),
+        Message("assistant", (Text("a man"),)),
+        Message("user", (Text("Who?"),)),
+    )
+    (row,) = planner.plan([talk], [Size(28, 28)]).rows
+    begins, ends = {
+        "llama": ("###Human: <Image>", "</Image>\n###Human: What?\n###Assistant: a man###Human: Who?\n###Assistant:"),
+        "mistral": ("[INST] <Image>", "</Image> [/INST] [INST] What? [/INST] a man</s> [INST] Who? [/INST]"),
+    }[edition]
+    wanted = segments(make(), begins, 8, ends)
+    assert row.ids_T[np.asarray(wanted) >= 0].tolist() == [number for number in wanted if number >= 0]
+
+
+def test_a_config_of_many_frames_shows_as_many_as_the_demo(tmp_path: Path) -> None:
+    """The field that the published file has beside `model` says nothing of the model."""
+    vicuna(tmp_path / "text")
+    folder = original(tmp_path / "folder", tmp_path / "text")
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["vision_encoder"]["num_frames"] = 32
+    write_json(folder / "config.json", config | {"merged_language_model_path": "/somewhere"})
+    model = describe(folder).model
+    assert isinstance(model, Writing) and model.sight is not None and model.sight.clips is not None
+    assert model.sight.clips.take == Even(8, "halves")
+
+
+def test_queries_read_the_demos_sentence_or_the_systems_words_and_the_first_question(folders: tuple[Path, Any]) -> None:
     picture = Size(28, 28)
     talk = (
         Message("system", (Text("Watch."),)),
@@ -221,7 +264,10 @@ def test_what_queries_read_is_the_systems_words_and_the_first_question(folders: 
     assert planner is not None
     (row,) = planner.plan([talk], [picture]).rows
     assert row.hint_T is not None and row.hint_T.tolist() == reads().encode("Watch. What is red?").ids
-    typed = (Message("user", (Image(0), Text("What is [SEP] red?"))),)
+    for unsaid in (talk[1:], (Message("system", (Text(""),)), *talk[1:])):
+        (row,) = planner.plan([unsaid], [picture]).rows
+        assert row.hint_T is not None and row.hint_T.tolist() == reads().encode(SENTENCES["image"]).ids
+    typed = (Message("system", (Text("Watch"),)), Message("user", (Image(0), Text("What is [SEP] red?"))))
     (row,) = planner.plan([typed], [picture]).rows
     assert row.hint_T is not None and row.hint_T.tolist().count(3) == 1
 

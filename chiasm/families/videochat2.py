@@ -30,6 +30,7 @@ from chiasm.spec import (
     Sight,
     Splice,
     Step,
+    Told,
     ViT,
     Words,
 )
@@ -51,6 +52,10 @@ folders. ClipSines of other sides are those of 14 x 14 cells, stretched."""
 
 
 LOOK = Pixels(CLIP_MEAN, CLIP_STD)
+SHOWN = 8
+"""Frames of a clip that the original's demo shows where nobody says otherwise, however many a config names."""
+TOLD = Told("Observe the image and answer the question.", "Watch the video and answer the question.")
+"""What its demo gives the queries to read."""
 FUSION = Splice(-200, -201, named="<ImageHere>", named_video="<VideoHere>")
 
 
@@ -66,7 +71,7 @@ def read(c: Config) -> Reading:
 def read_published(c: Config) -> Reading:
     """The original code's own config, under `model`. Files hold what was trained: all that sees, and adapters around the
     language model, which is another folder."""
-    c.inert("device")
+    c.inert("device", "merged_language_model_path")
     m = c.nest("model")
     edition = EDITIONS.get(m.get("model_cls", "VideoChat2_it"))
     if edition is None:
@@ -84,7 +89,7 @@ def read_published(c: Config) -> Reading:
     tower, queries = read_eye(eye), read_queries(m, asks, m.get("num_query_token", 32))
     side, first = eye.get("img_size", 224), (Normed(Norm("layer", 1e-12)),) if eye.get("vit_add_ln", True) else ()
     steps = (*first, *led(queries, text.spec.width))
-    clips = watched(side, eye.get("num_frames", 8))
+    clips = watched(side, min(eye.get("num_frames", 8), SHOWN))
     spec = Causal(text.spec, Sight(Resize(side, side, "squash"), LOOK, tower, steps, FUSION, clips=clips))
     beside = (*under(text.body, "language.", text.keys), *head_keys(text.head, text.spec.tied))
     part = f"{edition.part}_model"
@@ -131,7 +136,7 @@ def read_queries(c: Config, asks: Config, queries: int) -> QFormer:
         width, heads, asks.get("intermediate_size", 3072), heads, width // heads,
         Norm("layer", asks.get("layer_norm_eps", 1e-12)), "gelu", norms="after",
     )  # fmt: skip
-    words = Words(asks.get("vocab_size", 30522), asks.get("max_position_embeddings", 512), "first question")
+    words = Words(asks.get("vocab_size", 30522), asks.get("max_position_embeddings", 512), TOLD)
     return QFormer(
         block, asks.get("num_hidden_layers", 12), queries, asks.get("cross_attention_freq", 2),
         words if c.get("qformer_text_input", True) else None, c.get("extra_num_query_token", 0),
@@ -208,7 +213,7 @@ UMT_L = ViT(
 )  # fmt: skip
 QUERIES = QFormer(
     Block(768, 12, 3072, 12, 64, Norm("layer", 1e-12), "gelu", norms="after"), 12, 32,
-    words=replace(BERT_WORDS, of="first question"), added=64,
+    words=replace(BERT_WORDS, of=TOLD), added=64,
 )  # fmt: skip
 VICUNA = Decoder(llama_like(4096, 32, 32, 11008), 32, 32000, Rope(10000.0), 2048)
 MISTRAL = Decoder(llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 32000, Rope(1000000.0), 32768)
@@ -269,7 +274,7 @@ FAMILIES = (
             VICUNA,
             Sight(
                 Resize(224, 224, "squash"), LOOK, UMT_L, (Normed(Norm("layer", 1e-12)), *led(QUERIES, 4096)), FUSION,
-                clips=watched(224, 8),
+                clips=watched(224, SHOWN),
             ),
         ),
         sizes=SIZES,

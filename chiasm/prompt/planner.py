@@ -20,7 +20,7 @@ from chiasm.prompt.pages import lettered, page_of
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.spans import Rendered
 from chiasm.prompt.spots import pointed, spots_in
-from chiasm.prompt.streams import first_question, reads
+from chiasm.prompt.streams import instruction, reads
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import (
     PLAIN,
@@ -34,6 +34,7 @@ from chiasm.spec import (
     Numbers,
     Seq2Seq,
     Splice,
+    Told,
     Writer,
     Written,
 )
@@ -203,7 +204,7 @@ class Planner:
                 f"{self.tokenizer.origin} has no {HINTER}/tokenizer.json beside it, and this model's connector reads the text "
                 "in ids of its own: add that folder"
             )
-        heard = rendered if words.of == "all" else first_question(messages)
+        heard = instruction(words.of, messages) if isinstance(words.of, Told) else rendered
         return encode(heard, self.hinter, Frame.ALWAYS).ids
 
     def placeholder(self, kind: Literal["image", "video"] = "image") -> str:

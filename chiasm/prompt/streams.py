@@ -13,7 +13,7 @@ from chiasm.place import Ints, Laid
 from chiasm.prompt.messages import Message, Text
 from chiasm.prompt.row import NO_SLOT, Row, known
 from chiasm.prompt.spans import Rendered, Span
-from chiasm.spec import QFormer, Seq2Seq, Step, Words, Writer
+from chiasm.spec import QFormer, Seq2Seq, Step, Told, Words, Writer
 
 
 def targets_of(
@@ -37,19 +37,25 @@ def reads(connector: Sequence[Step]) -> Words | None:
     return next((step.words for step in connector if isinstance(step, QFormer)), None)
 
 
-def first_question(messages: Sequence[Message]) -> Rendered:
-    """What the system says and what is asked first, word for word, a space between texts."""
-    asked = [number for number, message in enumerate(messages) if message.role == "user"][:1]
+def instruction(told: Told, messages: Sequence[Message]) -> Rendered:
+    """What the system says and what is asked first, word for word, a space between texts; the family's own sentence where the
+    system says nothing."""
+    if not any(_said(message) for message in messages if message.role == "system"):
+        shown = next(image for message in messages for image in message.images)
+        return Rendered(told.picture if shown.kind == "image" else told.clip, (), tuple(messages))
+    first = [number for number, message in enumerate(messages) if message.role == "user"][:1]
     text, spans = "", list[Span]()
     for number, message in enumerate(messages):
-        if message.role != "system" and number not in asked:
-            continue
-        for place, part in enumerate(message.content):
-            if isinstance(part, Text) and part.text.strip():
-                text = f"{text} " if text else text
-                spans.append(Span(len(text), len(text) + len(part.text), number, place, message.role, part.literal))
-                text += part.text
+        for place, part in _said(message) if message.role == "system" or number in first else []:
+            text = f"{text} " if text else text
+            spans.append(Span(len(text), len(text) + len(part.text), number, place, message.role, part.literal))
+            text += part.text
     return Rendered(text, tuple(spans), tuple(messages))
+
+
+def _said(message: Message) -> list[tuple[int, Text]]:
+    """A message's words, each with its place."""
+    return [(n, part) for n, part in enumerate(message.content) if isinstance(part, Text) and part.text.strip()]
 
 
 def heard_by(spec: Writer, hints: Sequence[Sequence[int]], rows: int) -> Sequence[Ints | None]:

@@ -66,7 +66,7 @@ from chiasm.spec.positions import (
     Table,
     Yarn,
 )
-from chiasm.spec.queries import Asker, QFormer, Reader, Resampler, Words
+from chiasm.spec.queries import Asker, QFormer, Reader, Resampler, Told, Words
 from chiasm.spec.regions import Regions
 from chiasm.spec.signals import Disparity, Heat, Mel, Reads, Signal, Strides
 from chiasm.spec.views import (
@@ -112,6 +112,6 @@ __all__ = [
     "Recut", "Regions", "Relative", "ResNet", "ResNet3d", "Resample", "Resampler", "Resize", "Rope", "RowColumn", "RowEnds",
     "RowsOfTiles", "Scaling", "Scores", "See", "Segment", "Seq2Seq", "Sheet", "Shortest", "Sight", "Signal", "Sines",
     "Sized", "Slices", "Splice", "Step", "StepNtk", "Strides", "Swin", "Table", "Take", "Tally", "Tanh", "TextTower",
-    "TileGrid", "TiledViT", "Times", "TwoMeans", "Unit", "ViT", "Views", "Way", "Window", "WindowedViT", "Windows", "Words",
-    "Writer", "Written", "Yarn", "breaks", "override",
+    "TileGrid", "TiledViT", "Times", "Told", "TwoMeans", "Unit", "ViT", "Views", "Way", "Window", "WindowedViT", "Windows",
+    "Words", "Writer", "Written", "Yarn", "breaks", "override",
 ]  # fmt: skip

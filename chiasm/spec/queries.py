@@ -21,13 +21,22 @@ class Resampler:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What the system says and the first question after it. Where the system says nothing, a sentence of the family's own, by
+    what is shown first."""
+
+    picture: str
+    clip: str
+
+
+@dataclass(frozen=True)
 class Words:
     """Text that a connector reads beside what was seen: its own vocabulary and learned places. `of` a conversation it is all of
-    it (InstructBLIP), or what the first question is after whatever the system says (VideoChat2)."""
+    it (InstructBLIP), or what it is told (VideoChat2)."""
 
     vocab: int
     positions: int
-    of: Literal["all", "first question"] = "all"
+    of: Literal["all"] | Told = "all"
 
 
 @dataclass(frozen=True)
