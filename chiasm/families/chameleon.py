@@ -11,6 +11,7 @@ from chiasm.layout import Config, Ignored, Layout, Name, Reading, under
 from chiasm.readers import crop_resize, decoder, head_keys, pixels
 from chiasm.spec import VQ, Around, Block, Causal, Decoder, Discrete, Family, Norm, Pixels, Resize, Rope, Sight
 from chiasm.towers.codes import ENCODER_KEYS, carried, conv, runs
+from chiasm.towers.decoders import llama_like
 
 ONES = (1.0, 1.0, 1.0)
 MARKS = Around("<racm3:break>", "<eoss>")
@@ -91,10 +92,7 @@ CODES = ((4, 8192),)
 
 
 def sized(width: int, depth: int, heads: int, kv_heads: int, mlp_width: int, *, inside: bool) -> Decoder:
-    block = Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", 1e-5), "silu", "gated", qkv_bias=False, out_bias=False,
-        mlp_bias=False,
-    )  # fmt: skip
+    block = llama_like(width, heads, kv_heads, mlp_width, eps=1e-5)
     return Decoder(normed(block, inside=inside), depth, 65536, Rope(10000.0), 4096, silent=CODES)
 
 

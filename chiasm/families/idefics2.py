@@ -21,6 +21,7 @@ from chiasm.spec import (
     Splice,
     ViT,
 )
+from chiasm.towers.decoders import llama_like
 
 MARKS = Edges("<fake_token_around_image>")
 
@@ -89,18 +90,11 @@ def read(c: Config) -> Reading:
 LAYOUTS = (Layout("idefics2", read), Layout("idefics2_vision", read_vision))
 
 
-def gated(width: int, heads: int, kv_heads: int, head_width: int, mlp_width: int) -> Block:
-    return Block(
-        width, heads, mlp_width, kv_heads, head_width, Norm("rms", 1e-5), "silu", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-
-
 SO400M = ViT(
     Block(1152, 16, 4304, 16, 72, Norm("layer", 1e-6), "gelu_tanh"), 27, 14, Buckets(70), post_norm="applied"
 )  # fmt: skip
-MISTRAL_7B = Decoder(gated(4096, 32, 8, 128, 14336), 32, 32003, Rope(10000.0), 32768, window=4096)
-PERCEIVER = Resampler(replace(gated(4096, 16, 4, 96, 16384), norm=Norm("rms", 1e-6)), 3, 64)
+MISTRAL_7B = Decoder(llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 32003, Rope(10000.0), 32768, window=4096)
+PERCEIVER = Resampler(llama_like(4096, 16, 4, 16384, head_width=96), 3, 64)
 PROJECT = Mlp(4096, 14336, act="silu", bias=False, gated=True)
 
 CHAT = (

@@ -5,7 +5,6 @@ from dataclasses import replace
 from chiasm.layout import Config, Layout, Name, Reading, under
 from chiasm.readers import HALF, VIT_KEYS, head_keys, pixels, vit_block
 from chiasm.spec import (
-    Block,
     Buckets,
     Causal,
     Decoder,
@@ -13,7 +12,6 @@ from chiasm.spec import (
     Llama3Scaling,
     Merge,
     Mlp,
-    Norm,
     Pixels,
     Rope,
     RowColumn,
@@ -22,6 +20,8 @@ from chiasm.spec import (
     TileGrid,
     ViT,
 )
+from chiasm.towers.decoders import llama_like
+from chiasm.towers.plain import sigmoid_tower
 
 MARKS = RowColumn(edge="<fake_token_around_image>", tile="<row_{row}_col_{column}>", whole="<global-img>")
 
@@ -81,19 +81,10 @@ CHAT = (
 )
 
 
-def siglip_block(width: int, heads: int, mlp_width: int) -> Block:
-    return Block(width, heads, mlp_width, heads, width // heads, Norm("layer", 1e-6), "gelu_tanh")
-
-
-def llama_block(width: int, heads: int, kv_heads: int, mlp_width: int, head_width: int) -> Block:
-    return Block(
-        width, heads, mlp_width, kv_heads, head_width, Norm("rms", 1e-5), "silu", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-
-
-LLAMA_8B = Decoder(llama_block(4096, 32, 8, 14336, 128), 32, 128259, Rope(500000.0, Llama3Scaling(8.0, 1.0, 4.0, 8192)), 131072)
-SMOLLM2_135M = Decoder(llama_block(576, 9, 3, 1536, 64), 30, 49280, Rope(100000.0), 8192, tied=False)
+LLAMA_8B = Decoder(
+    llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 128259, Rope(500000.0, Llama3Scaling(8.0, 1.0, 4.0, 8192)), 131072
+)
+SMOLLM2_135M = Decoder(llama_like(576, 9, 3, 1536, eps=1e-5), 30, 49280, Rope(100000.0), 8192, tied=False)
 
 
 def sight(tile: int, longest: int, encoder: ViT, scale: int, width: int, image: int) -> Sight:
@@ -101,8 +92,8 @@ def sight(tile: int, longest: int, encoder: ViT, scale: int, width: int, image: 
     return Sight(TileGrid(longest, tile), Pixels(HALF, HALF, resample="lanczos"), encoder, steps, Splice(image), MARKS)
 
 
-SO400M = ViT(siglip_block(1152, 16, 4304), 27, 14, Buckets(26), post_norm="applied")
-BASE = ViT(siglip_block(768, 12, 3072), 12, 16, Buckets(32), post_norm="applied")
+SO400M = ViT(sigmoid_tower(1152, 16, 4304), 27, 14, Buckets(26), post_norm="applied")
+BASE = ViT(sigmoid_tower(768, 12, 3072), 12, 16, Buckets(32), post_norm="applied")
 
 FAMILIES = (
     Family(
@@ -126,7 +117,7 @@ FAMILIES = (
         sizes={
             "256m": {},
             "500m": {
-                "decoder": Decoder(llama_block(960, 15, 5, 2560, 64), 32, 49280, Rope(100000.0), 8192),
+                "decoder": Decoder(llama_like(960, 15, 5, 2560, eps=1e-5), 32, 49280, Rope(100000.0), 8192),
                 "sight": sight(512, 4 * 512, BASE, 4, 960, 49190),
             },
         },

@@ -2,7 +2,8 @@
 
 from chiasm.layouts.llava_next import POINTS
 from chiasm.readers import CLIP_MEAN, CLIP_STD
-from chiasm.spec import Block, Causal, Decoder, Family, JoinTiles, Mlp, Norm, Pinpoints, Pixels, Rope, Sight, Splice
+from chiasm.spec import Causal, Decoder, Family, JoinTiles, Mlp, Pinpoints, Pixels, Rope, Sight, Splice
+from chiasm.towers.decoders import llama_like
 from chiasm.towers.llava import clip_large
 
 MISTRAL_CHAT = (
@@ -15,10 +16,7 @@ MISTRAL_CHAT = (
 )
 
 MISTRAL_7B = Decoder(
-    Block(
-        4096, 32, 14336, 8, 128, Norm("rms", 1e-5), "silu", "gated", qkv_bias=False, out_bias=False, mlp_bias=False
-    ),
-    32, 32064, Rope(1000000.0), 32768,
+    llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 32064, Rope(1000000.0), 32768,
 )  # fmt: skip
 
 FAMILIES = (

@@ -18,6 +18,7 @@ from chiasm.spec import (
     Splice,
     ViT,
 )
+from chiasm.towers.decoders import llama_like
 
 VISION_KEYS: tuple[Rule, ...] = (
     Name("patch_conv.weight", "stem.weight"),
@@ -47,13 +48,6 @@ def read_vision(c: Config) -> Reading:
 LAYOUTS = (Layout("pixtral", read_vision),)
 
 
-def gated(width: int, heads: int, kv_heads: int, head_width: int, mlp_width: int) -> Block:
-    return Block(
-        width, heads, mlp_width, kv_heads, head_width, Norm("rms", 1e-5), "silu", "gated",
-        qkv_bias=False, out_bias=False, mlp_bias=False,
-    )  # fmt: skip
-
-
 def pixtral(eye: Block, eye_depth: int, text: Decoder, bias: bool) -> Causal:
     tower = ViT(eye, eye_depth, 16, Axial(10000.0, columns="between"), stem_bias=False, pre_norm=True)
     steps = (Mlp(text.width, text.width, bias=bias),)
@@ -61,9 +55,9 @@ def pixtral(eye: Block, eye_depth: int, text: Decoder, bias: bool) -> Causal:
     return Causal(text, Sight(Longest(1024, 16), Pixels(CLIP_MEAN, CLIP_STD), tower, steps, Splice(10), marks))
 
 
-NEMO = Decoder(gated(5120, 32, 8, 128, 14336), 40, 131072, Rope(1000000000.0), 1024000)
-MISTRAL_LARGE = Decoder(gated(12288, 96, 8, 128, 28672), 88, 32768, Rope(1000000.0), 131072)
-LARGE = pixtral(gated(1664, 16, 16, 104, 8192), 48, MISTRAL_LARGE, False)
+NEMO = Decoder(llama_like(5120, 32, 8, 14336, head_width=128, eps=1e-5), 40, 131072, Rope(1000000000.0), 1024000)
+MISTRAL_LARGE = Decoder(llama_like(12288, 96, 8, 28672, eps=1e-5), 88, 32768, Rope(1000000.0), 131072)
+LARGE = pixtral(llama_like(1664, 16, 16, 8192, eps=1e-5), 48, MISTRAL_LARGE, False)
 
 FAMILIES = (
     Family(
@@ -72,7 +66,7 @@ FAMILIES = (
         paper="2410.07073",
         year=2024,
         layout="llava",
-        model=pixtral(gated(1024, 16, 16, 64, 4096), 24, NEMO, True),
+        model=pixtral(llama_like(1024, 16, 16, 4096, eps=1e-5), 24, NEMO, True),
         sizes={"12b": {}, "124b": {"decoder": LARGE.decoder, "sight": LARGE.sight}},
         reference="LlavaForConditionalGeneration",
     ),

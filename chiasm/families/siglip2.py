@@ -3,9 +3,8 @@ models of fixed size are files of SigLIP's own layout with a larger vocabulary."
 
 from chiasm.layout import Config, Form, Layout, Name, Reading, Reshaped, under
 from chiasm.readers import HALF, VIT_KEYS, pixels, vit_block
-from chiasm.spec import AttentionPool, Block, Budget, Family, Match, Pixels, Resize, Table, TextTower, ViT
-from chiasm.towers.plain import POOL_KEYS, sigmoid_text
-from chiasm.towers.plain import tower as plain
+from chiasm.spec import AttentionPool, Budget, Family, Match, Pixels, Resize, Table, TextTower, ViT
+from chiasm.towers.plain import POOL_KEYS, sigmoid_text, sigmoid_tower
 
 
 def read_vision(c: Config) -> Reading:
@@ -39,15 +38,11 @@ def read(c: Config) -> Reading:
 LAYOUTS = (Layout("siglip2", read), Layout("siglip2_vision_model", read_vision), Layout("siglip2_text_model", sigmoid_text))
 
 
-def tower(width: int, heads: int, mlp_width: int) -> Block:
-    return plain(width, heads, mlp_width, "gelu_tanh", 1e-6)
-
-
-TEXT = TextTower(tower(768, 12, 3072), 12, 256000, 64, "full", "last", 49407, 768, project_bias=True)
+TEXT = TextTower(sigmoid_tower(768, 12, 3072), 12, 256000, 64, "full", "last", 49407, 768, project_bias=True)
 
 SO400M = {
-    "encoder.block": tower(1152, 16, 4304), "encoder.depth": 27, "text.block": tower(1152, 16, 4304), "text.depth": 27,
-    "text.project": 1152, "pool.mlp_width": 4304,
+    "encoder.block": sigmoid_tower(1152, 16, 4304), "encoder.depth": 27,
+    "text.block": sigmoid_tower(1152, 16, 4304), "text.depth": 27, "text.project": 1152, "pool.mlp_width": 4304,
 }  # fmt: skip
 
 FAMILIES = (
@@ -60,7 +55,7 @@ FAMILIES = (
         model=Match(
             Budget(16, 256),
             Pixels(HALF, HALF, resample="bilinear"),
-            ViT(tower(768, 12, 3072), 12, 16, Table(16, "bilinear_smooth"), post_norm="idle"),
+            ViT(sigmoid_tower(768, 12, 3072), 12, 16, Table(16, "bilinear_smooth"), post_norm="idle"),
             AttentionPool(3072),
             TEXT,
             "sigmoid",
@@ -77,7 +72,7 @@ FAMILIES = (
         model=Match(
             Resize(224, 224, "squash"),
             Pixels(HALF, HALF, resample="bilinear"),
-            ViT(tower(768, 12, 3072), 12, 16, Table(14), post_norm="idle"),
+            ViT(sigmoid_tower(768, 12, 3072), 12, 16, Table(14), post_norm="idle"),
             AttentionPool(3072),
             TEXT,
             "sigmoid",
@@ -85,14 +80,14 @@ FAMILIES = (
         sizes={
             "b16-224": {},
             "l16-256": {
-                "encoder.block": tower(1024, 16, 4096), "encoder.depth": 24, "encoder.position.side": 16,
-                "text.block": tower(1024, 16, 4096), "text.depth": 24, "text.project": 1024, "pool.mlp_width": 4096,
+                "encoder.block": sigmoid_tower(1024, 16, 4096), "encoder.depth": 24, "encoder.position.side": 16,
+                "text.block": sigmoid_tower(1024, 16, 4096), "text.depth": 24, "text.project": 1024, "pool.mlp_width": 4096,
                 "views.height": 256, "views.width": 256,
             },
             "so400m-14-224": {**SO400M, "encoder.patch": 14, "encoder.position.side": 16},
             "g16-256": {
-                "encoder.block": tower(1536, 16, 6144), "encoder.depth": 40, "encoder.position.side": 16,
-                "text.block": tower(1152, 16, 4304), "text.depth": 27, "text.project": 1536, "pool.mlp_width": 6144,
+                "encoder.block": sigmoid_tower(1536, 16, 6144), "encoder.depth": 40, "encoder.position.side": 16,
+                "text.block": sigmoid_tower(1152, 16, 4304), "text.depth": 27, "text.project": 1536, "pool.mlp_width": 6144,
                 "views.height": 256, "views.width": 256,
             },
         },

@@ -9,10 +9,14 @@ from chiasm.readers import decoder
 from chiasm.spec import Block, Decoder, Norm, Rope
 
 
-def llama_like(width: int, heads: int, kv_heads: int, mlp_width: int, *, eps: float = 1e-6, qkv_bias: bool = False) -> Block:
-    """The block that most decoders of text are made of."""
+def llama_like(
+    width: int, heads: int, kv_heads: int, mlp_width: int, *,
+    head_width: int | None = None, eps: float = 1e-6, qkv_bias: bool = False,
+) -> Block:  # fmt: skip
+    """The block that most decoders of text are made of; heads share the width, where `head_width` says nothing else."""
+    head = width // heads if head_width is None else head_width
     return Block(
-        width, heads, mlp_width, kv_heads, width // heads, Norm("rms", eps), "silu", "gated",
+        width, heads, mlp_width, kv_heads, head, Norm("rms", eps), "silu", "gated",
         qkv_bias=qkv_bias, out_bias=False, mlp_bias=False,
     )  # fmt: skip
 

@@ -19,6 +19,11 @@ def tower(width: int, heads: int, mlp_width: int, act: Activation = "gelu", eps:
     return Block(width, heads, mlp_width, heads, width // heads, Norm("layer", eps), act)
 
 
+def sigmoid_tower(width: int, heads: int, mlp_width: int) -> Block:
+    """SigLIP's block, of pictures and of texts."""
+    return tower(width, heads, mlp_width, "gelu_tanh", 1e-6)
+
+
 def sigmoid_text(c: Config) -> Reading:
     """SigLIP's text tower."""
     block = vit_block(c, width=768, heads=12, mlp_width=3072, act="gelu_pytorch_tanh", eps=1e-6)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from chiasm.errors import BadPicture
 from chiasm.evaluate.benchmarks.asking import shown
 from chiasm.evaluate.benchmarks.figures import Figure, mean, open_mean, scores
-from chiasm.evaluate.benchmarks.rows import Row, Unusable, hub
+from chiasm.evaluate.benchmarks.rows import Row, hub, size_of
 from chiasm.evaluate.benchmarks.task import Judged, Part, Record, Task
 from chiasm.evaluate.scorers import boxes
-from chiasm.pixels.open import header
-from chiasm.prompt.messages import Image
 
 UNITS = (
     "Bounding box coordinates are specified in the format (top-left x, top-left y, bottom-right x, bottom-right y). All values "
@@ -44,15 +41,7 @@ def _qwen(row: Row) -> tuple[Part, ...]:
 def _gold(row: Row) -> Mapping[str, Any]:
     """Left, top, right, bottom in pixels, and the picture's size."""
     left, top, width, height = row["bbox"]
-    return {"box": [left, top, left + width, top + height], "size": _size(row.picture())}
-
-
-def _size(image: Image) -> list[int]:
-    try:
-        read = header(image.picture)  # type: ignore[arg-type]
-    except BadPicture as why:
-        raise Unusable(str(why)) from why
-    return [read.width, read.height]
+    return {"box": [left, top, left + width, top + height], "size": size_of(row.picture())}
 
 
 def _judged(gold: Mapping[str, Any], box: Sequence[float] | None, iou: float) -> Judged:

@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from chiasm.errors import Offline, UserError, need
+from chiasm.errors import BadPicture, Offline, UserError, need
 from chiasm.evaluate.benchmarks.task import Item, Task
+from chiasm.pixels.open import header
 from chiasm.prompt.messages import Image
 from chiasm.weights.cache import offline
 from chiasm.weights.hub import data_set
@@ -81,6 +82,15 @@ class Row:
 
 
 Rows = Callable[[Row], Iterator[Row]]
+
+
+def size_of(image: Image) -> list[int]:
+    """Width and height in upright pixels, from the picture's header. Raises `Unusable` where it cannot be opened."""
+    try:
+        read = header(image.picture)  # type: ignore[arg-type]
+    except BadPicture as why:
+        raise Unusable(str(why)) from why
+    return [read.width, read.height]
 
 
 def _itself(row: Row) -> Iterator[Row]:

@@ -12,16 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chiasm.errors import BadPicture
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks.asking import LETTER, SHORT, lettered, listed
 from chiasm.evaluate.benchmarks.figures import Figure, mean, scores
-from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable
+from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, size_of
 from chiasm.evaluate.benchmarks.sought import Grade, Pick, any_answer
 from chiasm.evaluate.benchmarks.task import Item, Judged, Part, Record, Task
 from chiasm.evaluate.runs.own_table import KNOWN, rows, table
 from chiasm.evaluate.scorers import boxes, mcq
-from chiasm.pixels.open import header
 from chiasm.prompt.messages import Image, Text
 
 NAME, TURNED = "own", "own-circular"
@@ -181,7 +179,7 @@ def _place(row: Row, number: int) -> Item:
     if len(pictures) != 1:
         raise Unusable(f"a box lies in one picture, and there are {len(pictures)}")
     gold = {"answers": [], "choices": [], "question": row.text("question")}
-    where = {"box": _edges(row.get("box", "boxes")), "size": _size(pictures[0])}
+    where = {"box": _edges(row.get("box", "boxes")), "size": size_of(pictures[0])}
     parts: tuple[Part, ...] = (*pictures, Text(row.text("question") + PLACE))
     return Item(str(row.get("id") or number), parts, {**gold, **where}, _slices(row))
 
@@ -197,14 +195,6 @@ def _edges(value: Any) -> list[float]:
     if not (left < right and top < bottom):
         raise Unusable(f"box is {value!r}, which has no area: left, top, right, bottom in pixels were expected")
     return [left, top, right, bottom]
-
-
-def _size(image: Image) -> list[int]:
-    try:
-        read = header(image.picture)  # type: ignore[arg-type]
-    except BadPicture as why:
-        raise Unusable(str(why)) from why
-    return [read.width, read.height]
 
 
 def _words(question: str, choices: Sequence[str]) -> str:

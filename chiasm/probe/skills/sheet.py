@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from chiasm.probe.skill import SIDE
 from chiasm.render import Assets
-from chiasm.render.canvas import RGB, font_at
+from chiasm.render.canvas import RGB
 from chiasm.render.shapes import COLOURS, mask
+from chiasm.render.writing import any_font
 
 PAPER: RGB = (250, 250, 248)
 INK: RGB = (20, 20, 20)
@@ -36,7 +37,7 @@ def stamp(on: Sheet, shape: str, colour: str, x: float, y: float, px: int) -> No
 
 def face(rng: random.Random, assets: Assets, px: int) -> ImageFont.FreeTypeFont:
     """One of the faces that training never showed; Pillow's own where none was fetched."""
-    return font_at(rng.choice(assets.fonts) if assets.fonts else None, px)
+    return any_font(rng, assets, px)
 
 
 def fits(rng: random.Random, assets: Assets, text: str, px: int) -> ImageFont.FreeTypeFont:
