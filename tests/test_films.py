@@ -17,7 +17,7 @@ from chiasm import Clip, load
 from chiasm.assistant import Request
 from chiasm.errors import BadPicture, BadPrompt, Unsupported
 from chiasm.local import LocalAssistant
-from chiasm.pixels.clips import open_clip
+from chiasm.pixels.clips import open_clip, shown
 from chiasm.pixels.open import Limits
 from chiasm.pixels.reel import ClipLimits
 from chiasm.prompt.messages import question, read_messages
@@ -77,6 +77,30 @@ def test_frames_are_taken_by_number_and_by_seconds(tmp_path: Path) -> None:
         for got, number in zip(film.frames, numbers, strict=True):
             np.testing.assert_array_equal(got, drawn[number], str(take))
     assert len(open_clip(Clip(folder, Even(64))).frames) == 10
+
+
+@pytest.mark.parametrize("number", [1, 3, 5, 7, 10])
+def test_frames_of_a_short_clip_are_shown_more_than_once(number: int, tmp_path: Path) -> None:
+    """As many as wanted, by the rule of VideoChat2's and PLLaVA's code: halves of a part, to even."""
+    drawn = [np.asarray(frame) for frame in frames()[:number]]
+    part = float(number - 1) / 8
+    numbers = int(part / 2) + np.round(part * np.arange(8)).astype(int)
+    for clip in (
+        folder_of(tmp_path / "clip", frames()[:number]),
+        moving("WebP", frames()[:number], duration=200, lossless=True),
+    ):
+        film = open_clip(Clip(clip, Even(8, "halves")))
+        assert len(film.frames) == len(film.times) == 8 and list(film.times) == sorted(film.times)
+        for got, wanted in zip(film.frames, numbers, strict=True):
+            np.testing.assert_array_equal(got, drawn[wanted])
+
+
+def test_a_number_of_frames_is_taken_where_the_model_takes_its_own(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "clip", frames())
+    for rule in (Even(8, "halves"), Even(100, "middles"), Even(8, "starts"), Even(8)):
+        assert shown(Clip(folder, Even(5)), rule).numbers == shown(Clip(folder), Even(5, rule.at)).numbers
+        assert shown(Clip(folder, Even(5, "middles")), rule).numbers == shown(Clip(folder), Even(5, "middles")).numbers
+    assert shown(Clip(folder, Even(5)), PerSecond(1)).numbers == shown(Clip(folder), Even(5)).numbers
 
 
 @pytest.mark.parametrize("format", ["GIF", "WebP"])

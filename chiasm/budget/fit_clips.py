@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chiasm.budget.cost import PictureCost, picture_cost
 from chiasm.budget.fit import Within, judge, most, sizes_of
 from chiasm.errors import BadPrompt
-from chiasm.geometry import Size
+from chiasm.geometry import Size, meant
 from chiasm.pixels.reel import ClipLimits, Reel
 from chiasm.spec import Even, Frames, Sight, Take, Writer
 
@@ -46,7 +46,7 @@ def fit_clip(
     if sight is None or sight.clips is None:
         raise BadPrompt("this model reads no clips, so none fits: choose a model that does")
     frames, holds = sight.clips, judge(spec, within, text, generate)
-    asked = clip.taken(take or frames.take, ClipLimits())
+    asked = clip.taken(meant(take, frames.take), ClipLimits())
     given = picture_cost(sight, _seen(sight, frames, clip, asked.times))
 
     def first(options: Sequence[Clip]) -> int | None:
@@ -59,7 +59,9 @@ def fit_clip(
     shown = min(len(clip.begins), ClipLimits().taken, ClipLimits().pixels // (clip.width * clip.height))
     shown = shown if frames.most is None else min(shown, frames.most)
     numbers = range(shown, 0, -1)
-    by_number = [_seen(sight, frames, clip, clip.taken(Even(number), ClipLimits()).times) for number in numbers]
+    by_number = [
+        _seen(sight, frames, clip, clip.taken(meant(Even(number), frames.take), ClipLimits()).times) for number in numbers
+    ]
     best = first(by_number)
     opened = [
         replace(clip, width=size.width, height=size.height)

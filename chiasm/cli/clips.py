@@ -64,13 +64,13 @@ def reel(text: str) -> Reel:
 def costed(name: str, spec: Writer, clip: Reel, take: Take | None) -> Costed:
     """What a model makes of a clip. Raises `Unsupported` where it sees none, `UserError` for more frames than it looks at."""
     from chiasm.errors import Unsupported
-    from chiasm.geometry import Size
+    from chiasm.geometry import Size, meant
     from chiasm.pixels.reel import ClipLimits
     from chiasm.prompt.items import filmed
 
     if spec.sight is None or spec.sight.clips is None:
         raise Unsupported("read clips", name)
-    shown = clip.taken(take or spec.sight.clips.take, ClipLimits())
+    shown = clip.taken(meant(take, spec.sight.clips.take), ClipLimits())
     item = filmed(spec.sight, spec.sight.clips, Size(clip.width, clip.height), shown.times, clip.name)
     return Costed(len(shown.times), len(clip.begins), float(clip.seconds), item)
 

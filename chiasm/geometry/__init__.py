@@ -6,7 +6,7 @@ Everything that must agree with a checkpoint's preprocessing about sizes is here
 
 from chiasm.geometry.cuts import LARGEST_SIDE
 from chiasm.geometry.fixed import corner_size
-from chiasm.geometry.frames import clip_view, moments
+from chiasm.geometry.frames import clip_view, meant, moments
 from chiasm.geometry.kinds import views
 from chiasm.geometry.narrowed import narrowed, narrows
 from chiasm.geometry.own import budget_size, native_size
@@ -32,6 +32,7 @@ __all__ = [
     "clip_view",
     "corner_size",
     "covering",
+    "meant",
     "moments",
     "narrowed",
     "narrows",

@@ -14,23 +14,34 @@ from chiasm.spec import Encoder, Even, Frames, Native, PerSecond, Resize, Take
 
 
 def moments(take: Take, frames: int, seconds: Fraction) -> tuple[Fraction, ...]:
-    """The seconds of a clip at which it is looked at; of one with a constant rate each is in the time of another frame."""
+    """The seconds of a clip at which it is looked at; of one with a constant rate each is in the time of another frame, unless
+    a short one shows frames more than once."""
     match take:
-        case Even(wanted, "starts"):
+        case Even(wanted, "starts" | None):
             return _starts(min(wanted, frames), seconds)
         case Even(wanted, "middles"):
             count = min(wanted, frames)
             edges = [round((frames - 1) / count * edge) for edge in range(count + 1)]
             chosen = [(edges[number] + edges[number + 1]) // 2 for number in range(count)]
         case Even(wanted):
-            count = min(wanted, frames)
-            part = (frames - 1) / count
-            chosen = [int(part / 2) + round(part * number) for number in range(count)]
+            part = (frames - 1) / wanted
+            chosen = [int(part / 2) + round(part * number) for number in range(wanted)]
         case PerSecond(rate, least, most, group):
             count = math.floor(min(max(float(seconds) * rate, least), frames if most is None else min(most, frames)))
             # Of a clip shorter than one group all frames are shown; the encoder sees the last one again.
             return _starts(count // group * group or min(group, frames), seconds)
     return tuple(number * seconds / frames for number in chosen)
+
+
+def meant(asked: Take | None, published: Take) -> Take:
+    """What is taken of a clip of which this was asked, by a model that was made for that."""
+    match asked, published:
+        case None, _:
+            return published
+        case Even(frames, None), Even(at=at):
+            return Even(frames, at)
+        case _:
+            return asked
 
 
 def _starts(count: int, seconds: Fraction) -> tuple[Fraction, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import BadPicture
+from chiasm.geometry import meant
 from chiasm.pixels.animation import MOVING, Animation
 from chiasm.pixels.open import Limits, header, measure, open_picture
 from chiasm.pixels.reel import FRAME, ClipLimits, Film, Reel, Shown
@@ -103,7 +104,7 @@ def _whole(clip: Clip, limits: ClipLimits) -> tuple[Reel, Animation | Video | li
 
 def _sane(clip: Clip, take: Take) -> Take:
     """What a clip's own `take` is, or else this one."""
-    chosen = take if clip.take is None else clip.take
+    chosen = meant(clip.take, take)
     match chosen:
         case Even(frames) if frames >= 1:
             return chosen

@@ -13,10 +13,11 @@ class Even:
     """So many frames, equally far apart; all of a clip of fewer.
 
     `at`: each at the start of an equal part of the clip (transformers' video processors); in the middle of one, by rounded
-    edges (Video-ChatGPT); half a part later than its start, the parts one frame short together (VideoChat2, PLLaVA)."""
+    edges (Video-ChatGPT); half a part later than its start, the parts one frame short together, frames of a short clip more
+    than once (VideoChat2, PLLaVA). None: a number alone, where the model takes its own, else at the starts."""
 
     frames: int = 8
-    at: Literal["starts", "middles", "halves"] = "starts"
+    at: Literal["starts", "middles", "halves"] | None = None
 
 
 @dataclass(frozen=True)
