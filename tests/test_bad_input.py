@@ -109,7 +109,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "unknown size": ("plan", "--model", "llava-1.5:70b"),
     "not a size": ("plan", "--size", "big", "--model", "llava-1.5"),
     "not a limit": ("plan", "--size", "10x10", "--model", "llava-1.5", "--fit", "much"),
-    "a model that only compares": ("plan", "--size", "10x10", "--model", "clip"),
+    "a model that only compares": ("plan", "--size", "10x10", "--text-tokens", "9", "--model", "clip"),
 }
 SAYS: dict[str, tuple[str, ...]] = {
     "missing file": ("god.jpg", "good.jpg"),

@@ -244,3 +244,26 @@ def test_a_users_own_family_is_planned(
     assert read(capsys, "plan", "--size", "9x9", "--model", "own", "--max-tokens", "1", "--json")["context"]["length"] == 700
     assert main(["plan", "--size", "9x9", "--model", "own", "--text-tokens", "124", "--max-tokens", "1"]) == 2
     assert "1 more than the context of 700" in capsys.readouterr().err
+
+
+# --- models that look ---------------------------------------------------------------------------------------------------
+
+
+def test_plan_counts_the_patches_of_models_that_look(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = read(capsys, "plan", "--size", "1000x600", "--size", "10x10", "--model", "siglip2:b16", "--json")
+    assert [(one["views"], one["tokens"]) for one in shown["pictures"]] == [([[12, 20]], 240), ([[16, 16]], 256)]
+    assert shown["parameters"] == 375_234_050 and shown["weight_bytes"]["bfloat16"] == 2 * 375_234_050
+    assert "1 of 24 x 24" in said(capsys, "plan", "--size", "30x70", "--model", "clip:l14-336")
+    for name in ("vit", "sam:b", "grounding-dino", "imagebind", "blip2-itm", "clip-resnet"):
+        assert "weights" in said(capsys, "plan", "--size", "300x200", "--model", name)
+    assert main(["plan", "--size", "30x70", "--model", "clip", "--text-tokens", "3"]) == 2
+    assert "has no context to fill" in capsys.readouterr().err
+
+
+def test_plan_says_what_the_context_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "= 5,056; 257 in the text that is written, of 1,536 (16.7%)" in said(
+        capsys, "plan", "--size", "300x300", "--model", "donut"
+    )
+    assert "text not counted = 1,024 of 8,192" in said(capsys, "plan", "--size", "300x300", "--model", "colpali")
+    assert main(["plan", "--size", "30x70", "--model", "llava-1.5", "--budget", "what"]) == 2
+    assert "tiles:N" in capsys.readouterr().err

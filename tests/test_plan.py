@@ -115,7 +115,7 @@ def test_an_id_beyond_the_vocabulary_is_another_tokenizers(llava: Causal) -> Non
 
 
 def test_a_model_of_text_takes_no_pictures(reference: Reference) -> None:
-    with pytest.raises(BadPrompt, match="1 pictures for a model of text alone"):
+    with pytest.raises(BadPrompt, match="1 picture for a model of text alone"):
         Plan.from_ids(model_of(reference, "text_llama"), [[5]], [Size(8, 8)])
 
 

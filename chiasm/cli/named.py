@@ -39,35 +39,50 @@ ENDLESS = 1 << 40
 
 @dataclass(frozen=True)
 class Named:
-    """A model by name; `planner` counts its text, and is absent where there is no tokenizer: of a family, of a bare folder."""
+    """A model that writes, by name."""
 
     name: str
     spec: Writer
     planner: Planner | None
 
 
-def named(model: str | None, compress: str | None = None, budget: str | None = None) -> Named:
+@dataclass(frozen=True)
+class Meant:
+    """What a name means, whatever it does; `planner` counts its text, and is absent where there is no tokenizer: of a family,
+    of a bare folder."""
+
+    name: str
+    model: Model
+    planner: Planner | None
+
+    @property
+    def writing(self) -> Named:
+        """The same as a model that writes. Raises `UserError` where it does something else."""
+        return Named(self.name, writes(self.name, self.model), self.planner)
+
+
+def named(model: str | None, compress: str | None = None, budget: str | None = None) -> Meant:
     """The model that a name means: `family`, `family:size`, a folder, a hub's repository; none: the default one. `compress` and
     `budget` leave it fewer visual tokens, as `chiasm.load` has them."""
     family, _, size = (model or "").partition(":")
     if family in registry.families():
         found = sized(family, size)
-        return replace(found, spec=writes(found.name, shown_less(found.spec, compress, budget)))
+        return replace(found, model=shown_less(found.model, compress, budget))
     from chiasm.loading import open_model
 
     with suggesting(model):
         opened = open_model(model, compress, budget)
     planner = opened.planner if opened.planner is not None and opened.planner.tokenizer.reads_text else None
-    return Named(opened.name, writes(opened.name, opened.described.model), planner)
+    return Meant(opened.name, opened.described.model, planner)
 
 
-def sized(name: str, size: str) -> Named:
+def sized(name: str, size: str) -> Meant:
     """One published size of a family; its first where none is named."""
     family = registry.family(name)
     chosen = size or next(iter(family.sizes))
     if chosen not in family.sizes:
         raise UserError(f"{name} has no size {size!r}; its sizes are {', '.join(family.sizes)}")
-    return Named(f"{name}:{chosen}", writes(name, family.at(chosen)), None)
+    return Meant(f"{name}:{chosen}", family.at(chosen), None)
 
 
 def writes(name: str, model: Model) -> Writer:

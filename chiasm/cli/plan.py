@@ -23,13 +23,14 @@ from chiasm.budget import (
 from chiasm.budget import fit as most
 from chiasm.cli.clips import FPS, FRAMES, costed, reel, wanted
 from chiasm.cli.fewer import BUDGET, COMPRESS
+from chiasm.cli.looked import Looking, looked
 from chiasm.cli.named import Named, named, unbounded
 from chiasm.cli.planned import Shape, fitted, grids, table, to_json
 from chiasm.cli.show import as_json, columns
 from chiasm.errors import Overflow, UserError
 from chiasm.geometry import Size
 from chiasm.pixels.reel import Reel
-from chiasm.spec import Take
+from chiasm.spec import Causal, MultiVector, Take
 
 app = App(
     name="plan",
@@ -89,7 +90,10 @@ def run(
     if fit and clip and shapes:
         raise UserError("--fit finds the most of one kind, and pictures stand beside clips: leave one of them out.")
     take, reels = wanted(frames, fps), [reel(one) for one in clip or []]
-    chosen = named(model, compress, by)
+    meant = named(model, compress, by)
+    if isinstance(meant.model, Looking) and not (clip or text or text_tokens or number or fit):
+        return looked(meant.name, meant.model, shapes, json)
+    chosen = meant.writing
     for one in reels:
         shapes.append(Shape(one.name, Size(one.width, one.height), costed(chosen.name, chosen.spec, one, take)))
     costs = cost(chosen, shapes, text, text_tokens, max_tokens, number)
@@ -155,6 +159,9 @@ def parse_fit(text: str, dtype: DType) -> Within:
 def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int | None, room: int, number: bool) -> Budget:
     """The budget of the question as `ask` would put it."""
     sizes = [shape.item for shape in shapes]
+    if isinstance(chosen.spec, Causal) and isinstance(chosen.spec.head, MultiVector):
+        # It makes vectors of what it reads, and goes on with nothing.
+        room = 0
     if text is not None and text_tokens is not None:
         raise UserError("--text and --text-tokens both say how long the text is: keep one.")
     if chosen.planner is None:

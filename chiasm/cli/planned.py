@@ -49,11 +49,11 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
     text = "text not counted" if chosen.planner is None and not costs.text else f"{costs.text:,} text"
     marks = f" + {costs.marks:,} marks" if costs.marks else ""
     beside = f" for pictures ({costs.visual:,} visual beside the sequence)" if costs.outside else " visual"
-    lines += [
-        "",
-        f"tokens   {costs.places:,}{beside}{marks} + {text} + {costs.generate:,} to generate"
-        f" = {costs.positions:,}{'' if costs.context is None else f' of {costs.context:,} ({costs.share:.1%})'}",
-    ]
+    of = "" if costs.context is None else f" of {costs.context:,} ({costs.share:.1%})"
+    # Where a source is read and a target written, the context is the target's, which begins with one id.
+    apart = "" if costs.bounded == costs.positions or not of else f"; {costs.bounded:,} in the text that is written,"
+    generate = f" + {costs.generate:,} to generate" if costs.generate else ""
+    lines += ["", f"tokens   {costs.places:,}{beside}{marks} + {text}{generate} = {costs.positions:,}{apart}{of}"]
     work = costs.work
     parts = [("vision", work.vision), ("connector", work.connector), ("language", work.language)]
     shares = ", ".join(f"{name} {scaled(flops, 'FLOP')}" for name, flops in parts if flops)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chiasm.errors import UserError
+from chiasm.geometry.limits import UNITS
 
 SMALL = 512
 """Pixels that the longest edge has at most where edges are measured; half of a smaller picture's, which takes out noise."""
@@ -46,6 +47,7 @@ def policy(named: str) -> Policy:
     """Raises `UserError` for a name that no policy has."""
     if named not in POLICIES:
         close = difflib.get_close_matches(named, POLICIES, cutoff=0.4)
-        near = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(POLICIES)}"
+        known = ", ".join((*POLICIES, *(f"{unit}:N" for unit in UNITS)))
+        near = f"did you mean {close[0]!r}?" if close else f"known are {known}"
         raise UserError(f"no budget is called {named!r}: {near}")
     return POLICIES[named]

@@ -37,7 +37,8 @@ def lay(spec: Writer, items: Sequence[Item]) -> tuple[tuple[Grid, ...], Laid, li
     """The patch grids of all items, the places of all visual tokens, and how many each item has: from sizes alone."""
     if spec.sight is None:
         if items:
-            raise BadPrompt(f"{len(items)} pictures for a model of text alone: choose a model that sees")
+            shown = f"{len(items)} picture{'s' if len(items) > 1 else ''}"
+            raise BadPrompt(f"{shown} for a model of text alone: choose a model that sees")
         return (), Laid(np.zeros((0, 4), np.int64), ()), []
     grids = tuple(grid for number, item in enumerate(items) for grid in grids_of(spec.sight, item, number))
     laid = connect(spec.sight.connector, encoded(spec.sight.encoder, grids), [edges(item) for item in items])
