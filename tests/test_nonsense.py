@@ -1,6 +1,7 @@
 """Values that make no sense, wherever a person or a file may put one: always a sentence, never a traceback."""
 
 import copy
+import errno
 import json
 import logging
 import os
@@ -85,6 +86,19 @@ def test_an_output_that_is_closed_is_no_error(place: Path) -> None:
 def test_a_full_disk_is_one_sentence(place: Path) -> None:
     full = shell("plan --size 9x9 --model llava-1.5 >/dev/full", place)
     assert full.returncode == 2 and full.stderr == "The output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EEXIST, errno.EACCES])
+def test_what_the_system_refuses_is_one_sentence(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def facts() -> None:
+        raise OSError(number, os.strerror(number), "some/place")
+
+    monkeypatch.setattr("chiasm.env.facts", facts)
+    monkeypatch.setattr("chiasm.cli._drop_output", lambda: None)
+    assert main(["env"]) == 2
+    assert capsys.readouterr().err == f"some/place cannot be written: {os.strerror(number)}.\n"
 
 
 def test_an_output_of_few_characters_holds_every_answer(place: Path) -> None:
@@ -253,3 +267,28 @@ def test_an_answer_that_stops_ends_no_other(place: Path) -> None:
     for thread in asking:
         thread.join()
     assert answers == [text] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system does not fork")
+def test_a_forked_process_answers_too(place: Path) -> None:
+    """With two threads: OpenMP's do not live on in the child."""
+    code = """
+import os, sys, time, torch, chiasm
+torch.set_num_threads(2)
+model = chiasm.load("model", dtype="float32")
+torch.ones(600, 600) @ torch.ones(600, 600)
+text = model.ask("What?", "a.png", max_tokens=4).text
+child = os.fork()
+if not child:
+    torch.ones(600, 600) @ torch.ones(600, 600)
+    os._exit(model.ask("What?", "a.png", max_tokens=4).text != text)
+for _ in range(600):
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done:
+        sys.exit(os.waitstatus_to_exitcode(status))
+    time.sleep(0.1)
+os.kill(child, 9)
+sys.exit("the child hangs")
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=place, env=environment(place), text=True, stderr=-1, check=False)
+    assert run.returncode == 0, run.stderr

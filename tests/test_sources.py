@@ -101,6 +101,13 @@ def test_a_wheel_comes_by_uv_where_there_is_no_pip(index: Path, monkeypatch: pyt
     assert fetch(TINY, Silent()).read_bytes() == CONTENT
 
 
+def test_a_client_that_fails_itself_is_quoted_by_its_last_line() -> None:
+    said = (
+        "ERROR: Exception:\nTraceback (most recent call last):\n  File 'pip/req.py', line 1\nOSError: No space left on device\n"
+    )
+    assert wheels._reason(said) == "OSError: No space left on device"
+
+
 def test_without_any_client_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheels, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")

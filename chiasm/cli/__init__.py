@@ -22,7 +22,9 @@ from chiasm.cli.numbers import exact
 from chiasm.errors import ChiasmError
 
 MISTAKE, INTERRUPTED, CLOSED = 2, 130, 1
-REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
+REFUSED = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+)
 """Refusals of the system that have their cause outside of a command, wherever it meets them."""
 VERBS = {
     "ask": "Ask a question about pictures, or about none.",

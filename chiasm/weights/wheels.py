@@ -95,10 +95,12 @@ def _unzip(wheel: Path, member: str, part: Path, limit: int) -> None:
 
 
 def _reason(said: str) -> str:
-    """A client's last error and what follows it, as one line."""
+    """A client's last error and what follows it, as one line; of a traceback its end."""
     lines = [line.strip(" ×╰─▶│") for line in said.splitlines()]
     starts = [i for i, line in enumerate(lines) if line.lower().startswith("error")]
-    reason = " ".join(line for line in lines[starts[-1] if starts else 0 :] if line)
+    told = [line for line in lines[starts[-1] if starts else 0 :] if line]
+    # A client that fails itself, of a full disk for example, shows where in its code; its last line says why.
+    reason = told[-1] if any(line.startswith("Traceback") for line in told) else " ".join(told)
     return reason.removeprefix("ERROR: ").removeprefix("error: ")[:REASON_LIMIT] or "it gave no reason"
 
 
