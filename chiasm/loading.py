@@ -33,8 +33,9 @@ from chiasm.remote.in_process import LibraryAssistant
 from chiasm.remote.names import Endpoint, Library
 from chiasm.remote.names import parse as parse_remote
 from chiasm.spec import PLAIN, Causal, Seq2Seq, Splice
-from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.files import TensorFiles
 from chiasm.weights.folders import model_folder
+from chiasm.weights.json_files import read_json
 from chiasm.weights.read import Described, describe, load_model
 from chiasm.weights.sources import Folder, parse
 

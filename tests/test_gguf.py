@@ -11,8 +11,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from chiasm.errors import BadCheckpoint, MissingExtra, UserError
-from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.files import TensorFiles
 from chiasm.weights.gguf import convert_gguf
+from chiasm.weights.json_files import read_json
 
 gguf = pytest.importorskip("gguf")
 transformers = pytest.importorskip("transformers")

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from chiasm.errors import BadCheckpoint
-from chiasm.weights.files import TensorFiles, read_header, read_json, sha256
+from chiasm.weights.files import TensorFiles, read_header, sha256
+from chiasm.weights.json_files import read_json
 from chiasm.weights.write import MANIFEST, replacing, write_folder, write_json, write_manifest, write_safetensors
 
 TENSORS = {

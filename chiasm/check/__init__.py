@@ -47,7 +47,7 @@ from chiasm.model import (
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.spec import MultiVector, Pointing
-from chiasm.weights.files import read_json, read_objects
+from chiasm.weights.json_files import read_json, read_objects
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
 

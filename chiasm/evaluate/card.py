@@ -16,7 +16,8 @@ from chiasm.errors import UserError
 from chiasm.evaluate.marks import Mark, summary, table
 from chiasm.render import KINDS
 from chiasm.render.sources import FONTS, LABELS_PACKAGE, STYLES
-from chiasm.weights.files import TensorFiles, read_json
+from chiasm.weights.files import TensorFiles
+from chiasm.weights.json_files import read_json
 from chiasm.weights.read import Described
 from chiasm.weights.write import write_json
 

@@ -19,7 +19,7 @@ from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.sandbox import Exhausted, TemplateEnvironment, limited
 from chiasm.prompt.spans import Marks, Refusal, Rendered, marked_widths
 from chiasm.prompt.tokenizer_files import special_tokens
-from chiasm.weights.files import read_json
+from chiasm.weights.json_files import read_json
 
 TEMPLATE_LIMIT = 1_000_000
 

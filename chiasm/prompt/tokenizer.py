@@ -15,7 +15,7 @@ import tokenizers
 from chiasm.errors import BadCheckpoint
 from chiasm.prompt.ranks import ranked, ranks_in
 from chiasm.prompt.tokenizer_files import Settings, add_missing
-from chiasm.weights.files import read_json
+from chiasm.weights.json_files import read_json
 
 CLEANUP = (
     (" .", "."),

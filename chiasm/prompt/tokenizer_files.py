@@ -9,7 +9,7 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken
 
-from chiasm.weights.files import read_json
+from chiasm.weights.json_files import read_json
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 

@@ -21,7 +21,8 @@ from typing import IO
 
 from chiasm.errors import BadCheckpoint, UserError
 from chiasm.home import home as home
-from chiasm.weights.files import read_json, sha256
+from chiasm.weights.files import sha256
+from chiasm.weights.json_files import read_json
 from chiasm.weights.write import MANIFEST, files_below, write_manifest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -19,8 +19,9 @@ from chiasm.layers.begun import begun
 from chiasm.layout import Adapters, Config, Form, Layout, Reading, Rule, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
-from chiasm.weights.files import CONFIGS, TensorFiles, read_json
+from chiasm.weights.files import CONFIGS, TensorFiles
 from chiasm.weights.folders import model_folder
+from chiasm.weights.json_files import read_json
 from chiasm.weights.keys import Piece, formed, pieces, respelt
 from chiasm.weights.lora import merge
 from chiasm.weights.sources import parse
