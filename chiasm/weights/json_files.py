@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chiasm.errors import BadCheckpoint
-
-if TYPE_CHECKING:
-    pass
-
 
 JSON_LIMIT = 64 << 20
 
