@@ -300,6 +300,11 @@ def test_the_command_answers_and_plans_clips(
     assert said["usage"]["text_tokens"] == planned["tokens"]["text"] and planned["tokens"]["marks"] == 0
 
 
+def test_plan_says_that_a_short_clip_shows_frames_more_than_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--clip", "3x64x48@24fps", "--model", "videochat2"]) == 0
+    assert "8 of 3 frames, some more than once, 0.125 s; 12 visual tokens a frame" in capsys.readouterr().out
+
+
 def test_its_pickled_stages_are_converted_into_such_a_folder(folders: tuple[Path, Any], tmp_path: Path) -> None:
     """The first stage with an eye that a later one has trained on, and what else there is."""
     tensors = load_file(folders[0] / "model.safetensors")

@@ -69,7 +69,8 @@ def table(chosen: Named, shapes: list[Shape], costs: Budget) -> str:
 def moving(name: str, clip: Costed, cost: PictureCost) -> str:
     """Frames, and tokens for each."""
     each = f"{cost.visual / clip.frames:,.1f}".removesuffix(".0")
-    shown = f"{clip.frames:,} of {counted(clip.of, 'frame')}, {clip.seconds:,.3g} s"
+    again = ", some more than once" if clip.frames > clip.of else ""
+    shown = f"{clip.frames:,} of {counted(clip.of, 'frame')}{again}, {clip.seconds:,.3g} s"
     return f"{name}: {shown}; {each} visual tokens a frame"
 
 
