@@ -42,6 +42,9 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("train", "a.png"): "a.png is not Python",
     ("train", "cut.py"): "cut.py is not Python (line 1: ",
     ("cache", "rm"): "NAME",
+    ("ask", "b" * 300, "What?"): "not a path that can be opened",
+    ("ask", "a.png", "What?", "--model", "m" * 300): "File name too long",
+    ("cache", "rm", "c" * 300): "ccc",
 }
 
 
@@ -63,9 +66,18 @@ def test_a_command_says_what_is_wrong(
     monkeypatch.setenv("CHIASM_HOME", str(place / "home"))
     assert main(words) == 2
     said = capsys.readouterr()
-    assert COMMANDS[words] in said.err and said.err.count("\n") == 1 and len(said.err) < 400 and not said.out
+    assert COMMANDS[words] in said.err and said.err.count("\n") == 1 and len(said.err) < 450 and not said.out
     if "See:" in said.err:
         assert f"See: chiasm {words[0]} --help" in said.err
+
+
+@pytest.mark.parametrize("length", [300, 500])
+def test_a_long_question_is_no_file(length: int, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's name has at most 255 bytes, and asking the system for a longer one is an error of its own."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("CHIASM_HOME", str(place / "home"))
+    question = "a" * length if length < 400 else "tell me more / " * (length // 15)
+    assert main(["ask", "--model", "model", "--max-tokens", "1", question]) == 0
 
 
 # --- what a command writes to ------------------------------------------------------------------------------------------
@@ -85,7 +97,7 @@ def test_an_output_that_is_closed_is_no_error(place: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
 def test_a_full_disk_is_one_sentence(place: Path) -> None:
     full = shell("plan --size 9x9 --model llava-1.5 >/dev/full", place)
-    assert full.returncode == 2 and full.stderr == "The output cannot be written: No space left on device.\n"
+    assert full.returncode == 2 and full.stderr == "The system refuses the output: No space left on device.\n"
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EEXIST, errno.EACCES])
@@ -98,7 +110,7 @@ def test_what_the_system_refuses_is_one_sentence(
     monkeypatch.setattr("chiasm.env.facts", facts)
     monkeypatch.setattr("chiasm.cli._drop_output", lambda: None)
     assert main(["env"]) == 2
-    assert capsys.readouterr().err == f"some/place cannot be written: {os.strerror(number)}.\n"
+    assert capsys.readouterr().err == f"The system refuses some/place: {os.strerror(number)}.\n"
 
 
 def test_an_output_of_few_characters_holds_every_answer(place: Path) -> None:

@@ -23,7 +23,10 @@ from chiasm.errors import ChiasmError
 
 MISTAKE, INTERRUPTED, CLOSED = 2, 130, 1
 REFUSED = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+    (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+        *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    )
 )
 """Refusals of the system that have their cause outside of a command, wherever it meets them."""
 VERBS = {
@@ -89,7 +92,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if e.errno not in REFUSED or _debugging():
             raise
         _drop_output()
-        return _mistake(f"{e.filename or 'The output'} cannot be written: {e.strerror}.")
+        return _mistake(f"The system refuses {e.filename or 'the output'}: {e.strerror}.")
     return code if isinstance(code, int) else 0
 
 

@@ -68,7 +68,7 @@ def open_clip(clip: Clip, take: Take = EIGHT, limits: ClipLimits = _DEFAULT) -> 
 
 def moves(source: str) -> bool:
     """Whether a path is a clip's: a folder, a video, or an animation of more than one frame."""
-    if Path(source).is_dir():
+    if os.path.isdir(source):  # noqa: PTH112 - pathlib's own raises for words longer than a file's name may be.
         return True
     try:
         with opened(source, source, _DEFAULT.bytes) as (file, length):
