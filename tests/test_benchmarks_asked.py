@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from benchmark_folders import EXAMPLES, Example
 
 from chiasm.assistant import Answer, Assistant, Done, Event, Request, Usage, Verb
 from chiasm.evaluate.benchmarks import registry
+from chiasm.evaluate.benchmarks import rows as rows_of_files
 from chiasm.evaluate.runs import runner
 from chiasm.evaluate.runs.report import as_json, notes, outcome, rows
 from chiasm.evaluate.runs.run import Wanted, questions
@@ -63,3 +67,39 @@ def test_a_whole_run(name: str, example: Example, tmp_path: Path, monkeypatch: p
     assert made.failed == 0 and as_json(made) and notes([made]) and len(list(rows([made]))) > 1
     again = runner.rescored(task, samples, None)
     assert [one.score for one in again] == [one.score for one in samples]
+
+
+STRANGE = (None, 5, [], "zzz")
+
+
+@pytest.mark.parametrize(("name", "example"), CASES)
+def test_columns_that_hold_something_else(name: str, example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of another form is one that makes no question, or one whose answer can be judged; never the end of a run."""
+    (tmp_path / name).mkdir()
+    example.write(tmp_path / name)
+    task, real = registry.find(name), rows_of_files.rows_of
+    columns: dict[str, None] = {}
+
+    def seen(*given: Any) -> Iterator[rows_of_files.Row]:
+        for row in real(*given):
+            columns.update(dict.fromkeys(row.values))
+            yield row
+
+    monkeypatch.setattr(rows_of_files, "rows_of", seen)
+    list(rows_of_files.read(task, tmp_path / name, example.split, example.prompt))
+    assert columns
+    for column in columns:
+        for value in STRANGE:
+
+            def changed(*given: Any, column: str = column, value: object = value) -> Iterator[rows_of_files.Row]:
+                return (replace(row, values={**row.values, column: value}) for row in real(*given))
+
+            monkeypatch.setattr(rows_of_files, "rows_of", changed)
+            for item in rows_of_files.read(task, tmp_path / name, example.split, example.prompt):
+                match item:
+                    case rows_of_files.Bad(where=where, why=why):
+                        assert where and why
+                    case _:
+                        json.dumps(item.gold)
+                        for reference in task.judges:
+                            task.record(item, "B", reference)

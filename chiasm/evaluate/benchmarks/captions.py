@@ -96,6 +96,13 @@ def _instances(folder: Path, split: str) -> Mapping[int, list[str]]:
     return {image: sorted(set(kinds)) for image, kinds in found.items()}
 
 
+def _gold(row: Row) -> Mapping[str, Any]:
+    references = row.texts("answer")
+    if not references:
+        raise Unusable("there is no caption to hold it to")
+    return {"references": references}
+
+
 def _split(row: Row) -> str:
     return row.where.removeprefix("captions_").partition(".json")[0]
 
@@ -150,7 +157,7 @@ def _task(name: str, title: str, splits: tuple[str, ...], layouts: tuple[Layout,
         layouts=layouts,
         id=lambda row: _image_id(row.text("question_id")),
         prompts={"lmms-eval": _saying(ONE_SENTENCE), "lmms-eval Karpathy": _saying(BRIEFLY)},
-        gold=lambda row: {"references": row.texts("answer")},
+        gold=_gold,
         judges={"pycocoevalcap": _judge},
         sums=caption_sums,
         max_tokens=64,

@@ -28,8 +28,8 @@ def _judge(gold: Mapping[str, Any], reply: str) -> Judged:
 
 def _official(row: Row) -> Iterator[Row]:
     """The RRC's own files name a picture beside; of test splits the answers are missing."""
-    picture = row.get("image") or f"documents/{row['image_local_name']}"
-    yield Row({"answers": None, **row.values, "image": picture}, row.folder, row.where)
+    beside = {} if "image" in row.values else {"image": f"documents/{row['image_local_name']}"}
+    yield Row({"answers": None, **row.values, **beside}, row.folder, row.where)
 
 
 def _task(name: str, config: str, paper: str, official: str) -> Task:

@@ -167,12 +167,38 @@ def paired(
 ) -> Iterator[tuple[Row, Item] | Bad]:
     """As `read`, with the row that each item was made of."""
     layout, files = find(task, folder, split)
-    rows = (one for file in files for row in rows_of(file, folder, layout.key) for one in layout.rows(row))
-    for row in islice(rows, limit):
-        try:
-            yield row, task.item(row, prompt)
-        except Unusable as why:
-            yield Bad(row.where, str(why))
+    found = (one for file in files for row in rows_of(file, folder, layout.key) for one in _made(layout, row))
+    for row in islice(found, limit):
+        yield row if isinstance(row, Bad) else _paired(task, row, prompt)
+
+
+ANOTHER_FORM = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What comes of columns that hold something else than is published."""
+
+
+def _made(layout: Layout, row: Row) -> Iterator[Row | Bad]:
+    try:
+        yield from layout.rows(row)
+    except Unusable as why:
+        yield Bad(row.where, str(why))
+    except ANOTHER_FORM as why:
+        yield _strange(row, why)
+
+
+def _strange(row: Row, why: Exception) -> Bad:
+    return Bad(row.where, f"a column holds something else than is published ({type(why).__name__}: {why})")
+
+
+def _paired(task: Task, row: Row, prompt: str | None) -> tuple[Row, Item] | Bad:
+    """A row with its question; it makes none where no rule can read its truth, which an empty reply shows."""
+    try:
+        item = task.item(row, prompt)
+        task.judge(item, "")
+    except Unusable as why:
+        return Bad(row.where, str(why))
+    except ANOTHER_FORM as why:
+        return _strange(row, why)
+    return row, item
 
 
 def rows_of(file: Path, folder: Path, key: str | None = None) -> Iterator[Row]:
