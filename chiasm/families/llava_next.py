@@ -3,7 +3,7 @@
 from chiasm.layouts.llava_next import POINTS
 from chiasm.readers import CLIP_MEAN, CLIP_STD
 from chiasm.spec import Causal, Decoder, Family, JoinTiles, Mlp, Pinpoints, Pixels, Rope, Sight, Splice
-from chiasm.towers.decoders import llama_like
+from chiasm.towers.decoders import llama, llama_like
 from chiasm.towers.llava import clip_large
 
 MISTRAL_CHAT = (
@@ -36,8 +36,16 @@ FAMILIES = (
                 Splice(32000),
             ),
         ),
-        sizes={"mistral-7b": {}},
+        sizes={
+            "mistral-7b": {},
+            "vicuna-7b": {"decoder": llama(4096, 32, 32, 32, 11008, 32064)},
+            "vicuna-13b": {"decoder": llama(5120, 40, 40, 40, 13824, 32064), "sight.connector": (Mlp(5120, 5120), JoinTiles())},
+            "34b": {
+                "decoder": llama(7168, 60, 56, 8, 20480, 64064, 5000000.0), "sight.fusion": Splice(64000),
+                "sight.connector": (Mlp(7168, 7168), JoinTiles()),
+            },
+        },
         reference="LlavaNextForConditionalGeneration",
         chat=MISTRAL_CHAT,
     ),
-)
+)  # fmt: skip
