@@ -205,6 +205,12 @@ def test_videomme_leaves_out_what_it_cannot_read() -> None:
     assert found == {"accuracy": 1, "duration: short": 1, "accuracy, unread is wrong": 0.5}
 
 
+def test_documents_call_their_figure_by_its_name(tmp_path: Path) -> None:
+    (item, *_) = items("docvqa", EXAMPLES["docvqa"][0], tmp_path)
+    task = registry.find("docvqa")
+    assert [figure.name for figure in task.summary([task.record(item, "x")]).figures] == ["ANLS"]
+
+
 def test_pope_figures_are_the_scorers() -> None:
     from chiasm.evaluate.scorers import pope
 

@@ -69,7 +69,7 @@ def test_a_whole_run(name: str, example: Example, tmp_path: Path, monkeypatch: p
     assert [one.score for one in again] == [one.score for one in samples]
 
 
-STRANGE = (None, 5, [], "zzz")
+STRANGE: tuple[object, ...] = (None, 5, [], "zzz")
 
 
 @pytest.mark.parametrize(("name", "example"), CASES)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chiasm.evaluate.benchmarks.asking import SHORT, shown
+from chiasm.evaluate.benchmarks.figures import Figure, mean, scores
 from chiasm.evaluate.benchmarks.rows import Layout, Row, Unusable, hub
 from chiasm.evaluate.benchmarks.sought import any_answer
-from chiasm.evaluate.benchmarks.task import Judged, Part, Task
+from chiasm.evaluate.benchmarks.task import Judged, Part, Record, Task
 from chiasm.evaluate.scorers.anls import anls
 
 
@@ -24,6 +25,10 @@ def _gold(row: Row) -> Mapping[str, Any]:
 
 def _judge(gold: Mapping[str, Any], reply: str) -> Judged:
     return Judged(reply.strip() or None, anls(reply, gold["answers"]))
+
+
+def _sums(records: Sequence[Record]) -> tuple[Figure, ...]:
+    return (mean("ANLS", scores(records)),)
 
 
 def _official(row: Row) -> Iterator[Row]:
@@ -43,6 +48,7 @@ def _task(name: str, config: str, paper: str, official: str) -> Task:
         prompts={"lmms-eval": _ask},
         gold=_gold,
         judges={"RRC": _judge},
+        sums=_sums,
         max_tokens=32,
         sought=any_answer,
     )
