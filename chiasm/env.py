@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from chiasm import __version__
+from chiasm.errors import UserError
+from chiasm.home import home, offline
 
 CORE = ("torch", "numpy", "pillow", "safetensors", "tokenizers", "jinja2", "tqdm", "cyclopts")
 EXTRAS = {
     "gguf": ("gguf",),
     "hub": ("huggingface-hub",),
+    "eval": ("jiwer", "faster-coco-eval", "nltk", "pyarrow"),
+    "api": ("openai", "anthropic"),
+    "transformers": ("transformers",),
+    "captions": ("pycocoevalcap",),
+    "video": ("opencv-python-headless",),
     "train": ("cairosvg", "matplotlib"),
     "dev": ("transformers", "accelerate", "pytest", "hypothesis", "ruff", "mypy"),
 }
@@ -23,6 +30,7 @@ SETTINGS = (
     "CHIASM_HOME",
     "CHIASM_OFFLINE",
     "CHIASM_FAMILIES",
+    "CHIASM_COMPILE",
     "CHIASM_DEBUG",
     "OMP_NUM_THREADS",
     "CUDA_VISIBLE_DEVICES",
@@ -31,10 +39,6 @@ SETTINGS = (
 
 def facts() -> dict[str, Any]:
     """Versions, processor, threads, memory, settings, extras, as plain values."""
-    import torch
-
-    from chiasm.weights import cache
-
     return {
         "chiasm": __version__,
         "python": platform.python_version(),
@@ -44,20 +48,38 @@ def facts() -> dict[str, Any]:
         "torchvision": "present, unused" if importlib.util.find_spec("torchvision") else "absent",
         "processor": {
             "name": _processor(),
-            "capability": torch.backends.cpu.get_cpu_capability(),
             "bf16": _flag("avx512_bf16", "bf16"),
             "amx": _flag("amx_bf16", "amx_tile"),
             "cores": os.cpu_count(),
             "usable cores": _usable(),
-            "torch threads": torch.get_num_threads(),
         },
+        "torch": _torch(),
         "memory": {"total GB": _memory("MemTotal"), "available GB": _memory("MemAvailable")},
-        "accelerators": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-        + (["mps"] if torch.backends.mps.is_available() else []),
-        "home": str(cache.home()),
-        "offline": cache.offline(),
+        "home": _home(),
+        "offline": offline(),
         "settings": {name: os.environ.get(name) for name in SETTINGS},
     }
+
+
+def _torch() -> dict[str, Any]:
+    """What torch finds here, or why it cannot be imported, which is a defect to report as well."""
+    try:
+        import torch
+    except (ImportError, OSError) as e:
+        return {"is not imported": str(e)}
+    found = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return {
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "accelerators": found + (["mps"] if torch.backends.mps.is_available() else []),
+    }
+
+
+def _home() -> str:
+    try:
+        return str(home())
+    except UserError as e:
+        return str(e)
 
 
 def version(package: str) -> str | None:

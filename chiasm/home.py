@@ -31,3 +31,8 @@ def _usual() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "chiasm"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chiasm"
+
+
+def offline() -> bool:
+    """Whether `CHIASM_OFFLINE` forbids to fetch."""
+    return os.environ.get("CHIASM_OFFLINE", "").lower() not in ("", "0", "false", "no")

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,16 @@ def test_families_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
 def test_env_says_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     facts = read(capsys, "env", "--json")
     assert facts["packages"]["torch"] == torch.__version__ and facts["torchvision"] == "absent"
-    assert facts["processor"]["torch threads"] == torch.get_num_threads()
+    assert facts["torch"]["threads"] == torch.get_num_threads()
     assert facts["offline"] is True and Path(facts["home"]).name == "home"
     assert "torchvision" in said(capsys, "env")
+    declared = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert facts["extras"].keys() == declared.keys()
+
+
+def test_env_reports_a_torch_that_is_not_imported(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "torch" in read(capsys, "env", "--json")["torch"]["is not imported"]
 
 
 def test_the_cache_is_listed_verified_and_emptied(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,6 @@ never build the same thing and a half-built one is never used; what an interrupt
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 import sys
@@ -21,6 +20,7 @@ from typing import IO
 
 from chiasm.errors import BadCheckpoint, UserError
 from chiasm.home import home as home
+from chiasm.home import offline as offline
 from chiasm.weights.files import sha256
 from chiasm.weights.json_files import read_json
 from chiasm.weights.write import MANIFEST, files_below, write_manifest
@@ -51,11 +51,6 @@ class Entry:
     def bytes(self) -> int:
         """The bytes of all files together."""
         return sum(file.bytes for file in self.files.values())
-
-
-def offline() -> bool:
-    """Whether `CHIASM_OFFLINE` forbids to fetch."""
-    return os.environ.get("CHIASM_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 def place(name: str) -> Path:
