@@ -64,7 +64,8 @@ def test_a_whole_run(name: str, example: Example, tmp_path: Path, monkeypatch: p
     assert len(shown) == example.items and {"blank", "none"} <= {sample.ablation for sample in samples}
     assert all(sample.error is None and sample.answer == example.right for sample in samples)
     made = outcome(task, store)
-    assert made.failed == 0 and as_json(made) and notes([made]) and len(list(rows([made]))) > 1
+    assert made.failed == 0 and as_json(made)["scorer"] == next(iter(task.judges)) and len(list(rows([made]))) > 1
+    assert f"{name} by the rules of {next(iter(task.judges))}" in notes([made, made])[0] and task.note in notes([made])[0]
     again = runner.rescored(task, samples, None)
     assert [one.score for one in again] == [one.score for one in samples]
 

@@ -53,6 +53,8 @@ class Outcome:
     """The same answers before a judge."""
     agreement: Agreement | None = None
     """How far people agree with that judge."""
+    note: str = ""
+    """What a score of the task leaves out."""
 
     @property
     def headline(self) -> Figure:
@@ -96,7 +98,7 @@ def outcome(
         unseen=unseen if len(unseen) < len(shown) else (),
         tokens={kind: sum(sample.tokens.get(kind, 0) for sample in samples) for kind in KINDS},
         price=Price(**said["price"]) if "price" in said else None,
-        trial=trial, agreement=agreement,
+        trial=trial, agreement=agreement, note=task.note,
         passed_over=Counter(s.served[PASSED_OVER] for s in samples if PASSED_OVER in s.served),
     )  # fmt: skip
     store.write(RESULT, as_json(made))
@@ -120,6 +122,7 @@ def as_json(made: Outcome) -> dict[str, Any]:
         "model": made.model,
         "task": made.task,
         "scorer": made.scorer,
+        **({"note": made.note} if made.note else {}),
         "figures": [plain(figure) for figure in made.figures],
         "unparsed": made.unparsed,
         "failed": made.failed,
@@ -180,7 +183,7 @@ def _lines(
 
 def notes(outcomes: Sequence[Outcome]) -> list[str]:
     """What a reader of the table must know: scores that need no picture, spreads, and what others published."""
-    said = []
+    said = list(dict.fromkeys(_rules(made) for made in outcomes if made.task not in _OWN))
     for made in outcomes:
         for name in made.ablated:
             if not made.falls(name):
@@ -212,6 +215,14 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             setting = f"{line.who} on {line.task}, {line.split}, {line.setting}"
             said.append(f"published, not measured here: {setting}: {line.value} (arXiv:{line.source})")
     return said
+
+
+_OWN = frozenset(("own", "own-circular"))
+
+
+def _rules(made: Outcome) -> str:
+    """Whose rules a benchmark's numbers follow, and what they leave out."""
+    return f"{made.task} by the rules of {made.scorer}" + (f": {made.note}" if made.note else "")
 
 
 SHOWN: dict[Ablation, str] = {
