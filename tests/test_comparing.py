@@ -19,7 +19,7 @@ from chiasm.assistant import Assistant, Verb
 from chiasm.cli import main
 from chiasm.errors import BadPicture, Unsupported, UserError
 from chiasm.evaluate.benchmarks import embedding
-from chiasm.evaluate.runs import run
+from chiasm.evaluate.runs import comparing, run
 from chiasm.evaluate.runs.report import notes
 from chiasm.evaluate.runs.run import Wanted
 from chiasm.evaluate.runs.store import RECORDS, Store
@@ -151,6 +151,25 @@ def test_rows_without_a_picture_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     files({"val2014/a.png": shown("red")})(folder)
     made = compared(Colours(), "coco-retrieval", folder, tmp_path / "out", monkeypatch)
     assert made.headline.n == 1 and [where for where, _ in made.unusable] == ["test-0.parquet, row 1"]
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, model = captions(tmp_path / "data"), Colours()
+    kept: list[Path] = []
+
+    def full(file: Path, vectors: object, keep: Any = comparing._keep) -> None:
+        if len(kept) == 2:
+            raise OSError(28, "No space left on device")
+        kept.append(file)
+        keep(file, vectors)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(comparing, "_keep", full)
+        with pytest.raises(UserError, match=r"No space left .*start the same run again"):
+            compared(model, "coco-retrieval", folder, tmp_path / "out", monkeypatch, batch=2)
+    again = Colours()
+    compared(again, "coco-retrieval", folder, tmp_path / "out", monkeypatch, batch=2)
+    assert again.embedded == 12 - 2 * len(kept)
 
 
 class Writes(Colours):

@@ -85,8 +85,9 @@ def _vectors(
     for number, some in enumerate(_several(items, batch)):
         file = folder / f"{kind}-{number * batch:07d}-{len(some)}.npz"
         if not file.is_file():
+            made = _embedded(assistant, some)
             with writing(file):
-                _keep(file, _embedded(assistant, some))
+                _keep(file, made)
         yield from _kept(file, len(some))
         bar.update(len(some))
 
