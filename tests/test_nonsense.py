@@ -304,3 +304,38 @@ sys.exit("the child hangs")
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=place, env=environment(place), text=True, stderr=-1, check=False)
     assert run.returncode == 0, run.stderr
+
+
+# --- what is piped in -----------------------------------------------------------------------------------------------------
+
+
+def piped(data: bytes, *words: str, place: Path) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "chiasm.cli", "ask", *words, "--model", "model", "--max-tokens", "2", "--json"]
+    return subprocess.run(command, cwd=place, env=environment(place), input=data, capture_output=True, check=False)
+
+
+def test_a_picture_or_the_question_may_be_piped_in(place: Path) -> None:
+    picture = (place / "a.png").read_bytes()
+    named = json.loads(piped(b"", "a.png", "What is this?", place=place).stdout)
+    for run in (
+        piped(picture, "-", "What is this?", place=place),
+        piped(b"What is this?\n", "a.png", "-", place=place),
+    ):
+        assert run.returncode == 0, run.stderr
+        found = json.loads(run.stdout)
+        assert (found["text"], found["usage"]) == (named["text"], named["usage"])
+
+
+@pytest.mark.parametrize(
+    ("data", "words", "said"),
+    [
+        (b"", ("-", "What?"), "standard input is empty"),
+        (b"", ("a.png", "-"), "is empty"),
+        (b"\xff\xd8\xff", ("a.png", "-"), "not UTF-8"),
+        (b"What?", ("-", "-"), "2 words are -"),
+        (b"a text", ("-", "What?"), "found text"),
+    ],
+)
+def test_what_cannot_be_piped_in(data: bytes, words: tuple[str, ...], said: str, place: Path) -> None:
+    run = piped(data, *words, place=place)
+    assert run.returncode == 2 and said in run.stderr.decode() and run.stderr.count(b"\n") == 1 and not run.stdout

@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from chiasm import __version__
 from chiasm.cli.numbers import exact
+from chiasm.cli.piped import PIPED
 from chiasm.errors import ChiasmError
 
 MISTAKE, INTERRUPTED, CLOSED = 2, 130, 1
@@ -68,7 +69,7 @@ def app() -> App:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    words = sys.argv[1:] if words is None else words
+    words = [PIPED if word == "-" else word for word in (sys.argv[1:] if words is None else words)]
     _streams()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:

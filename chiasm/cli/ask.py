@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from chiasm.cli.clips import FPS, FRAMES, parted, wanted
 from chiasm.cli.fewer import BUDGET, COMPRESS
 from chiasm.cli.near import suggesting
+from chiasm.cli.piped import read
 from chiasm.cli.show import as_json
 from chiasm.errors import BadPicture, BadPrompt
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from chiasm.assistant import Answer
     from chiasm.pixels.clips import Clip
 
-SHOWN = "Pictures and clips, if any (a folder of frames, an animation, a video); the last word is the question."
+SHOWN = "Pictures and clips, if any (a folder of frames, an animation, a video); the last word is the question; - is piped in."
 
 app = App(
     name="ask",
@@ -28,6 +29,7 @@ app = App(
   chiasm ask sign.jpg "What does the sign say?"
   chiasm ask dance.gif "What happens?" --model LanguageBind/Video-LLaVA-7B-hf --frames 8
   chiasm ask before.png after.png "What changed?" --json
+  curl -s https://example.org/sign.jpg | chiasm ask - "What does the sign say?"
   chiasm ask page.png "What is the total?" --compress merge-alike:4
   chiasm ask diagram.png "What is shown?" --budget content
   chiasm ask a.png b.png "Is picture 2 brighter than picture 1?" --number""",
@@ -57,13 +59,13 @@ def run(
     pictures, question = split(words)
     if max_tokens < 1:
         raise BadPrompt(f"--max-tokens is {max_tokens}; an answer needs at least 1.")
-    shown = parted(pictures, wanted(frames, fps))
+    shown, question = read(pictures, parted(pictures, wanted(frames, fps)), question)
     look(shown)
     from chiasm.loading import load
 
     with suggesting(model):
         assistant = load(model, compress=compress, budget=budget)
-    seen = [one if isinstance(one, str) or assistant.sees_clips else still(one) for one in shown]
+    seen = [one if isinstance(one, str | bytes) or assistant.sees_clips else still(one) for one in shown]
     if not stream:
         answer = assistant.ask(question, *seen, max_tokens=max_tokens, number=number)
         as_json(described(answer)) if json else print(answer.text)
@@ -87,13 +89,13 @@ def split(words: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     return tuple(pictures), question
 
 
-def look(shown: tuple[str | Clip, ...]) -> None:
+def look(shown: tuple[str | bytes | Clip, ...]) -> None:
     """Refuses unreadable pictures and clips by their headers, before a model is loaded."""
     from chiasm.pixels.clips import clip_header
     from chiasm.pixels.open import header
 
     for one in shown:
-        header(one) if isinstance(one, str) else clip_header(one)
+        header(one) if isinstance(one, str | bytes) else clip_header(one)
 
 
 def still(clip: Clip) -> str | Clip:
