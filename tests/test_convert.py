@@ -251,3 +251,10 @@ def test_arrays_of_numpy_come_through_and_nothing_of_a_pickle_is_read(tmp_path: 
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadCheckpoint, match="numpy can read"):
         convert(tmp_path / "cut.npz", tmp_path / "other")
+
+
+def test_what_is_no_pickle_is_not_said_to_want_anything(tmp_path: Path) -> None:
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    with pytest.raises(BadCheckpoint, match="not a checkpoint that torch can read"):
+        convert(file, tmp_path / "out.safetensors")

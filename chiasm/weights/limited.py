@@ -51,17 +51,18 @@ def limit(bytes: int, seconds: int) -> None:
 def unpickle(file: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The tensors of a pickled checkpoint and the names of what is no tensor; raises `BadCheckpoint`."""
     with file.open("rb") as f:
-        zipped = f.read(2) == b"PK"
+        start = f.read(2)
+        zipped = start == b"PK"
         f.seek(0)
         by_path = zipped and file.suffix != ".safetensors"  # torch goes by that suffix whatever the file holds.
         try:
             content = torch.load(file if by_path else f, map_location="cpu", weights_only=True, mmap=by_path)
         except pickle.UnpicklingError as e:
-            raise _refused(file, str(e)) from None
-        except Exception:  # Whatever a damaged file makes torch raise; a decoder's own words are never shown.
-            raise BadCheckpoint(
-                f"{file} is not a checkpoint that torch can read: damaged, cut short or another format."
+            raise (
+                _refused(file, str(e)) if zipped or start[:1] == b"\x80" or "GLOBAL" in str(e) else _unreadable(file)
             ) from None
+        except Exception:  # Whatever a damaged file makes torch raise; a decoder's own words are never shown.
+            raise _unreadable(file) from None
     return flat(file, content)
 
 
@@ -147,6 +148,10 @@ def _plain(file: Path, key: str, tensor: torch.Tensor) -> torch.Tensor:
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise BadCheckpoint(f"{file} holds {key!r} as a sparse or quantised tensor, which safetensors cannot keep.")
     return tensor.detach()
+
+
+def _unreadable(file: Path) -> BadCheckpoint:
+    return BadCheckpoint(f"{file} is not a checkpoint that torch can read: damaged, cut short or another format.")
 
 
 def _refused(file: Path, said: str) -> BadCheckpoint:
