@@ -59,16 +59,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """A conversation to go on with. `stop` are strings that end the answer and are not part of it. Raises `BadPrompt` for an
-    answer of no token, and for what is no string."""
+    """A conversation to go on with. `max_tokens` of an answer must have room in the context; none: as many as the model's folder
+    says (256 if it does not), and no more than there is room for. `stop` are strings that end the answer and are not part
+    of it. Raises `BadPrompt` for an answer of no token, and for what is no string."""
 
     messages: tuple[Message, ...]
-    max_tokens: int = 256
+    max_tokens: int | None = None
     sampling: Sampling | None = None
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
+        if self.max_tokens is not None and (not isinstance(self.max_tokens, int) or self.max_tokens < 1):
             raise BadPrompt(f"max_tokens = {self.max_tokens!r}: it must be a whole number of at least 1")
         if not all(isinstance(one, str) for one in self.stop):
             raise BadPrompt(f"stop = {self.stop!r}: it must be strings, such as ('\\n',)")
@@ -206,7 +207,7 @@ class Assistant:
         self,
         text: str,
         *pictures: object,
-        max_tokens: int = 256,
+        max_tokens: int | None = None,
         sampling: Sampling | None = None,
         stop: str | Sequence[str] = (),
         number: bool = False,
@@ -220,7 +221,7 @@ class Assistant:
         self,
         text: str,
         *pictures: object,
-        max_tokens: int = 256,
+        max_tokens: int | None = None,
         sampling: Sampling | None = None,
         stop: str | Sequence[str] = (),
         number: bool = False,
@@ -233,7 +234,7 @@ class Assistant:
         self,
         messages: Sequence[Message | Mapping[str, object]],
         *,
-        max_tokens: int = 256,
+        max_tokens: int | None = None,
         sampling: Sampling | None = None,
         stop: str | Sequence[str] = (),
         number: bool = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -72,6 +73,21 @@ def test_the_plan_is_what_the_answer_costs(model: LocalAssistant) -> None:
     assert len(plan.rows[0]) == len(sized.rows[0]) == usage.image_tokens + usage.text_tokens
     with pytest.raises(Overflow, match="more than the context of 600"):
         model.plan([Request(request.messages, max_tokens=600)])
+
+
+def test_an_answer_is_as_long_as_its_folder_says_where_nobody_else_does(tmp_path: Path) -> None:
+    folder = tiny_folder(tmp_path / "model")
+    config = json.loads((folder / "generation_config.json").read_text())
+    shortest = {"min_new_tokens": 3, "max_new_tokens": 3}
+    (folder / "generation_config.json").write_text(json.dumps(config | shortest))
+    model = chiasm.load(str(folder), dtype="float32")
+    assert model.ask("What is this?", picture(4)).usage.generated_tokens == 3
+    assert model.ask("What is this?", picture(4), max_tokens=5).usage.generated_tokens >= 3
+    folder = tiny_folder(tmp_path / "short", context=150)
+    longest = {"min_new_tokens": 4096, "max_new_tokens": 4096}
+    (folder / "generation_config.json").write_text(json.dumps(config | longest))
+    answer = chiasm.load(str(folder), dtype="float32").ask("What is this?", picture(4))
+    assert sum(vars(answer.usage).values()) == 150 and answer.finish_reason == "length"
 
 
 def test_a_stop_string_ends_the_answer_and_is_not_in_it(model: LocalAssistant) -> None:

@@ -242,7 +242,7 @@ def test_a_model_whose_scores_are_no_numbers_says_so(temperature: float, tmp_pat
 # --- what a program hands over -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tokens", [0, -1, 2.5, "3", None])
+@pytest.mark.parametrize("tokens", [0, -1, 2.5, "3"])
 def test_an_answer_of_no_whole_number_of_tokens(tokens: Any, place: Path) -> None:
     with pytest.raises(BadPrompt, match="max_tokens"):
         chiasm.load(place / "model").ask("What?", max_tokens=tokens)

@@ -48,7 +48,9 @@ def run(
     model: Annotated[str | None, Parameter(help="A folder, or owner/name on a hub; Chiasm's own if none.")] = None,
     frames: Annotated[int | None, Parameter(help=FRAMES)] = None,
     fps: Annotated[float | None, Parameter(help=FPS)] = None,
-    max_tokens: Annotated[int, Parameter(help="At most so many tokens of answer.")] = 256,
+    max_tokens: Annotated[
+        int | None, Parameter(help="At most so many tokens of answer; else as the model's folder says.")
+    ] = None,
     compress: Annotated[str | None, Parameter(help=COMPRESS)] = None,
     budget: Annotated[str | None, Parameter(help=BUDGET)] = None,
     number: Annotated[bool, Parameter(help='Number the pictures in the text ("Image 1:"), as the model knows it.')] = False,
@@ -57,7 +59,7 @@ def run(
 ) -> int:
     """Asks; text alone where no picture is given."""
     pictures, question = split(words)
-    if max_tokens < 1:
+    if max_tokens is not None and max_tokens < 1:
         raise BadPrompt(f"--max-tokens is {max_tokens}; an answer needs at least 1.")
     shown, question = read(pictures, parted(pictures, wanted(frames, fps)), question)
     look(shown)

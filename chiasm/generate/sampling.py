@@ -70,6 +70,10 @@ class Contrast:
         _expect("step", self.step, 0 <= self.step <= 1000, "from 0 to 1000")
 
 
+USUAL = 256
+"""Tokens of an answer at most, where neither whoever asks nor the model says how many."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How tokens are chosen and when a row ends. The default is the likeliest token each time.
@@ -91,7 +95,7 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     seed: int | None = None
-    max_new_tokens: int = 256
+    max_new_tokens: int = USUAL
     min_new_tokens: int = 0
     max_length: int | None = None
     stop_ids: tuple[int, ...] = ()

@@ -111,7 +111,7 @@ class LocalAssistant(Assistant):
         if opened:
             clock.ends("see")
         ending = self._cancelled = set[int]()
-        limits = [request.max_tokens for request in requests]
+        limits = [request.max_tokens or sampling.max_new_tokens for request in requests]
         running = engine.generate(model, batch, sampling, limits=limits, cancelled=ending, distorted=other)
         voices = [Voice(Detokenizer(planner.tokenizer), Stops((*request.stop, *planner.stops))) for request in requests]
         ends = list(accumulate(len(pictures_of(request.messages)) for request in requests))
@@ -224,7 +224,7 @@ class LocalAssistant(Assistant):
         if not requests:
             raise BadPrompt("there is no request: give at least one conversation")
         plan = planner.plan([request.messages for request in requests], items, names=names)
-        plan.fits(max(request.max_tokens for request in requests))
+        plan.fits(max(request.max_tokens or 1 for request in requests))
         return plan
 
     def _sampling(self, planner: Planner, requests: Sequence[Request]) -> Sampling:

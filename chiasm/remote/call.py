@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 from chiasm.assistant import FinishReason, Request
 from chiasm.errors import Unsupported
-from chiasm.generate.sampling import DEFAULT_CYCLE, Sampling
+from chiasm.generate.sampling import DEFAULT_CYCLE, USUAL, Sampling
 from chiasm.pixels.clips import Clip
 from chiasm.pixels.open import Limits, Source, open_picture
 from chiasm.prompt.messages import Image, Message, Text
@@ -120,7 +120,7 @@ Said = Piece | Spent | Ended | Served
 def call_of(endpoint: Endpoint, request: Request, limits: Limits) -> Call:
     """Raises `BadPicture`, where a picture cannot be opened, and `Unsupported` for a clip or a page that was read before."""
     turns = tuple(_turn(message, endpoint.name, limits) for message in request.messages)
-    return Call(endpoint, turns, request.max_tokens, request.sampling, request.stop)
+    return Call(endpoint, turns, request.max_tokens or USUAL, request.sampling, request.stop)
 
 
 def _turn(message: Message, model: str, limits: Limits) -> Turn:

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from chiasm.assistant import Answer, Assistant, Delta, Done, Event, Extent, FinishReason, Request, Score, Usage, Verb
 from chiasm.errors import BadPrompt, UnknownModel, Unsupported, UserError, need
-from chiasm.generate.sampling import Sampling
+from chiasm.generate.sampling import USUAL, Sampling
 from chiasm.pixels.open import Limits
 from chiasm.prompt.messages import Message, Text
 from chiasm.prompt.stops import Stops
@@ -73,7 +73,7 @@ class LibraryAssistant(Assistant):
             # A thread has an inference mode of its own.
             with self._torch.inference_mode():
                 self.model.generate(
-                    **inputs, **settings, streamer=pieces, max_new_tokens=request.max_tokens, stopping_criteria=[over]
+                    **inputs, **settings, streamer=pieces, max_new_tokens=request.max_tokens or USUAL, stopping_criteria=[over]
                 )
 
         try:
