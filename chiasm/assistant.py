@@ -59,9 +59,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """A conversation to go on with. `max_tokens` of an answer must have room in the context; none: as many as the model's folder
-    says (256 if it does not), and no more than there is room for. `stop` are strings that end the answer and are not part
-    of it. Raises `BadPrompt` for an answer of no token, and for what is no string."""
+    """A conversation to go on with. `max_tokens` of an answer must have room in the context; none: as many as the model's own
+    folder says (256 if it does not), and no more than there is room for. `stop` are strings that end the answer and are no
+    part of it. Raises `BadPrompt` for an answer of no token, and for what is no string."""
 
     messages: tuple[Message, ...]
     max_tokens: int | None = None
