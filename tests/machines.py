@@ -10,6 +10,7 @@ from chiasm.spec import (
     Bend,
     Block,
     Both,
+    Buckets,
     Canvas,
     Coarsened,
     ConvViT,
@@ -20,6 +21,7 @@ from chiasm.spec import (
     Letterbox,
     LowHigh,
     Merge,
+    MergingViT,
     Mlp,
     Native,
     Norm,
@@ -59,7 +61,7 @@ def plain(width: int = 32, heads: int = 4, mlp: int = 48) -> Block:
 
 
 def tiny(
-    name: str, size: str, encoder: ViT | ConvViT | Both | VQ | TiledViT | Swin | None = None, views: object = None
+    name: str, size: str, encoder: ViT | MergingViT | ConvViT | Both | VQ | TiledViT | Swin | None = None, views: object = None
 ) -> CausalSpec:
     """A family's own shape with small widths."""
     spec = model(name, size)
@@ -96,6 +98,8 @@ def tiny(
 
 
 EYE = ViT(plain(), 3, 14, Table(6), cls="drop", pre_norm=True, taps=(-2,), post_norm="idle")
+
+MERGING = MergingViT(ViT(plain(), 3, 7, Buckets(4, "divided"), post_norm="applied"), 2, 160)
 
 TOWER = WindowedViT(plain(), 3, 7, 8, 3, (1,), 12)
 
@@ -154,6 +158,8 @@ MACHINES = {
     ),
     "windows over one square": (tiny("llava-1.5", "7b", replace(TOWER, side=5), Resize(35, 35)), [Size(200, 90), square(50)]),
     "a residual network": (tiny("llava-1.5", "7b", ResNet(8, (1, 2, 1, 2)), Resize(64, 64)), [Size(200, 90), square(50)]),
+    "merging half-way": (tiny("qwen2-vl", "2b", MERGING, Native(28, 28 * 28, 10**6)), [Size(56, 84), Size(28, 140)]),
+    "merging that is idle": (tiny("qwen2-vl", "2b", replace(MERGING, after=None), Native(14, 14 * 14, 10**6)), [Size(56, 42)]),
     "convolutions": (
         tiny("llava-1.5", "7b", ConvViT((8, 12, 16), (2, 1), plain(), 2, 7)),
         [square(336)],

@@ -65,6 +65,7 @@ from chiasm.spec import (
     MeanProject,
     Mel,
     Merge,
+    MergingViT,
     Mlp,
     Model,
     Native,
@@ -264,13 +265,15 @@ def _swin(encoder: Swin) -> Swin:
     return replace(encoder, block=block, depths=(1, 2, 1, 1)[:stages], heads=(2, 2, 4, 4)[:stages], window=3)
 
 
-def _encoder(encoder: Encoder) -> ViT | ByKind | Both | Flat | TiledViT | VQ | Swin:
+def _encoder(encoder: Encoder) -> ViT | MergingViT | ByKind | Both | Flat | TiledViT | VQ | Swin:
     if isinstance(encoder, Swin):
         return _swin(encoder)
     if isinstance(encoder, TiledViT):
         return replace(encoder, block=_block(encoder.block), depth=3, wide=2, patch=PATCH, side=CELLS, taps=(0, 2))
     if isinstance(encoder, Flat):
         return Flat(PATCH)
+    if isinstance(encoder, MergingViT):
+        return replace(encoder, eye=_eye(encoder.eye), after=encoder.after and 1, hidden=64)
     if isinstance(encoder, Both):
         # Another patch in each of the two: packed together, the smaller one ends in zeros.
         tower = replace(_windowed(encoder.high.tower), patch=PATCH + 1, neck=12)
@@ -378,7 +381,7 @@ def _views(views: Views, merged: int) -> Views:
         case DynamicTiles():
             return replace(views, tile=TILE, most=4)
         case Slices():
-            return Slices(TILE, 4)
+            return replace(views, side=TILE, most=4)
         case Longest():
             return Longest(2 * TILE, PATCH)
         case Bounded():

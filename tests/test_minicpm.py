@@ -107,8 +107,8 @@ def test_the_recorded_text_is_written() -> None:
     described = describe(RECORDED / "minicpmv26-0")
     assert isinstance(described.model, Causal) and described.model.sight is not None
     (text,) = json.loads((RECORDED / "minicpmv26-0" / "meta.json").read_text())["placeholders"][0]
-    _, laid, (visual,) = lay(described.model, [Size(75, 40)])
-    assert written(described.model.sight.marks, "<unk>", laid.grids, visual, 0) == text
+    _, laid, _ = lay(described.model, [Size(75, 40)])
+    assert written(described.model.sight.marks, "<unk>", laid.grids, laid.of_views(), 0) == text
 
 
 def test_marks_are_counted_and_lie_where_their_views_do(planner: Planner) -> None:

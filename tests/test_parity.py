@@ -31,7 +31,7 @@ SEEING = (
     "llava_onevision", "pixtral", "deepseek_vl", "idefics2", *OUTLINING, *FINDING, "donut", "paligemma", "deepseek_vl_hybrid",
     "fuyu",
     "janus", "layoutlmv3", "udop", "mllama", "idefics", "blip2", "instructblip",
-    "chameleon", "emu3", "kosmos2",
+    "chameleon", "emu3", "kosmos2", "minicpm_v46",
 )  # fmt: skip
 ALSO_SEEING = (
     ("llava_next_video", 1),

@@ -8,10 +8,24 @@ from chiasm.budget.blocks import attention_of, linear_of
 from chiasm.budget.codes import tokenized
 from chiasm.budget.residual import residual
 from chiasm.budget.shifted import shifted
-from chiasm.budget.vit import tiled_vit, vit
+from chiasm.budget.vit import merging_vit, tiled_vit, vit
 from chiasm.budget.windowed import both, windowed
 from chiasm.place import Grid
-from chiasm.spec import VQ, Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, Swin, TiledViT, ViT, WindowedViT
+from chiasm.spec import (
+    VQ,
+    Both,
+    ByKind,
+    ConvViT,
+    Encoder,
+    Flat,
+    MergingViT,
+    Precomputed,
+    ResNet,
+    Swin,
+    TiledViT,
+    ViT,
+    WindowedViT,
+)
 
 
 def encoded_by(encoder: Encoder, grids: Sequence[Grid]) -> tuple[int, int]:
@@ -19,6 +33,8 @@ def encoded_by(encoder: Encoder, grids: Sequence[Grid]) -> tuple[int, int]:
     match encoder:
         case ViT():
             return vit(encoder, grids)
+        case MergingViT():
+            return merging_vit(encoder, grids)
         case Both():
             (a, b), (c, d) = vit(encoder.low, grids[::2]), both(encoder, len(grids) // 2)
             return a + c, b + d

@@ -15,6 +15,7 @@ from chiasm.spec import (
     Cross,
     Encoder,
     Flat,
+    MergingViT,
     Precomputed,
     ResNet,
     Seq2Seq,
@@ -64,6 +65,8 @@ def _seeing(encoder: Encoder) -> int:
     match encoder:
         case ViT() | WindowedViT() | TiledViT() | Swin():
             return _working(encoder.block)
+        case MergingViT(eye, hidden=hidden, side=side):
+            return max(_working(eye.block), 2 * eye.width + 2 * hidden // side**2)
         case ByKind():
             return _working(encoder.pictures.block)
         case Both(low, high):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chiasm.budget.blocks import attention_of, linear_of, projections_of
-from chiasm.place import Grid, canvases
-from chiasm.spec import Block, Divided, TiledViT, ViT, Windows
+from chiasm.place import Grid, canvases, coarser
+from chiasm.spec import Block, Divided, MergingViT, TiledViT, ViT, Windows
 
 
 def vit(encoder: ViT, grids: Sequence[Grid]) -> tuple[int, int]:
@@ -46,6 +47,20 @@ def tiled_vit(encoder: TiledViT, grids: Sequence[Grid]) -> tuple[int, int]:
     depth = encoder.depth + encoder.wide
     linear = 2 * cells * encoder.channels * encoder.patch**2 * block.width + depth * linear_of(block, pictures * tokens)
     return linear, depth * attention_of(block, pictures * tokens**2)
+
+
+def merging_vit(encoder: MergingViT, grids: Sequence[Grid]) -> tuple[int, int]:
+    """Linear layers and attention: of the blocks before tokens are merged, of the merging, of the blocks after it."""
+    if encoder.after is None:
+        return vit(encoder.eye, grids)
+    block, cells, side = encoder.eye.block, sum(grid.cells for grid in grids), encoder.side
+    left = [coarser(grid, side) for grid in grids]
+    tokens, rest = sum(grid.cells for grid in left), encoder.eye.depth - encoder.after
+    linear, attention = vit(replace(encoder.eye, taps=(encoder.after,)), grids)
+    joined = side**2 * block.width
+    merging = projections_of(block, cells) + 2 * cells * block.width**2 + 2 * tokens * encoder.hidden * (joined + block.width)
+    within = attention_of(block, cells * side**2) + rest * attention_of(block, sum(g.t * (g.h * g.w) ** 2 for g in left))
+    return linear + merging + rest * linear_of(block, tokens), attention + within
 
 
 def _pairs(grid: Grid, windows: Windows) -> int:

@@ -58,11 +58,11 @@ def _raised(height: int, width: int, tile: int) -> tuple[int, int]:
 
 def slices(spec: Slices, patch: int, size: Size) -> list[tuple[Stroke, ...]]:
     """The whole picture, then its slices row by row."""
-    grid = grid_of(size.width, size.height, spec.side, spec.most)
-    whole = (Scale(*whole_size(size.width, size.height, spec.side, patch)),)
+    grid, step = grid_of(size.width, size.height, spec.side, spec.most), patch * spec.fold
+    whole = (Scale(*whole_size(size.width, size.height, spec.side, step)),)
     if grid is None:
         return [whole]
-    high, wide = sliced_size(size.width, size.height, grid, spec.side, patch)
+    high, wide = sliced_size(size.width, size.height, grid, spec.side, step)
     canvas = Scale(high * grid[1], wide * grid[0])
     places = [(row * high, column * wide) for row in range(grid[1]) for column in range(grid[0])]
     return [whole, *((canvas, Crop(top, left, high, wide)) for top, left in places)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from chiasm.place.grids import WHOLE, Grid, canvases, coarser, filled
 from chiasm.place.laid import Laid, raster
-from chiasm.spec import Both, ByKind, Encoder, Swin, TiledViT, ViT
+from chiasm.spec import Both, ByKind, Encoder, MergingViT, Swin, TiledViT, ViT
 
 
 def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
@@ -22,7 +22,7 @@ def encoded(encoder: Encoder, grids: Sequence[Grid]) -> Laid:
         return encoded(encoder.low, grids[::2])
     if isinstance(encoder, TiledViT):
         grids = [tile for canvas in canvases(grids) for tile in filled(canvas, encoder.most)]
-    if isinstance(encoder, Swin):
+    if isinstance(encoder, Swin | MergingViT):
         return raster([coarser(grid, encoder.merged) for grid in grids])
     laid = raster(grids)
     if not isinstance(encoder, TiledViT) and (not isinstance(encoder, ViT) or encoder.cls != "keep"):

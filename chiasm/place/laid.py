@@ -34,6 +34,11 @@ class Laid:
         counts: list[int] = np.bincount(self.items()[self.shown()], minlength=items).tolist()
         return counts
 
+    def of_views(self) -> list[int]:
+        """How many tokens of each view show something of it."""
+        counts: list[int] = np.bincount(self.place_V4[self.shown(), 0], minlength=len(self.grids)).tolist()
+        return counts
+
 
 NOTHING = Laid(np.zeros((0, 4), np.int64), ())
 """Where there are no visual tokens."""

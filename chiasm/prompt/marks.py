@@ -12,9 +12,10 @@ from chiasm.prompt.spans import Rendered, Span
 from chiasm.spec import Ahead, Around, Bare, Edges, Marks, Numbered, RowColumn, RowEnds, Sized
 
 
-def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int, number: int) -> str:
-    """The text of one picture: `grids` are its views as they leave the connector, `count` its visual tokens, `number` its own
-    in its conversation."""
+def written(marks: Marks, placeholder: str, grids: Sequence[Grid], counts: Sequence[int], number: int) -> str:
+    """The text of one picture: `grids` are its views as they leave the connector, `counts` the visual tokens of each, `number`
+    its own in its conversation."""
+    count, shown = sum(counts), [placeholder * each for each in counts]
     match marks:
         case Bare() | Ahead():
             return placeholder * count
@@ -32,7 +33,7 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int, n
         case Around(before, after):
             return f"{before}{placeholder * count}{after}"
         case Edges(edge):
-            return f"{edge}{placeholder * (count // len(grids))}" * len(grids) + edge
+            return "".join(f"{edge}{view}" for view in shown) + edge
         case Sized(before, between, last_mark, after):
             (grid,) = grids
             return f"{before}{grid.h}*{grid.w}{between}{placeholder * count}{last_mark}{after}"
@@ -40,10 +41,10 @@ def written(marks: Marks, placeholder: str, grids: Sequence[Grid], count: int, n
             (grid,) = grids
             return between.join([placeholder * grid.w] * grid.h) + last_mark
         case Numbered(whole, part, named):
-            each = placeholder * (count // len(grids))
             opening = "" if named is None else f"{named[0]}{number}{named[1]}"
-            rows = [len(list(row)) for _, row in groupby(grids[1:], key=lambda grid: grid.box.y0)]
-            return opening + each.join(whole) + "\n".join(each.join(part) * columns for columns in rows)
+            slices = zip(grids[1:], shown[1:], strict=True)
+            rows = ["".join(view.join(part) for _, view in row) for _, row in groupby(slices, key=lambda one: one[0].box.y0)]
+            return opening + shown[0].join(whole) + "\n".join(rows)
 
 
 @dataclass(frozen=True)

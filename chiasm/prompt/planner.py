@@ -224,12 +224,13 @@ class Planner:
         sight = self.spec.sight
         if not counts or sight is None or isinstance(sight.marks, Ahead) or isinstance(sight.fusion, Alone):
             return []
-        texts = []
-        for views, count, number in zip(canvases(laid.grids), counts, numbers, strict=True):
-            placeholder = self.placeholder("video" if views[0].moves else "image")
-            # A picture that is asked outside of the sequence is one place in it, however many views it has.
-            shown = views[:1] if isinstance(sight.fusion, Cross) else views
-            texts.append((placeholder, written(sight.marks, placeholder, shown, in_text(sight.fusion, count), number)))
+        texts, each = [], iter(laid.of_views())
+        for views, number in zip(canvases(laid.grids), numbers, strict=True):
+            placeholder, tokens = self.placeholder("video" if views[0].moves else "image"), [next(each) for _ in views]
+            if isinstance(sight.fusion, Cross):
+                # A picture that is asked outside of the sequence is one place in it, however many views it has.
+                views, tokens = views[:1], [in_text(sight.fusion, sum(tokens))]
+            texts.append((placeholder, written(sight.marks, placeholder, views, tokens, number)))
         return texts
 
 

@@ -23,7 +23,7 @@ MAIN = ("logits", "logits_per_image", "last_hidden_state", "pred_masks", "embedd
 DERIVED = (
     "pixel_values", "high_res_pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw",
     "mm_token_type_ids", "spatial_shapes", "aspect_ratio_ids", "aspect_ratio_mask", "cross_attention_mask",
-    "pixel_mask",
+    "pixel_mask", "target_sizes",
 )  # fmt: skip
 """Inputs that follow from the pictures, and that a proof therefore computes for itself."""
 

@@ -42,6 +42,8 @@ def pictures_of(given: Given, looks: Looks, connector: Sequence[Step]) -> Seen |
         return _flat(given, looks, connector)
     if "image_sizes" in given:
         return _tiled(given, looks)
+    if "target_sizes" in given:
+        return _strip(given, looks)
     if "spatial_shapes" in given:
         return _shaped(given, looks)
     pixels = given["pixel_values"]
@@ -160,6 +162,17 @@ def _shaped(given: Given, looks: Looks) -> Seen:
     shapes, patch = given["spatial_shapes"].tolist(), looks.encoder.patch
     parts = [patches[: h * w] for patches, (h, w) in zip(given["pixel_values"], shapes, strict=True)]
     patches_PK = torch.cat(parts).unflatten(1, (-1, 3)).transpose(1, 2).flatten(1)
+    sizes: list[Item] = [Size(w * patch, h * patch) for h, w in shapes]
+    return Seen(_unresized(patch), sizes, patches_PK)
+
+
+def _strip(given: Given, looks: Looks) -> Seen:
+    """Patches of pictures of many shapes side by side, as one picture that is a patch high."""
+    shapes, patch = given["target_sizes"].tolist(), looks.encoder.patch
+    patches_PK = given["pixel_values"][0].unflatten(2, (-1, patch)).permute(2, 0, 1, 3).flatten(1)
+    if len(patches_PK) != sum(h * w for h, w in shapes):
+        said = f"{len(patches_PK)} patches for target_sizes of {sum(h * w for h, w in shapes)}"
+        raise BadCheckpoint(f"{given.path}: pixel_values holds {said}")
     sizes: list[Item] = [Size(w * patch, h * patch) for h, w in shapes]
     return Seen(_unresized(patch), sizes, patches_PK)
 

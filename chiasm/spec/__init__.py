@@ -35,7 +35,20 @@ from chiasm.spec.connectors import (
 )
 from chiasm.spec.declares import Declares, breaks
 from chiasm.spec.detector import Deformable, Detector, Phrases
-from chiasm.spec.encoders import Both, ByKind, ConvViT, Divided, Encoder, Flat, Precomputed, ResNet, TiledViT, ViT, Windows
+from chiasm.spec.encoders import (
+    Both,
+    ByKind,
+    ConvViT,
+    Divided,
+    Encoder,
+    Flat,
+    MergingViT,
+    Precomputed,
+    ResNet,
+    TiledViT,
+    ViT,
+    Windows,
+)
 from chiasm.spec.family import Family, Proof, override
 from chiasm.spec.fusions import AddByBox, Alone, Average, Cross, Discrete, Everything, Expert, Fusion, Nothing, Splice, Way
 from chiasm.spec.heads import Head, MultiVector, Pointing
@@ -106,8 +119,8 @@ __all__ = [
     "Even", "Everything", "Expert", "Experts", "Family", "Find", "First", "Fitted", "Flat", "Frames", "Fusion", "GridPool",
     "Head", "Heat", "JoinTiles", "Labels", "Latent", "Learned", "Letterbox", "LinearScaling", "Llama3Scaling", "LongRope",
     "Longest", "Looks", "LowHigh", "Marks", "MaskDecoder", "Masks", "Match", "MeanProject", "Mel", "Merge", "MergeAlike",
-    "MergeFrames", "Mlp", "Model", "MultiVector", "Native", "Norm", "Normed", "Nothing", "Numbered", "Numbers", "PageBias",
-    "PageSight", "PerSecond", "Phrases", "Pinpoints", "Pixels", "Placed", "Plain", "Pointing", "Pool", "PoolClips",
+    "MergeFrames", "MergingViT", "Mlp", "Model", "MultiVector", "Native", "Norm", "Normed", "Nothing", "Numbered", "Numbers",
+    "PageBias", "PageSight", "PerSecond", "Phrases", "Pinpoints", "Pixels", "Placed", "Plain", "Pointing", "Pool", "PoolClips",
     "PoolSquares", "PoolTime", "Position", "Precomputed", "Proof", "Prune", "QFormer", "QueryMatch", "Reader", "Reads",
     "Recut", "Regions", "Relative", "ResNet", "ResNet3d", "Resample", "Resampler", "Resize", "Rope", "RowColumn", "RowEnds",
     "RowsOfTiles", "Scaling", "Scores", "See", "Segment", "Seq2Seq", "Sheet", "Shortest", "Sight", "Signal", "Sines",

@@ -67,6 +67,35 @@ class ViT:
 
 
 @dataclass(frozen=True)
+class MergingViT:
+    """A vision transformer that goes on with fewer tokens: after `after` of its blocks the cells of each window of `side` x
+    `side` attend to one another and become one token, their mean and what a layer of `hidden` adds to it. None: it has the
+    weights of that and does not use them, so that every cell stays (MiniCPM-V 4.6)."""
+
+    eye: ViT
+    after: int | None
+    hidden: int
+    side: int = 2
+
+    @property
+    def patch(self) -> int:
+        return self.eye.patch
+
+    @property
+    def frames(self) -> int:
+        return self.eye.frames
+
+    @property
+    def width(self) -> int:
+        return self.eye.width
+
+    @property
+    def merged(self) -> int:
+        """How many cells one token that leaves stands for, along each side."""
+        return 1 if self.after is None else self.side
+
+
+@dataclass(frozen=True)
 class ConvViT:
     """A pyramid of dense 3x3 convolutions, then transformer blocks over one token per `patch` pixels.
 
@@ -192,4 +221,4 @@ class Flat:
         return 3 * self.frames * self.patch**2
 
 
-Encoder = ViT | ConvViT | ResNet | ByKind | Both | WindowedViT | TiledViT | Precomputed | Flat | VQ | Swin
+Encoder = ViT | MergingViT | ConvViT | ResNet | ByKind | Both | WindowedViT | TiledViT | Precomputed | Flat | VQ | Swin

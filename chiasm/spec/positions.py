@@ -158,11 +158,11 @@ class Buckets:
     """A learned table that is looked up by the fraction of the picture where a patch stands (NaViT, arXiv:2307.06304).
 
     `fractions` fall to one or the other side of a bucket's border by how they are rounded: the patch's number times a rounded
-    step, or times the step, rounded then.
+    step, or times the step, rounded then, or divided by how many there are.
     """
 
     side: int
-    fractions: Literal["of_a_rounded_step", "rounded"] = "of_a_rounded_step"
+    fractions: Literal["of_a_rounded_step", "rounded", "divided"] = "of_a_rounded_step"
 
 
 @dataclass(frozen=True)

@@ -188,10 +188,11 @@ class Shortest:
 class Slices:
     """MiniCPM-V's slicing (arXiv:2403.11703, 2408.01800): the whole picture at about `side` squared pixels in its own shape,
     then up to `most` slices of about as many each, in the grid whose shape is nearest to the picture's. A picture of no more
-    pixels than one slice is not cut, and scaled up to that many."""
+    pixels than one slice is not cut, and scaled up to that many. Edges are whole numbers of `fold` patches."""
 
     side: int
     most: int
+    fold: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from chiasm.spec import VQ, Both, ByKind, ConvViT, Encoder, Flat, Precomputed, ResNet, Swin, TiledViT, ViT, WindowedViT
+from chiasm.spec import (
+    VQ,
+    Both,
+    ByKind,
+    ConvViT,
+    Encoder,
+    Flat,
+    MergingViT,
+    Precomputed,
+    ResNet,
+    Swin,
+    TiledViT,
+    ViT,
+    WindowedViT,
+)
 from chiasm.vision.both import LowAndHigh
 from chiasm.vision.by_kind import TwoTowers
 from chiasm.vision.conv import ConvTransformer
 from chiasm.vision.flat import FlatPatches
+from chiasm.vision.merging import MergingTransformer
 from chiasm.vision.precomputed import Features
 from chiasm.vision.resnet import ResidualNetwork
 from chiasm.vision.swin import SwinTransformer
@@ -17,6 +32,7 @@ from chiasm.vision.windowed import WindowedTransformer
 
 Seeing = (
     VisionTransformer
+    | MergingTransformer
     | ConvTransformer
     | ResidualNetwork
     | TwoTowers
@@ -35,6 +51,8 @@ def encoder(spec: Encoder) -> Seeing:
     match spec:
         case ViT():
             return VisionTransformer(spec)
+        case MergingViT():
+            return MergingTransformer(spec)
         case ConvViT():
             return ConvTransformer(spec)
         case ResNet():

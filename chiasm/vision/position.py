@@ -46,6 +46,8 @@ def bucketed(spec: Buckets, height: int, width: int) -> Tensor:
                 fractions = torch.arange(count, dtype=torch.float32) * (1.0 / torch.tensor(count))
             case "rounded":
                 fractions = torch.arange(0, 1 - 1e-6, 1 / count, dtype=torch.float32)
+            case "divided":
+                fractions = torch.arange(count) / count
         return torch.bucketize(fractions.clamp(max=1.0 - 1e-6), borders, right=True)
 
     return (buckets(height)[:, None] * side + buckets(width)[None]).flatten()

@@ -66,7 +66,7 @@ def describe(folder: Path) -> Described:
         raise BadCheckpoint(f"{file} has no model_type: it does not say which architecture it is")
     _plain_weights(config)
     reading = _read(registry.layout(model_type, config.path, data), config)
-    if isinstance(reading.spec, specs.ViT | specs.TextTower | specs.WindowedViT | specs.Swin | specs.VQ):
+    if isinstance(reading.spec, specs.ViT | specs.MergingViT | specs.TextTower | specs.WindowedViT | specs.Swin | specs.VQ):
         raise BadConfig(f"{file}: {model_type!r} is one tower of a model: name a folder with the whole of it")
     apart = config.clips if config.clips is not pixels and config.clips.honoured else None
     for name in config.unknown() + pixels.unknown() + ([] if apart is None else apart.unknown()):
