@@ -9,6 +9,7 @@ from chiasm.spec import (
     AddedPool,
     Align,
     Asker,
+    Attends,
     AttentionPool,
     Axial,
     Bind,
@@ -33,6 +34,7 @@ from chiasm.spec import (
     Cross,
     Decoder,
     Deformable,
+    Delta,
     Discrete,
     Disparity,
     DynamicNtk,
@@ -66,6 +68,7 @@ from chiasm.spec import (
     Mel,
     Merge,
     MergingViT,
+    Mixer,
     Mlp,
     Model,
     Native,
@@ -290,11 +293,22 @@ def _encoder(encoder: Encoder) -> ViT | MergingViT | ByKind | Both | Flat | Tile
 def _decoder(decoder: Decoder) -> Decoder:
     window = None if decoder.window is None else 6
     inner = None if decoder.embed_width is None else 24
-    more = min(decoder.more, 2)
+    more, depth = min(decoder.more, 2), len(decoder.turns) or 2
+    block = _block(decoder.block)
+    if decoder.turns:
+        # What leaves a delta rule may be near zero: in half precision the norm after it makes anything of it.
+        norm = replace(block.norm, eps=1e-3)
+        block = replace(block, norm=norm, qk_norm=norm)
     return replace(
-        decoder, block=_block(decoder.block), depth=2, vocab=VOCAB - more, rope=_rope(decoder.rope), context=1024,
-        window=window, embed_width=inner, more=more, silent=(WORDS,) if decoder.silent else (),
+        decoder, block=block, depth=depth, turns=tuple(map(_mixer, decoder.turns)), vocab=VOCAB - more,
+        rope=_rope(decoder.rope), context=1024, window=window, embed_width=inner, more=more,
+        silent=(WORDS,) if decoder.silent else (),
     )  # fmt: skip
+
+
+def _mixer(mixer: Mixer) -> Mixer:
+    """Two states for each query and key, or as many as of them, as in the whole."""
+    return mixer if isinstance(mixer, Attends) else Delta(4, 2 if mixer.key_heads < mixer.heads else 4, 6, 10, mixer.kernel)
 
 
 def _language(language: EncoderDecoder) -> EncoderDecoder:

@@ -273,7 +273,8 @@ def test_budgets_are_those_of_the_modules(name: str) -> None:
         prefill(model, Plan.from_ids(model.spec, ids(11)).batch(), 1)
     assert counter.get_total_flops() == costs.work.total
     cache = model.room(1, costs.positions)
-    assert costs.cache_bytes("float32") == cache.keys.nbytes + cache.values.nbytes
+    states = sum(layer.last_BCK.nbytes + layer.state_BNFF.nbytes for layer in cache.running)
+    assert costs.cache_bytes("float32") == cache.keys.nbytes + cache.values.nbytes + states
     assert costs.weight_bytes("float32") == sum(parameter.nbytes for parameter in model.parameters())
 
 

@@ -13,6 +13,7 @@ from chiasm.spec import (
     Causal,
     ConvViT,
     Cross,
+    Delta,
     Encoder,
     Flat,
     MergingViT,
@@ -34,12 +35,16 @@ BYTES: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 def cache_bytes(spec: Writer, positions: int, dtype: DType, outside: int = 0) -> int:
     """Keys and values of every position, and of visual tokens outside of the sequence; where there are a source and a target
-    each layer of the decoder keeps both's."""
+    each layer of the decoder keeps both's. Layers with a delta rule keep their last channels and, in float32, their state."""
     if isinstance(spec, Seq2Seq):
         return spec.language.target * positions * _held(spec.language.block) * BYTES[dtype]
     fusion = None if spec.sight is None else spec.sight.fusion
     held = len(fusion.before) * outside * _held(fusion.block) if isinstance(fusion, Cross) else 0
-    return (spec.decoder.depth * positions * _held(spec.decoder.block) + held) * BYTES[dtype]
+    deltas = spec.decoder.deltas
+    asking = (spec.decoder.depth - len(deltas)) * positions * _held(spec.decoder.block)
+    channels = sum(delta.channels * (delta.kernel - 1) for delta in deltas)
+    states = sum(delta.heads * delta.key_width * delta.value_width for delta in deltas)
+    return (asking + channels + held) * BYTES[dtype] + states * BYTES["float32"]
 
 
 def _held(block: Block) -> int:
@@ -51,7 +56,8 @@ def request_bytes(spec: Writer, patches: int, prefill: int, positions: int, dtyp
     block's input, its norm, and its projections or the MLP's inner states at once; activations of int8 models are
     bf16)."""
     item = max(BYTES[dtype], 2)
-    reading = prefill * _working(spec.decoder.block if isinstance(spec, Causal) else spec.language.block) * item
+    blocks = map(spec.decoder.block_of, range(spec.decoder.depth)) if isinstance(spec, Causal) else [spec.language.block]
+    reading = prefill * max(map(_working, blocks)) * item
     seeing = 0
     if spec.sight is not None and patches:
         encoder = spec.sight.encoder
@@ -83,6 +89,10 @@ def _seeing(encoder: Encoder) -> int:
 
 def _working(block: Block) -> int:
     projections = 2 * (block.heads + block.kv_heads) * block.head_width
+    if isinstance(block.mixer, Delta):
+        # Before and after the convolution, then in float32 for every head.
+        mixer = block.mixer
+        projections = 2 * mixer.channels + 4 * mixer.heads * (2 * mixer.key_width + mixer.value_width)
     inner = block.mlp_width * (3 if block.mlp == "gated" else 2)
     if block.experts is not None:
         inner = max(inner, 3 * (block.experts.active * block.experts.width + block.experts.shared))

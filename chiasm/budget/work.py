@@ -7,9 +7,14 @@ the sum of squares of the lengths of the sequences that attend to themselves alo
                                                            those that a token passes, and their router
     attention  4 S H F                                     scores, then the weighted sum
 
+A delta rule of H states of K x V numbers mixes N tokens in N / C chunks of C = 64 of them, the last one filled up:
+
+    delta rule 2 H N (C (2 K + V) + 3 K V)
+
 Attention is counted in whole squares, also under a causal mask and whatever a kernel leaves out of it. Norms, activations,
 rotations, the resizing of position tables and the embedding are left out, as `torch.utils.flop_counter` leaves them
-out; a 3x3 convolution is 9 multiply-adds a pixel and pair of channels. Only the last position passes the head.
+out, and so is the solving of a delta rule's triangular systems; a 3x3 convolution is 9 multiply-adds a pixel and pair of
+channels. Only the last position passes the head.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chiasm.budget.blocks import after_attention, attention_of, linear_of, projections_of
+from chiasm.budget.blocks import after_attention, attention_of, linear_of, mixing_of, projections_of
 from chiasm.budget.encoders import encoded_by
 from chiasm.budget.steps import connected
 from chiasm.place import Grid, connect, encoded, leaves
@@ -72,7 +77,7 @@ def _decoded(decoder: Decoder, length: int) -> tuple[int, int, int]:
     led = 2 * decoder.width * decoder.inner * (length + 1) if decoder.inner != decoder.width else 0
     return (
         led + sum(linear_of(block, length) for block in before) + projections_of(last, length) + after_attention(last, 1),
-        sum(attention_of(block, length * length) for block in before) + attention_of(last, length),
+        sum(mixing_of(block, length, length) for block in before) + mixing_of(last, 1, length),
         2 * decoder.inner * (decoder.vocab + decoder.more),
     )
 

@@ -21,7 +21,7 @@ from chiasm.layers.cpu import Int, at
 from chiasm.layers.mlp import GatedMLP
 from chiasm.layers.norm import RMSNorm
 from chiasm.layers.rope import Turn
-from chiasm.spec import Decoder, Rope, Scores
+from chiasm.spec import Attends, Decoder, Rope, Scores
 
 PARTS = ("norm1", "q", "k", "v", "q_bias", "k_bias", "v_bias", "out", "out_bias", "norm2", "gate", "up", "down")
 
@@ -82,6 +82,7 @@ def _usual(spec: Decoder) -> bool:
     """Whether a decoder is of the kind at all: heads turned whole and scored as usual, one window for all layers."""
     block, rope = spec.block, spec.rope
     plain = block.scores == Scores() and block.qk_norm is None and block.latent is None and block.experts is None
+    plain = plain and block.mixer == Attends() and not spec.turns
     turned = isinstance(rope, Rope) and rope.share == 1 and rope.calm is None
     return plain and turned and block.norms == "before" and spec.full_every is None and spec.inner == spec.width
 

@@ -15,8 +15,9 @@ from chiasm.layers.embed import LedEmbedding, embedding, sines
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
 from chiasm.layers.visual_expert import ExpertBlock
+from chiasm.sequence.lines import lines
 from chiasm.sequence.masks import branched_mask, causal_mask, near
-from chiasm.spec import Block, Decoder, Learned, Rope, Sines
+from chiasm.spec import Block, Decoder, Delta, Learned, Rope, Sines
 
 
 class OneRow(Protocol):
@@ -40,12 +41,13 @@ class CausalDecoder(nn.Module):
         self.embed = embedding(spec)
         if isinstance(spec.rope, Learned):
             self.position = nn.Embedding(spec.rope.before + spec.rope.count, spec.width)
-        each = (spec.block_of(layer) for layer in range(spec.depth))
+        each = [spec.block_of(layer) for layer in range(spec.depth)]
         self.blocks = nn.ModuleList(
             transformer_block(block) if expert is None else ExpertBlock(block, expert) for block in each
         )
         self.windows = [spec.window_of(layer) for layer in range(spec.depth)]
         self.kinds = tuple(set(self.windows))
+        self.in_order = [isinstance(block.mixer, Delta) for block in each]
         # Blocks whose norms stand after the sums leave normed states.
         self.norm = norm(spec.block.norm, spec.width) if spec.block.norms != "after" else nn.Identity()
         self.leave = nn.Linear(spec.width, spec.inner, bias=False) if spec.inner != spec.width else nn.Identity()
@@ -73,11 +75,12 @@ class CausalDecoder(nn.Module):
             assert by is not None
             return self.norm(self.one_row(hidden_BTD, by, cache))
         kinds = {} if visual_BT is None else {"visual_BT": visual_BT}
+        laid = lines(valid_BT, segment_BT) if any(self.in_order) else "causal"
         for layer, block in enumerate(self.blocks):
-            slot = None if cache is None else Slot(cache, layer)
-            mask = masks[self.windows[layer]]
+            slot = None if cache is None else Slot(cache, self.in_order[:layer].count(self.in_order[layer]))
+            sees = laid if self.in_order[layer] else masks[self.windows[layer]]
             hidden_BTD = hidden_BTD if between is None else between(layer, hidden_BTD)
-            hidden_BTD = block(hidden_BTD, mask, by, slot, wanted if layer + 1 == len(self.blocks) else "all", **kinds)
+            hidden_BTD = block(hidden_BTD, sees, by, slot, wanted if layer + 1 == len(self.blocks) else "all", **kinds)
         hidden_BTD = hidden_BTD if between is None else between(len(self.blocks), hidden_BTD)
         out_BTD: Tensor = self.leave(self.norm(hidden_BTD))
         return out_BTD

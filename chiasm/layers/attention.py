@@ -23,7 +23,7 @@ Wanted = Literal["all", "last"]
 
 @dataclass(frozen=True)
 class Slot:
-    """One layer's place in a cache."""
+    """One layer's place in a cache, numbered among those of its kind."""
 
     cache: KVCache
     layer: int

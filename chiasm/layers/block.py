@@ -8,12 +8,15 @@ from torch import Tensor, nn
 from chiasm.layers.across import AcrossNormAttention
 from chiasm.layers.attend import Mask
 from chiasm.layers.attention import Attention, Slot, Wanted
+from chiasm.layers.delta import DeltaNet
 from chiasm.layers.experts import MixedMLP
+from chiasm.layers.gated import GatedAttention
 from chiasm.layers.latent import LatentAttention
+from chiasm.layers.lines import Lines
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn
-from chiasm.spec import Block
+from chiasm.spec import Attends, Block, Delta
 
 
 class LayerScale(nn.Module):
@@ -50,7 +53,7 @@ class TransformerBlock(nn.Module):
         self.scale1, self.scale2 = scale(spec), scale(spec)
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self, x_BTD: Tensor, mask: Mask | Lines, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
         kept_BTD = x_BTD if wanted == "all" else x_BTD[:, -1:]
         if self.scale1 is None or self.scale2 is None:
@@ -71,7 +74,7 @@ class SandwichBlock(nn.Module):
         self.mlp = branch(spec)
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self, x_BTD: Tensor, mask: Mask | Lines, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
         mixed_BTD = self.norm1_after(self.attention(self.norm1(x_BTD), mask, by, slot, wanted))
         x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
@@ -92,7 +95,7 @@ class PostNormBlock(_TwoNormsBlock):
     """norm(x + attention(x)), then norm(x + mlp(x)), as the first transformers had it (arXiv:1706.03762)."""
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self, x_BTD: Tensor, mask: Mask | Lines, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
         mixed_BTD = self.attention(x_BTD, mask, by, slot, wanted)
         x_BTD = self.norm1((x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD)
@@ -104,7 +107,7 @@ class InsideNormBlock(_TwoNormsBlock):
     """x + norm(attention(x)), then x + norm(mlp(x)), as EVA2-CLIP-E has it."""
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self, x_BTD: Tensor, mask: Mask | Lines, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
         mixed_BTD = self.norm1(self.attention(x_BTD, mask, by, slot, wanted))
         x_BTD = (x_BTD if wanted == "all" else x_BTD[:, -1:]) + mixed_BTD
@@ -116,7 +119,7 @@ class BesideBlock(_TwoNormsBlock):
     """x + attention(norm(x)) + mlp(norm(x)), each with a norm of its own (GPT-J's form, as GPT-NeoX has it)."""
 
     def forward(
-        self, x_BTD: Tensor, mask: Mask, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
+        self, x_BTD: Tensor, mask: Mask | Lines, by: Turn | None = None, slot: Slot | None = None, wanted: Wanted = "all"
     ) -> Tensor:
         mixed_BTD = self.attention(self.norm1(x_BTD), mask, by, slot, wanted)
         kept_BTD = x_BTD if wanted == "all" else x_BTD[:, -1:]
@@ -147,10 +150,16 @@ def scale(spec: Block) -> nn.Module | None:
 
 
 def attention(spec: Block) -> nn.Module:
-    """A block's attention."""
-    if spec.latent is not None:
-        return LatentAttention(spec, spec.latent)
-    return Attention(spec) if spec.qk_across is None else AcrossNormAttention(spec, spec.qk_across)
+    """A block's attention, or what stands in its place."""
+    match spec.mixer:
+        case Delta():
+            return DeltaNet(spec, spec.mixer)
+        case Attends(gate="sigmoid"):
+            return GatedAttention(spec)
+        case Attends():
+            if spec.latent is not None:
+                return LatentAttention(spec, spec.latent)
+            return Attention(spec) if spec.qk_across is None else AcrossNormAttention(spec, spec.qk_across)
 
 
 def branch(spec: Block) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 import torch
@@ -19,9 +21,22 @@ class Rows(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Running:
+    """What a layer keeps of its rows that reads them in order, however long they are: the last positions' channels [B, C, K],
+    and a state for each head, float32 [B, N, F, F]."""
+
+    last_BCK: Tensor
+    state_BNFF: Tensor
+
+    def pick(self, rows: list[int]) -> Running:
+        """The same of these rows, in this order."""
+        return Running(self.last_BCK[rows], self.state_BNFF[rows])
+
+
 class KVCache:
-    """Room for `room` positions of every layer: keys and values [B, N, T, F]. Rows share one length. `value_width` is for
-    heads whose values are of another width.
+    """Room for `room` positions of every layer that asks: keys and values [B, N, T, F]. Rows share one length. `value_width`
+    is for heads whose values are of another width. `running` are the layers that keep a state instead.
 
     `valid_BT` marks the positions that are no pads; pads stand on the left. `prompt_B` are the lengths of what was read
     first, `beside` is what the rows see outside of the sequence: pictures that are asked.
@@ -37,6 +52,7 @@ class KVCache:
         dtype: torch.dtype,
         device: torch.device,
         value_width: int | None = None,
+        running: Sequence[Running] = (),
     ) -> None:
         shape = (layers, rows, heads, room)
         self.keys, self.values = (empty((*shape, width), dtype, device) for width in (head_width, value_width or head_width))
@@ -46,6 +62,7 @@ class KVCache:
         self.room, self.length = room, 0
         self.prompt_B: torch.Tensor | None = None
         self.beside: Rows | None = None
+        self.running = list(running)
 
     def advance(self, valid_BT: Tensor) -> None:
         """Takes the next positions; once per forward, before the layers write. Raises `Overflow` when it is full."""
@@ -75,7 +92,8 @@ class KVCache:
         """A cache of these rows, in this order, repeated where named twice, with room for `room` positions."""
         layers, _, heads, _, head_width = self.keys.shape
         value_width = self.values.shape[-1]
-        picked = KVCache(layers, len(rows), heads, room, head_width, self.keys.dtype, self.keys.device, value_width)
+        dtype, device, running = self.keys.dtype, self.keys.device, [layer.pick(rows) for layer in self.running]
+        picked = KVCache(layers, len(rows), heads, room, head_width, dtype, device, value_width, running)
         end = picked.length = self.length
         for place, row in enumerate(rows):
             picked.keys[:, place, :, :end] = self.keys[:, row, :, :end]

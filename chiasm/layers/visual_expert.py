@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from chiasm.layers.attend import Mask
 from chiasm.layers.attention import Attention, Slot, Wanted
 from chiasm.layers.block import TransformerBlock
+from chiasm.layers.lines import Lines
 from chiasm.layers.mlp import mlp
 from chiasm.layers.rope import Turn
 from chiasm.spec import Block
@@ -37,7 +38,7 @@ class ExpertBlock(TransformerBlock):
     def forward(
         self,
         x_BTD: Tensor,
-        mask: Mask,
+        mask: Mask | Lines,
         by: Turn | None = None,
         slot: Slot | None = None,
         wanted: Wanted = "all",
@@ -45,6 +46,7 @@ class ExpertBlock(TransformerBlock):
     ) -> Tensor:
         if visual_BT is None:
             return super().forward(x_BTD, mask, by, slot, wanted)
+        assert not isinstance(mask, Lines)
         text, sight = self.attention, self.expert.attention
         normed_BTD = self.norm1(x_BTD)
         heads_BTNF = by_kind(visual_BT, _heads(text, by, ~visual_BT), _heads(sight, by, visual_BT), normed_BTD)

@@ -17,6 +17,7 @@ from chiasm.language.gated import Gallery, GatedBlocks
 from chiasm.layers.attention import Wanted
 from chiasm.layers.cache import KVCache
 from chiasm.layers.carried import Untouched
+from chiasm.layers.delta import begun
 from chiasm.layers.embed import head, tables
 from chiasm.layers.linear import scores
 from chiasm.model.batch import Asks, Batch, Sight, Spots
@@ -134,6 +135,7 @@ class Causal(nn.Module):
 
     def room(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of up to `length` positions."""
-        block, weight = self.spec.decoder.block, self.language.embed.weight
-        shape = (self.spec.decoder.depth, rows, block.kv_heads, length, block.head_width)
-        return KVCache(*shape, dtype=weight.dtype, device=weight.device, value_width=block.value_width)
+        block, weight, deltas = self.spec.decoder.block, self.language.embed.weight, self.spec.decoder.deltas
+        shape = (self.spec.decoder.depth - len(deltas), rows, block.kv_heads, length, block.head_width)
+        running = [begun(delta, rows, weight) for delta in deltas]
+        return KVCache(*shape, dtype=weight.dtype, device=weight.device, value_width=block.value_width, running=running)

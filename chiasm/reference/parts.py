@@ -25,6 +25,7 @@ def library() -> ModuleType:
 CONFIGS = {
     "llama": "LlamaConfig", "mistral": "MistralConfig", "qwen2": "Qwen2Config", "qwen3": "Qwen3Config",
     "gemma": "GemmaConfig", "gemma2": "Gemma2Config", "phi3": "Phi3Config", "deepseek_v2": "DeepseekV2Config",
+    "qwen3_5": "Qwen3_5TextConfig",
 }  # fmt: skip
 
 # Heads are wider than hidden / heads on purpose: a reader that divides instead of reading is found out.
@@ -35,6 +36,10 @@ OWN: dict[str, dict[str, Any]] = {
         "head_dim": 12, "query_pre_attn_scalar": 10, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0,
     },
     "phi3": {"original_max_position_embeddings": 256},
+    "qwen3_5": {
+        "head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
+        "linear_value_head_dim": 12, "linear_conv_kernel_dim": 4,
+    },
     "deepseek_v2": {
         "num_key_value_heads": 4, "kv_lora_rank": 16, "q_lora_rank": None, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4,
         "v_head_dim": 10, "first_k_dense_replace": 1, "n_routed_experts": 4, "n_shared_experts": 2, "num_experts_per_tok": 2,

@@ -60,6 +60,23 @@ def qwen3(variant: int, draw: Draw) -> Case:
     return _text("Qwen3ForCausalLM", config, draw)
 
 
+def qwen3_5(variant: int, draw: Draw) -> Case:
+    """0: a delta rule, then gated attention; 1: three of them first, as many queries and keys as states, tied; 2: the delta
+    rule last, a row longer than what is computed at once."""
+    delta, full = "linear_attention", "full_attention"
+    kinds = [[delta, full], [delta, delta, delta, full], [full, delta]]
+    config = decoder(
+        "qwen3_5", tie_word_embeddings=variant == 1, num_hidden_layers=len(kinds[variant]), layer_types=kinds[variant],
+        # What leaves a delta rule may be near zero: normed with less than this, rounding alone is more than a proof allows.
+        rms_norm_eps=[1e-3, 1e-3, 1e-2][variant], linear_num_key_heads=[2, 4, 2][variant],
+        linear_conv_kernel_dim=[4, 2, 3][variant],
+        rope_parameters={**PLAIN, "partial_rotary_factor": [0.25, 0.5, 1.0][variant]},
+    )  # fmt: skip
+    case = _text("Qwen3_5ForCausalLM", config, draw)
+    ids = padded([BOS, *draw.text(75)], [BOS, *draw.text(66)])
+    return case if variant < 2 else replace(case, inputs=lambda _: ids)
+
+
 def gemma(variant: int, draw: Draw) -> Case:
     """0: one shared key head; 1: a key head for every head."""
     return _text("GemmaForCausalLM", decoder("gemma", num_key_value_heads=[1, 4][variant]), draw)

@@ -7,7 +7,7 @@ decoder (`Causal`), or of two towers that meet (`Match`). Widths are in numbers,
 
 from __future__ import annotations
 
-from chiasm.spec.block import Activation, Block, Experts, Latent, Norm, Scores
+from chiasm.spec.block import DELTA_CHUNK, Activation, Attends, Block, Delta, Experts, Latent, Mixer, Norm, Scores
 from chiasm.spec.clips import Even, Frames, PerSecond, Take
 from chiasm.spec.codes import VQ
 from chiasm.spec.compress import MergeAlike, MergeFrames, Prune
@@ -110,21 +110,22 @@ from chiasm.spec.windowed import Coarsened, Swin, WindowedViT
 from chiasm.spec.writers import BoxDialect, Carried, Causal, Seq2Seq, Sight, Writer
 
 __all__ = [
-    "PLAIN", "VQ", "Activation", "AddByBox", "AddedPool", "Ahead", "Align", "Alone", "Always", "Around", "Asker",
-    "AttentionPool", "Average", "Axial", "Bare", "Bend", "Bidirectional", "Bind", "Block", "Both", "Bounded", "BoxDialect",
-    "BoxPlaces", "BoxTables", "Buckets", "Budget", "ByKind", "Candidates", "Canvas", "Carried", "Causal", "ClipSines",
-    "ClipTable", "ClsProject", "Coarsened", "CodedMasks", "Connect", "ConvViT", "Corner", "CoverTiles", "Cross", "Declares",
-    "Decoder", "Deformable", "Detector", "Discrete", "Disparity", "Divided", "DynamicNtk", "DynamicTiles", "Edges",
-    "Enclose", "Encode", "EncodePage", "EncodeText", "EncodeVolume", "Encoder", "EncoderDecoder", "EndFrames", "EndRows",
-    "Even", "Everything", "Expert", "Experts", "Family", "Find", "First", "Fitted", "Flat", "Frames", "Fusion", "GridPool",
-    "Head", "Heat", "JoinTiles", "Labels", "Latent", "Learned", "Letterbox", "LinearScaling", "Llama3Scaling", "LongRope",
-    "Longest", "Looks", "LowHigh", "Marks", "MaskDecoder", "Masks", "Match", "MeanProject", "Mel", "Merge", "MergeAlike",
-    "MergeFrames", "MergingViT", "Mlp", "Model", "MultiVector", "Native", "Norm", "Normed", "Nothing", "Numbered", "Numbers",
-    "PageBias", "PageSight", "PerSecond", "Phrases", "Pinpoints", "Pixels", "Placed", "Plain", "Pointing", "Pool", "PoolClips",
-    "PoolSquares", "PoolTime", "Position", "Precomputed", "Proof", "Prune", "QFormer", "QueryMatch", "Reader", "Reads",
-    "Recut", "Regions", "Relative", "ResNet", "ResNet3d", "Resample", "Resampler", "Resize", "Rope", "RowColumn", "RowEnds",
-    "RowsOfTiles", "Scaling", "Scores", "See", "Segment", "Seq2Seq", "Sheet", "Shortest", "Sight", "Signal", "Sines",
-    "Sized", "Slices", "Splice", "Step", "StepNtk", "Strides", "Swin", "Table", "Take", "Tally", "Tanh", "TextTower",
-    "TileGrid", "TiledViT", "Times", "Told", "TwoMeans", "Unit", "ViT", "Views", "Way", "Window", "WindowedViT", "Windows",
-    "Words", "Writer", "Written", "Yarn", "breaks", "override",
+    "DELTA_CHUNK", "PLAIN", "VQ", "Activation", "AddByBox", "AddedPool", "Ahead", "Align", "Alone", "Always", "Around",
+    "Asker", "Attends", "AttentionPool", "Average", "Axial", "Bare", "Bend", "Bidirectional", "Bind", "Block", "Both",
+    "Bounded", "BoxDialect", "BoxPlaces", "BoxTables", "Buckets", "Budget", "ByKind", "Candidates", "Canvas", "Carried",
+    "Causal", "ClipSines", "ClipTable", "ClsProject", "Coarsened", "CodedMasks", "Connect", "ConvViT", "Corner",
+    "CoverTiles", "Cross", "Declares", "Decoder", "Deformable", "Delta", "Detector", "Discrete", "Disparity", "Divided",
+    "DynamicNtk", "DynamicTiles", "Edges", "Enclose", "Encode", "EncodePage", "EncodeText", "EncodeVolume", "Encoder",
+    "EncoderDecoder", "EndFrames", "EndRows", "Even", "Everything", "Expert", "Experts", "Family", "Find", "First",
+    "Fitted", "Flat", "Frames", "Fusion", "GridPool", "Head", "Heat", "JoinTiles", "Labels", "Latent", "Learned",
+    "Letterbox", "LinearScaling", "Llama3Scaling", "LongRope", "Longest", "Looks", "LowHigh", "Marks", "MaskDecoder",
+    "Masks", "Match", "MeanProject", "Mel", "Merge", "MergeAlike", "MergeFrames", "MergingViT", "Mixer", "Mlp", "Model",
+    "MultiVector", "Native", "Norm", "Normed", "Nothing", "Numbered", "Numbers", "PageBias", "PageSight", "PerSecond",
+    "Phrases", "Pinpoints", "Pixels", "Placed", "Plain", "Pointing", "Pool", "PoolClips", "PoolSquares", "PoolTime",
+    "Position", "Precomputed", "Proof", "Prune", "QFormer", "QueryMatch", "Reader", "Reads", "Recut", "Regions", "Relative",
+    "ResNet", "ResNet3d", "Resample", "Resampler", "Resize", "Rope", "RowColumn", "RowEnds", "RowsOfTiles", "Scaling",
+    "Scores", "See", "Segment", "Seq2Seq", "Sheet", "Shortest", "Sight", "Signal", "Sines", "Sized", "Slices", "Splice",
+    "Step", "StepNtk", "Strides", "Swin", "Table", "Take", "Tally", "Tanh", "TextTower", "TileGrid", "TiledViT", "Times",
+    "Told", "TwoMeans", "Unit", "ViT", "Views", "Way", "Window", "WindowedViT", "Windows", "Words", "Writer", "Written",
+    "Yarn", "breaks", "override",
 ]  # fmt: skip

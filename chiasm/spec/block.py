@@ -66,6 +66,41 @@ class Experts:
 
 
 @dataclass(frozen=True)
+class Attends:
+    """Positions ask one another, as the block's heads say. `gate`: what the heads found is scaled by the sigmoid of a linear
+    layer of the position's own state (arXiv:2505.06708)."""
+
+    gate: Literal["none", "sigmoid"] = "none"
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A state that is read and rewritten position by position, by the gated delta rule (arXiv:2412.06464).
+
+    Queries, keys and values pass a causal convolution over `kernel` positions of each channel. There are `heads` states of
+    `key_width` times `value_width` numbers; each of `key_heads` queries and keys serves as many of them as there are to one.
+    """
+
+    heads: int
+    key_heads: int
+    key_width: int
+    value_width: int
+    kernel: int = 4
+
+    @property
+    def channels(self) -> int:
+        """How many numbers of a position pass the convolution."""
+        return 2 * self.key_heads * self.key_width + self.heads * self.value_width
+
+
+DELTA_CHUNK = 64
+"""Positions of a delta rule that are computed at once."""
+
+Mixer = Attends | Delta
+"""How a block's positions learn of one another."""
+
+
+@dataclass(frozen=True)
 class Block:
     """A transformer block: norm, attention, residual, norm, MLP, residual, unless `norms` puts the norms elsewhere.
 
@@ -108,6 +143,7 @@ class Block:
     """One learned key and value that every query sees beside its own sequence."""
     qk_across: Norm | None = None
     """A norm of all heads' queries together, and of all keys, before they are turned (InternViT-6B)."""
+    mixer: Mixer = Attends()
 
     @property
     def value_width(self) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from chiasm.spec.block import Block, Norm
+from chiasm.spec.block import Block, Delta, Mixer, Norm
 from chiasm.spec.positions import Learned, Relative, Rope, Sines
 
 
@@ -37,6 +37,8 @@ class Decoder:
     """Ids after `vocab` whose rows stand in tables of their own, of the embedding and of the head (Idefics)."""
     unsaid: int = 0
     """Ids after `vocab` that are read and never written: rows of the embedding alone (Llama 3.2 Vision)."""
+    turns: tuple[Mixer, ...] = ()
+    """The mixers that layers have in turns, from the first one on; none: all have the block's own."""
 
     @property
     def width(self) -> int:
@@ -58,7 +60,14 @@ class Decoder:
 
     def block_of(self, layer: int) -> Block:
         """A layer's own block."""
-        return dataclasses.replace(self.block, experts=None) if layer < self.dense else self.block
+        block = dataclasses.replace(self.block, experts=None) if layer < self.dense else self.block
+        return dataclasses.replace(block, mixer=self.turns[layer % len(self.turns)]) if self.turns else block
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """The mixers of the layers that keep a state instead of keys and values, in order."""
+        mixers = (self.block_of(layer).mixer for layer in range(self.depth))
+        return tuple(mixer for mixer in mixers if isinstance(mixer, Delta))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from chiasm.language.decoder import CausalDecoder
 from chiasm.layers.attention import Attention
 from chiasm.layers.linear import joined
 from chiasm.layers.mlp import GatedMLP, JoinedGate
+from chiasm.spec import Attends
 
 JOINT = {"qkv": ("q", "k", "v"), "gated.both": ("gate", "up")}
 """Adapters that stand beside several layers of the checkpoint at once, and those layers."""
@@ -62,10 +63,13 @@ class LoRALinear(nn.Module):
 def adapt(decoder: CausalDecoder, rank: int, alpha: float) -> None:
     """Puts adapters beside all linear layers of a decoder's blocks, in place; the layers themselves are frozen.
 
-    Raises `UserError` for blocks with latent attention or experts, whose layers have other shapes than one a block.
+    Raises `UserError` for blocks with latent attention or experts, whose layers have other shapes than one a block, and for
+    blocks of several kinds.
     """
     if decoder.spec.block.latent is not None or decoder.spec.block.experts is not None:
         raise UserError("adapters beside latent attention or experts are not supported: choose a decoder without them")
+    if decoder.spec.block.mixer != Attends() or decoder.spec.turns:
+        raise UserError("adapters beside gated attention or delta rules are not supported: choose a decoder without them")
     for module in decoder.modules():
         match module:
             case Attention(q=nn.Linear() as q, k=nn.Linear() as k, v=nn.Linear() as v, out=nn.Linear() as out):
