@@ -50,6 +50,7 @@ def told(folder: Path, out: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize("mode", MODES)
 def test_slices_tokens_and_text_are_the_processors(mode: str, folders: dict[str, Path]) -> None:
     model = describe(folders[mode]).model
+    assert isinstance(model, Causal)
     sight = sight_of(model)
     settings = {"patch_size": 7, "scale_resolution": 56, "max_slice_nums": 4, "downsample_mode": mode}
     by = processor("minicpmv4_6", "MiniCPMV4_6", **settings)

@@ -25,6 +25,7 @@ from chiasm.spec import (
     Alone,
     Cross,
     Encoder,
+    MergingViT,
     Swin,
 )
 from invariants.asking import SIZES, asked, pictures, planned, seen
@@ -68,7 +69,7 @@ def a_token_stands_where_it_looks(model: AnyModel) -> None:
 
 def _enters(encoder: Encoder, grids: Sequence[Grid]) -> Iterator[list[int]]:
     """The patches that enter each token of an encoder: one, or a square of them."""
-    if not isinstance(encoder, Swin):
+    if not isinstance(encoder, MergingViT | Swin):
         yield from ([number] for number in count_up())
         return
     first, side = 0, encoder.merged
