@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chiasm.check.crossed import crossed
 from chiasm.connect.steps import Visual
-from chiasm.generate.engine import greedy, placeholders
+from chiasm.generate.engine import greedy
 from chiasm.geometry import Size
 from chiasm.model import Batch, Causal, prepare
 from chiasm.model import Sight as Seen
@@ -34,7 +34,7 @@ def causal(model: Causal, given: Given, meta: dict[str, Any]) -> dict[str, Tenso
     got["logits"] = framed(got["logits"], batch.valid_BT, given.valid_BT)
     if meta.get("generate"):
         prepare(model)
-        out = [*never(model), *meta["generate"]["kept_back"], *_passed_over(meta, model.spec.vocab)]
+        out = [*meta["generate"]["kept_back"], *_passed_over(meta, model.spec.vocab)]
         new = greedy(model, batch, meta["generate"]["new_tokens"], out)
         got["generated"] = new if meta["generate"]["returns"] == "new" else torch.cat([given["input_ids"], new], 1)
     return got
@@ -98,12 +98,6 @@ def planned(model: Causal, given: Given, rows: Sequence[Sequence[int]]) -> tuple
     if isinstance(sight.fusion, Cross):
         return crossed(spec, sight, sight.fusion, given, rows, shown)
     return Plan.from_ids(spec, rows, shown.items, prompts=prompts, hints=given.hints), shown.patches_PK
-
-
-def never(model: Causal) -> tuple[int, ...]:
-    """Ids that a reference forbids: a picture's placeholder, where it is text."""
-    crossed = model.spec.sight is not None and isinstance(model.spec.sight.fusion, Cross)
-    return placeholders(model) if crossed else ()
 
 
 def _read(model: Causal, plan: Plan, patches_PK: Tensor | None) -> tuple[dict[str, Tensor], Batch]:

@@ -48,6 +48,7 @@ OPEN_CLIP = Dialect(
 DIALECTS = {
     "blip-2": Dialect(writer="text_config"),
     "instructblip": Dialect(writer="text_config"),
+    "kosmos-2": Dialect(writer="text_config"),
     "open_clip": OPEN_CLIP,
     "open_clip_config": OPEN_CLIP,
     "timm_eva": Dialect({"x": "pixel_values"}, {"pooler_output": "out"}),
