@@ -16,7 +16,7 @@ from chiasm.errors import Offline, UserError
 from chiasm.evaluate.benchmarks import embedding, figures, lines, registry
 from chiasm.evaluate.benchmarks.rows import Bad, fetch, read
 from chiasm.evaluate.benchmarks.task import Clip, Item, Judged, Record, repictured
-from chiasm.evaluate.scorers import jars
+from chiasm.evaluate.scorers import jars, retrieval
 from chiasm.prompt.messages import Image, Text
 
 
@@ -254,8 +254,8 @@ def test_pairs_pages_and_classes(tmp_path: Path) -> None:
     found = embedding.pairs(tmp_path)
     assert found.texts == ("one", "two", "three", "four") and found.image_of == (0, 0, 1, 1)
     scores = np.array([[0.1, 0.9, 0.0, 0.0], [0.5, 0.0, 0.2, 0.8]])
-    named = {figure.name: figure.value for figure in embedding.retrieval_figures(scores, found.image_of)}
-    assert named["text R@1"] == 1 and named["image R@1"] == 0.75
+    ranks = retrieval.image_text_ranks(scores, found.image_of)
+    assert list(ranks.text) == [0, 0] and sorted(ranks.image) == [0, 0, 0, 1]
 
     documents = tmp_path / "pages"
     hub("data/test-00000-of-00001.parquet", [
@@ -263,7 +263,7 @@ def test_pairs_pages_and_classes(tmp_path: Path) -> None:
     ])(documents)  # fmt: skip
     shown = embedding.pages(documents)
     assert shown.questions == ("total?",) and shown.names == ("p1", "p2")
-    assert embedding.page_figures(np.array([[0.1, 0.2]]), shown)[0].value == pytest.approx(1 / math.log2(3))
+    assert shown.page_of == ("p1",)
 
     folder = tmp_path / "classes"
     files({"classnames.txt": "cat\ndog\n", "zeroshot_classification_templates.txt": "a photo of a {c}.\n"})(folder)
@@ -276,7 +276,5 @@ def test_pairs_pages_and_classes(tmp_path: Path) -> None:
     classes = embedding.classes(folder)
     assert classes.prompts() == [["a photo of a cat."], ["a photo of a dog."]]
     assert [number for _, number in classes.pictures()] == [1]
-    top = {figure.name: figure.value for figure in embedding.class_figures(np.array([[0.1, 0.9]]), np.array([1]))}
-    assert top == {"top-1": 1, "top-5": 1, "mean per class": 1}
     with pytest.raises(UserError, match=r"classnames\.txt"):
         embedding.classes(tmp_path)

@@ -19,10 +19,12 @@ from chiasm.assistant import Assistant, Verb
 from chiasm.cli import main
 from chiasm.errors import BadPicture, Unsupported, UserError
 from chiasm.evaluate.benchmarks import embedding
+from chiasm.evaluate.benchmarks.figures import mean
 from chiasm.evaluate.runs import comparing, run
 from chiasm.evaluate.runs.report import notes
 from chiasm.evaluate.runs.run import Wanted
 from chiasm.evaluate.runs.store import RECORDS, Store
+from chiasm.evaluate.scorers import retrieval
 from chiasm.pixels.open import open_picture
 
 COLOURS = {"red": (250, 9, 9), "green": (9, 250, 9), "blue": (9, 9, 250), "grey": (120, 120, 120)}
@@ -88,7 +90,9 @@ def test_captions_and_pictures_as_from_all_scores(many: bool, tmp_path: Path, mo
     vectors = [
         torch.stack([Colours._one(item) for item in side]) for side in (pairs.texts, [p.picture for p in pairs.pictures])
     ]
-    expected = embedding.retrieval_figures((vectors[1] @ vectors[0].T).numpy(), pairs.image_of)
+    ranks = retrieval.image_text_ranks((vectors[1] @ vectors[0].T).numpy(), pairs.image_of)
+    sides = [(kind, cut, ranks_of) for kind, ranks_of in (("text", ranks.text), ("image", ranks.image)) for cut in (1, 5, 10)]
+    expected = tuple(mean(f"{kind} R@{cut}", [float(rank < cut) for rank in ranks_of]) for kind, cut, ranks_of in sides)
     assert made.figures == expected and made.headline.name == "text R@1" and made.headline.value < 1
     assert notes([made]) == ["flickr30k-retrieval by the rules of BLIP itm_eval: for models that make vectors (`embed`)"]
     samples = list(Store(tmp_path / "out" / "flickr30k-retrieval").samples())

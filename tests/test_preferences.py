@@ -14,7 +14,7 @@ import pytest
 from chat_server import ChatServer, Reply, chat_server, cut, fails, says
 from PIL import Image
 from test_compare import written
-from test_judge import between, surroundings
+from test_judge import between, judge_at, surroundings
 from tiny_folder import tiny_folder
 
 from chiasm.cli import main
@@ -26,10 +26,7 @@ from chiasm.evaluate.judge.preferences import agreement, people, preferences, to
 from chiasm.evaluate.runs.compare import Pair, compared
 from chiasm.evaluate.runs.models import about
 from chiasm.loading import load
-from chiasm.remote.assistant import RemoteAssistant
 from chiasm.remote.bill import Bill
-from chiasm.remote.failures import Retries
-from chiasm.remote.names import Endpoint, parse
 
 __all__ = ["surroundings"]
 
@@ -70,13 +67,6 @@ def pictures_of(body: dict[str, Any]) -> list[Any]:
 def server() -> Any:
     with chat_server(referee(by_truth)) as running:
         yield running
-
-
-def judge_at(server: ChatServer) -> Judge:
-    endpoint = parse(f"openai:referee@{server.url}/v1")
-    assert isinstance(endpoint, Endpoint)
-    assistant = RemoteAssistant(endpoint, retries=Retries(tries=2, sleep=lambda _: None))
-    return Judge(assistant, about(assistant, endpoint.name))
 
 
 def runs(folder: Path, first: Sequence[float], second: Sequence[float], pictured: bool = True) -> list[Path]:

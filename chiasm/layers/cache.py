@@ -38,8 +38,8 @@ class KVCache:
     """Room for `room` positions of every layer that asks: keys and values [B, N, T, F]. Rows share one length. `value_width`
     is for heads whose values are of another width. `running` are the layers that keep a state instead.
 
-    `valid_BT` marks the positions that are no pads; pads stand on the left. `prompt_B` are the lengths of what was read
-    first, `beside` is what the rows see outside of the sequence: pictures that are asked.
+    `valid_BT` marks the positions that are no pads; pads stand on the left of what is read at once. `prompt_B` are the lengths
+    of what was read first, `beside` is what the rows see outside of the sequence: pictures that are asked.
     """
 
     def __init__(

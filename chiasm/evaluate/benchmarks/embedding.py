@@ -1,22 +1,18 @@
 """The data of benchmarks of models that compare: image-text retrieval, pages for questions, and zero-shot classes.
 
-A model gives vectors (or scores); what is read here says which belong together, and the figures come from the scores.
+What is read here says which belong together; `compared` says how they are ranked and summed up.
 """
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from chiasm.errors import UserError
-from chiasm.evaluate.benchmarks.figures import Figure, mean
 from chiasm.evaluate.benchmarks.rows import Bad, Layout, Row, Unusable, rows_of
-from chiasm.evaluate.scorers import retrieval
 from chiasm.prompt.messages import Image
 
 _PARQUET = ("data/{split}-*.parquet", "{split}-*.parquet", "{split}*.parquet")
@@ -70,16 +66,6 @@ def _beside(row: Row) -> Image:
     return Image(file)
 
 
-def retrieval_figures(scores_IT: np.ndarray, image_of: Sequence[int]) -> tuple[Figure, ...]:
-    """Recall at 1, 5 and 10 of captions for pictures and of pictures for captions, as shares."""
-    found = retrieval.image_text_ranks(scores_IT, image_of)
-    return tuple(
-        mean(f"{kind} R@{cut}", [float(rank < cut) for rank in ranks])
-        for kind, ranks in (("text", found.text), ("image", found.image))
-        for cut in CUTS
-    )
-
-
 @dataclass(frozen=True)
 class Pages:
     """Questions and pages: question q is answered by page `page_of[q]`."""
@@ -107,19 +93,6 @@ def pages(folder: Path, split: str = "test", limit: int | None = None) -> Pages:
             bad.append(Bad(row.where, str(why)))
     questions, page_of = zip(*asked, strict=True) if asked else ((), ())
     return Pages(tuple(pictures.values()), tuple(pictures), questions, page_of, tuple(bad))
-
-
-def page_figures(scores_QP: np.ndarray, found: Pages, cut: int = 5) -> tuple[Figure, ...]:
-    """nDCG at the cut, ViDoRe's number, and recall at 1."""
-    orders = [
-        retrieval.ranked(dict(zip(found.names, map(float, row), strict=True))) for row in np.asarray(scores_QP)
-    ]  # fmt: skip
-    wanted = [{page: 1} for page in found.page_of]
-    both = list(zip(orders, wanted, strict=True))
-    return (
-        mean(f"nDCG@{cut}", [retrieval.ndcg(order, true, cut) for order, true in both]),
-        mean("R@1", [retrieval.recall(order, true, 1) for order, true in both]),
-    )
 
 
 @dataclass(frozen=True)
@@ -164,16 +137,3 @@ def classes(folder: Path, split: str = "test") -> Classes:
 
 def _lines(file: Path) -> tuple[str, ...]:
     return tuple(line for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
-
-
-def class_figures(logits_IC: np.ndarray, target_I: np.ndarray) -> tuple[Figure, ...]:
-    """Top-1 and top-5, and the mean over classes of top-1."""
-    order = np.argsort(-logits_IC, axis=1, kind="stable")
-    right = (order[:, :1] == target_I[:, None]).any(1)
-    per_class = [float(right[target_I == one].mean()) for one in np.unique(target_I)]
-    top5 = (order[:, :5] == target_I[:, None]).any(1)
-    return (
-        mean("top-1", right.astype(float).tolist()),
-        mean("top-5", top5.astype(float).tolist()),
-        mean("mean per class", per_class),
-    )
