@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
+from shrink import shrunk
 
 from chiasm.errors import BadConfig
-from chiasm.model import blank, parameters
+from chiasm.model import blank, counted, parameters
 from chiasm.reference.parts import library
 from chiasm.registry import families
 from chiasm.spec import Model, override
@@ -87,6 +88,12 @@ def test_reads_to_the_familys_own_spec(name: str, size: str, tmp_path: Path, cap
     assert model == families()[name].at(size)
     assert not caplog.messages
     assert parameters(model) == SOURCES[f"{name}-{size}"]["parameters"]
+
+
+def test_counting_equal_parts_once_counts_each_of_them() -> None:
+    specs = [shrunk(family.model) for family in families().values()]
+    counts = counted(specs)
+    assert counts == [sum(p.numel() for p in blank(spec).parameters() if p.requires_grad) for spec in specs]
 
 
 def reference_class(config: dict[str, Any]) -> Any:

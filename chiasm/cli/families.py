@@ -31,7 +31,7 @@ PROOFS: dict[Proof, str] = {
 
 @dataclass(frozen=True)
 class Shown:
-    """One family's facts, parameters counted on the meta device."""
+    """One family's facts; parameters by its modules' shapes."""
 
     family: Family
     sizes: dict[str, int]
@@ -109,10 +109,11 @@ def table(chosen: Mapping[str, Family], markdown: bool, proved: Mapping[str, str
 
 def described(chosen: Mapping[str, Family]) -> list[Shown]:
     """Families by year, with the parameters of each of their sizes."""
-    from chiasm.model import parameters
+    from chiasm.model import counted
 
     ordered = sorted(chosen.values(), key=lambda family: (family.year, family.name))
-    return [Shown(family, {size: parameters(family.at(size)) for size in family.sizes}) for family in ordered]
+    counts = iter(counted(family.at(size) for family in ordered for size in family.sizes))
+    return [Shown(family, {size: next(counts) for size in family.sizes}) for family in ordered]
 
 
 def short(count: int) -> str:

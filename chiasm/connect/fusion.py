@@ -14,6 +14,7 @@ from chiasm.layers.cross import CrossAttention
 from chiasm.layers.deformable import DeformableAttention, Level, Spots, cells
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.layers.sine import waves
 from chiasm.spec import Block, Detector
 
@@ -93,7 +94,7 @@ class FusionEncoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.level = nn.Parameter(torch.zeros(spec.levels, spec.width))
-        self.layers = nn.ModuleList(FusionLayer(spec) for _ in range(spec.encoder.depth))
+        self.layers = nn.ModuleList(same(FusionLayer, spec) for _ in range(spec.encoder.depth))
 
     def forward(self, map_BPD: Tensor, levels: Sequence[Level], words: Wording) -> tuple[Tensor, Tensor]:
         place_BPD = torch.cat([self._places(level) + own for level, own in zip(levels, self.level, strict=True)], 1)

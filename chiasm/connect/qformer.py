@@ -14,6 +14,7 @@ from chiasm.layers.attention import Attention
 from chiasm.layers.cross import CrossAttention
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.spec import Block, QFormer
 
 
@@ -74,7 +75,7 @@ class QueryTransformer(nn.Module):
             self.position = nn.Embedding(spec.words.positions, block.width)
         self.embed_norm = norm(block.norm, block.width)
         views = [width if layer % spec.every == 0 else None for layer in range(spec.depth)]
-        self.blocks = nn.ModuleList(QueryBlock(block, view, spec.words is not None) for view in views)
+        self.blocks = nn.ModuleList(same(QueryBlock, block, view, spec.words is not None) for view in views)
 
     def forward(self, x_VD: Tensor, index_VM: Tensor, weight_VM: Tensor | None, hint: Hint | None) -> Tensor:
         """Tokens of views along a route; `hint` is the text of each of the views."""

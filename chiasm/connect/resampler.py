@@ -10,6 +10,7 @@ from chiasm.errors import BadPrompt
 from chiasm.layers.attend import attend
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.spec import Block, Resampler
 
 
@@ -49,7 +50,7 @@ class ResamplerStep(nn.Module):
         if spec.ordinals:
             self.ordinals = nn.Parameter(torch.zeros(spec.ordinals, spec.block.width))
         self.queries = fresh(spec.queries, spec.block.width)
-        self.blocks = nn.ModuleList(ReadingBlock(spec.block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(ReadingBlock, spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, spec.block.width)
 
     def numbered(self, x_VD: Tensor, nth_V: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from chiasm.layers.cross import CrossAttention
 from chiasm.layers.deformable import DeformableAttention, Level, Spots, inside
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.layers.sine import waves
 from chiasm.spec import Block, Detector
 
@@ -86,7 +87,7 @@ class BoxFinder(nn.Module):
         self.cell_box = Perceptron(width, width, width, 4)
         self.query = nn.Parameter(torch.zeros(spec.queries, width))
         self.place = Perceptron(2 * width, width, width)
-        self.layers = nn.ModuleList(Finding(spec) for _ in range(depth))
+        self.layers = nn.ModuleList(same(Finding, spec) for _ in range(depth))
         self.boxes = nn.ModuleList(Perceptron(width, width, width, 4) for _ in range(1 if spec.boxes == "shared" else depth))
         self.norm = norm(spec.norm, width)
 

@@ -15,6 +15,7 @@ from chiasm.layers.act import ACTIVATIONS
 from chiasm.layers.attend import attend
 from chiasm.layers.mlp import PlainMLP
 from chiasm.layers.norm import ChannelNorm
+from chiasm.layers.same import same
 from chiasm.spec import MaskDecoder, Masks
 
 
@@ -103,7 +104,7 @@ class TwoWayDecoder(nn.Module):
         width, count = spec.width, spec.several + 1
         self.score = nn.Parameter(torch.zeros(width))
         self.tokens = nn.Parameter(torch.zeros(count, width))
-        self.blocks = nn.ModuleList(TwoWayBlock(spec, first=layer == 0) for layer in range(spec.depth))
+        self.blocks = nn.ModuleList(same(TwoWayBlock, spec, first=layer == 0) for layer in range(spec.depth))
         self.last = Asking(width, width // spec.narrow, spec.heads)
         self.norm = nn.LayerNorm(width, 1e-5)
         self.finer = Finer(width)

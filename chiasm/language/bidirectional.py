@@ -11,6 +11,7 @@ from chiasm.layers.block import transformer_block
 from chiasm.layers.carried import Untouched
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
+from chiasm.layers.same import same
 from chiasm.spec import Bidirectional, Carried, Learned, Rope
 
 
@@ -27,7 +28,7 @@ class BidirectionalEncoder(nn.Module):
         if isinstance(spec.place, Learned):
             self.position = nn.Embedding(spec.place.before + spec.place.count, width)
         self.embed_norm = norm(spec.block.norm, width)
-        self.blocks = nn.ModuleList(transformer_block(spec.block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(transformer_block, spec.block) for _ in range(spec.depth))
         if spec.pool == "tanh":
             self.pool = nn.Linear(width, width)
         if spec.carried:

@@ -14,6 +14,7 @@ from chiasm.layers.cache import KVCache
 from chiasm.layers.embed import LedEmbedding, embedding, sines
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, turn
+from chiasm.layers.same import same
 from chiasm.layers.visual_expert import ExpertBlock
 from chiasm.sequence.lines import lines
 from chiasm.sequence.masks import branched_mask, causal_mask, near
@@ -43,7 +44,7 @@ class CausalDecoder(nn.Module):
             self.position = nn.Embedding(spec.rope.before + spec.rope.count, spec.width)
         each = [spec.block_of(layer) for layer in range(spec.depth)]
         self.blocks = nn.ModuleList(
-            transformer_block(block) if expert is None else ExpertBlock(block, expert) for block in each
+            same(transformer_block, block) if expert is None else same(ExpertBlock, block, expert) for block in each
         )
         self.windows = [spec.window_of(layer) for layer in range(spec.depth)]
         self.kinds = tuple(set(self.windows))

@@ -13,6 +13,7 @@ from chiasm.layers.block import Gate
 from chiasm.layers.cross import CrossAttention, Held, Idle
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.place import Laid
 from chiasm.spec import Average, Cross, Everything, Nothing
 
@@ -67,7 +68,7 @@ class GatedBlocks(nn.Module):
     def __init__(self, spec: Cross, context: int) -> None:
         super().__init__()
         self.spec, self.context = spec, context
-        self.blocks = nn.ModuleList(GatedBlock(spec, context) for _ in spec.before)
+        self.blocks = nn.ModuleList(same(GatedBlock, spec, context) for _ in spec.before)
 
     def hang(self, tokens_VD: Tensor, laid: Laid, rows_I: tuple[int, ...], sees_B2T: Tensor) -> Gallery:
         """Visual tokens as the rows see them. `rows_I` is the row of each item, `sees_B2T` the first and the next but last

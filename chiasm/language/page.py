@@ -12,6 +12,7 @@ from chiasm.layers.attend import Mask
 from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.relative import RelativeBias
+from chiasm.layers.same import same
 from chiasm.spec import BoxTables, EncodePage, Learned
 
 
@@ -51,7 +52,7 @@ class PageEncoder(nn.Module):
         self.position = nn.Embedding(self.place.before + self.place.count, width)
         self.boxes = BoxEmbedding(spec.boxes)
         self.embed_norm = norm(text.block.norm, width)
-        self.blocks = nn.ModuleList(transformer_block(text.block) for _ in range(text.depth))
+        self.blocks = nn.ModuleList(same(transformer_block, text.block) for _ in range(text.depth))
         if spec.bias.line is not None:
             self.line = RelativeBias(spec.bias.line, text.block.heads, both_ways=True)
         if spec.bias.page is not None:

@@ -15,6 +15,7 @@ from chiasm.layers.cross import CrossAttention, Held
 from chiasm.layers.embed import ScaledEmbedding
 from chiasm.layers.norm import norm
 from chiasm.layers.relative import RelativeBias
+from chiasm.layers.same import same
 from chiasm.sequence.masks import causal_mask
 from chiasm.spec import Block, EncoderDecoder, Learned, Relative
 
@@ -92,9 +93,9 @@ class SourceTarget(nn.Module):
         self.spec = spec
         self.embed = (ScaledEmbedding if spec.embed_scale == "root_width" else nn.Embedding)(spec.vocab, spec.width)
         if spec.source:
-            readers = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.source))
+            readers = nn.ModuleList(same(TransformerBlock, spec.block) for _ in range(spec.source))
             self.encoder = Stack(spec, readers, both_ways=True)
-        writers = nn.ModuleList(TargetBlock(spec.block) for _ in range(spec.target))
+        writers = nn.ModuleList(same(TargetBlock, spec.block) for _ in range(spec.target))
         self.decoder = Stack(spec, writers, both_ways=False)
 
     def read(self, hidden_BTD: Tensor, where_BT: Tensor, valid_BT: Tensor, boxes_BT4: Tensor | None = None) -> Memory:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from chiasm.errors import Overflow
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.sequence.masks import causal_mask
 from chiasm.spec import TextTower
 
@@ -21,7 +22,7 @@ class TextEncoder(nn.Module):
         width = spec.block.width
         self.embed = nn.Embedding(spec.vocab, width)
         self.position = nn.Embedding(spec.positions, width)
-        self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(TransformerBlock, spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, width)
         self.project = nn.Linear(width, spec.project, spec.project_bias)
 

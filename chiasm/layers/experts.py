@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chiasm.layers.mlp import GatedMLP
+from chiasm.layers.same import same
 from chiasm.spec import Block, Experts
 
 
@@ -19,7 +20,9 @@ class MixedMLP(nn.Module):
         self.router = nn.Linear(block.width, spec.count, bias=False)
         if spec.choice == "corrected":
             self.correction = nn.Parameter(torch.zeros(spec.count))
-        self.experts = nn.ModuleList(GatedMLP(block.width, spec.width, block.act, block.mlp_bias) for _ in range(spec.count))
+        self.experts = nn.ModuleList(
+            same(GatedMLP, block.width, spec.width, block.act, block.mlp_bias) for _ in range(spec.count)
+        )
         self.shared = GatedMLP(block.width, spec.shared, block.act, block.mlp_bias) if spec.shared else None
 
     def forward(self, x_BTD: Tensor, onto_BTD: Tensor | None = None) -> Tensor:

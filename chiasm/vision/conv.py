@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.norm import ChannelNorm, norm
+from chiasm.layers.same import same
 from chiasm.pixels.patches import unpatchify
 from chiasm.place import Grid, Laid, raster
 from chiasm.spec import ConvViT
@@ -43,7 +44,7 @@ class ConvTransformer(nn.Module):
         self.norm_coarse = ChannelNorm(coarse)
         self.to_tokens = nn.Conv2d(coarse, spec.block.width, spec.patch // 16, stride=spec.patch // 16)
         self.position = nn.Parameter(nn.init.normal_(torch.empty(spec.side * spec.side, spec.block.width), std=0.02))
-        self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(TransformerBlock, spec.block) for _ in range(spec.depth))
         self.norm = norm(spec.block.norm, spec.block.width)
 
     def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:

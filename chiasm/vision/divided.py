@@ -12,6 +12,7 @@ from chiasm.errors import BadPicture
 from chiasm.layers.attend import Spans
 from chiasm.layers.block import attention
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.place import Grid
 from chiasm.spec import Block, Divided
 
@@ -51,7 +52,7 @@ class TimeBlocks(nn.Module):
         super().__init__()
         self.spec = spec
         self.steps = nn.Parameter(torch.zeros(spec.steps, block.width))
-        self.blocks = nn.ModuleList(TimeAttention(block) for _ in range(depth))
+        self.blocks = nn.ModuleList(same(TimeAttention, block) for _ in range(depth))
 
     def begin_as(self, blocks: Iterable[nn.Module]) -> None:
         """Norms and attention as those of the blocks themselves, which are of the same shapes."""

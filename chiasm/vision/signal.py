@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from chiasm.layers.block import TransformerBlock
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.spec import Norm, Signal
 
 STEM_NORM = Norm("layer", 1e-5)
@@ -22,7 +23,7 @@ class SignalTransformer(nn.Module):
         self.stem_norm = norm(STEM_NORM, block.width)
         self.cls = nn.Parameter(torch.zeros(block.width))
         self.position = nn.Parameter(torch.zeros(1 + spec.places, block.width))
-        self.blocks = nn.ModuleList(TransformerBlock(block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(TransformerBlock, block) for _ in range(spec.depth))
         self.norm = norm(block.norm, block.width)
         self.project = nn.Linear(block.width, width, bias=False)
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from chiasm.geometry import tilings
 from chiasm.layers.block import Gate, TransformerBlock
 from chiasm.layers.norm import norm
+from chiasm.layers.same import same
 from chiasm.place import Grid, Laid, canvases, encoded, tiling
 from chiasm.spec import TiledViT
 from chiasm.vision.vit import Stem
@@ -49,7 +50,7 @@ class TiledTransformer(nn.Module):
         self.position = nn.Parameter(torch.zeros(tokens, width))
         self.tile_position = TileVectors(len(self.numbers) + 1, spec.most, tokens * width)
         self.pre_norm, self.post_norm = (norm(spec.block.norm, width) for _ in range(2))
-        self.blocks = nn.ModuleList(TransformerBlock(spec.block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(TransformerBlock, spec.block) for _ in range(spec.depth))
         self.wide = nn.ModuleList(TransformerBlock(replace(spec.block, branch_gate="tanh")) for _ in range(spec.wide))
 
     def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:

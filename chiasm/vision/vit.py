@@ -13,6 +13,7 @@ from chiasm.layers.attend import Spans
 from chiasm.layers.block import transformer_block
 from chiasm.layers.norm import norm
 from chiasm.layers.rope import Turn, axial_turn, still
+from chiasm.layers.same import same
 from chiasm.place import Grid, Laid, encoded, raster
 from chiasm.spec import Axial, Buckets, ClipSines, ClipTable, Divided, Table, ViT
 from chiasm.vision.clips import SinePlaces, TablePlaces
@@ -64,7 +65,7 @@ class VisionTransformer(nn.Module):
                 pass
         if spec.pre_norm:
             self.pre_norm = norm(block.norm, width)
-        self.blocks = nn.ModuleList(transformer_block(block) for _ in range(spec.depth))
+        self.blocks = nn.ModuleList(same(transformer_block, block) for _ in range(spec.depth))
         if isinstance(spec.sees, Divided):
             self.time = TimeBlocks(spec.sees, block, spec.depth)
         if spec.post_norm != "none":

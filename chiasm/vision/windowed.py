@@ -12,6 +12,7 @@ from chiasm.errors import BadPicture
 from chiasm.layers.attend import attend
 from chiasm.layers.mlp import mlp
 from chiasm.layers.norm import ChannelNorm, norm
+from chiasm.layers.same import same
 from chiasm.place import Grid, Laid, raster
 from chiasm.spec import Block, WindowedViT
 from chiasm.vision.vit import Stem
@@ -95,7 +96,7 @@ class WindowedTransformer(nn.Module):
         self.spec = spec
         self.stem = Stem((spec.block.width, 3, spec.patch, spec.patch), bias=True)
         self.position = nn.Parameter(torch.zeros(spec.side**2, spec.block.width))
-        self.blocks = nn.ModuleList(WindowedBlock(spec.block, spec.reach(layer)) for layer in range(spec.depth))
+        self.blocks = nn.ModuleList(same(WindowedBlock, spec.block, spec.reach(layer)) for layer in range(spec.depth))
         self.neck = Neck(spec.block.width, spec.neck)
 
     def forward(self, patches_PK: Tensor, grids: Sequence[Grid]) -> Tensor:
