@@ -23,7 +23,7 @@ from chiasm.check.pages import pages
 from chiasm.check.pointing import pointing
 from chiasm.check.see import see
 from chiasm.check.seq2seq import seq2seq
-from chiasm.check.tables import compared
+from chiasm.check.tables import CASES, compared
 from chiasm.check.tools import TOOLS, WEIGHT_TOOLS
 from chiasm.check.volumes import volumes
 from chiasm.errors import UnknownModel
@@ -47,14 +47,11 @@ from chiasm.model import (
 from chiasm.reference.dialects import DIALECTS, PLAIN
 from chiasm.reference.given import Given, Start, tensors
 from chiasm.spec import MultiVector, Pointing
-from chiasm.weights.json_files import read_json, read_objects
+from chiasm.weights.json_files import read_json
 from chiasm.weights.read import describe, load_model
 from chiasm.weights.write import write_safetensors
 
 GENERATION = "generation_config.json"
-CASES = "cases.json"
-"""What makes a folder a table."""
-
 TOLERANCE = 2e-5
 """Of |got - expected| / (1 + |expected|), in float32: four times the reference's noise, a hundredth of a real bug."""
 
@@ -100,8 +97,7 @@ def check(folder: Path, out: Path | None = None, tolerance: float = TOLERANCE) -
 
 def table(folder: Path, meta: dict[str, Any]) -> Verdict:
     """Proves a table of cases: of each field the share of cases that differ, which has to be none."""
-    cases = read_objects(folder / CASES)
-    found = compared(str(meta.get("name", folder.resolve().name)), cases)
+    found = compared(str(meta.get("name", folder.resolve().name)), folder)
     left = f"; not made here: {', '.join(found.left)}" if found.left else ""
     passed = bool(found.differ) and not any(found.differ.values())
     return Verdict(folder.resolve().name, "table", passed, found.differ, f"{found.cases} cases, compared exactly{left}")

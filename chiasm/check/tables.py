@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from chiasm import registry
+from chiasm.check.labels import labelled, labels
 from chiasm.check.written import ANSWERS
 from chiasm.errors import BadCheckpoint, BadPicture
 from chiasm.geometry import Scale, Size, View, best_pinpoint, covering, native_size, nearest_grid, tilings, views
@@ -26,31 +28,39 @@ from chiasm.spec import (
     Views,
     ViT,
 )
+from chiasm.weights.json_files import read_objects
 
 Case = Mapping[str, Any]
+CASES, LABELS = "cases.json", "llava_labels"
+"""What makes a folder a table; and the one whose vocabulary stands beside its cases."""
 Made = dict[str, Any]
 """What we make of a case, field by field; a field that depends on a setting is an object of its own."""
 
-GIVEN = frozenset(("w", "h", "text", "ul", "lr", "n", "point", "grid", "box_yxyx", "from_list_format", "list_error"))
+GIVEN = frozenset((
+    "w", "h", "text", "ul", "lr", "n", "point", "grid", "box_yxyx", "from_list_format", "list_error",
+    "template", "kind", "legacy", "conversation", "turns", "has_image", "model_max_length", "warning",
+))  # fmt: skip
 """Fields that cases give. Some tables make of one what others give: a text of its pieces, a grid of a size."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """How many of a table's cases differ, by field; and the fields that nothing here makes."""
+    """How many of a table's cases differ, by field; and the fields that nothing here makes, with of how many cases where of
+    some they are."""
 
     differ: dict[str, float]
     cases: int
     left: tuple[str, ...]
 
 
-def compared(name: str, cases: Sequence[Case]) -> Compared:
+def compared(name: str, folder: Path) -> Compared:
     """A table's cases against what we make of them. Raises `BadCheckpoint` for a table that is not known."""
-    make = TABLES.get(name)
-    if make is None:
-        raise BadCheckpoint(f"{name!r} is no table that can be proved; {', '.join(sorted(TABLES))} are")
+    if name not in TABLES and name != LABELS:
+        raise BadCheckpoint(f"{name!r} is no table that can be proved; {', '.join(sorted((*TABLES, LABELS)))} are")
+    cases = labelled(folder) if name == LABELS else read_objects(folder / CASES)
+    make = labels(folder) if name == LABELS else TABLES[name]
     differ: dict[str, int] = {}
-    left: set[str] = set()
+    left: dict[str, int] = {}
     for number, case in enumerate(cases):
         try:
             made, wanted = _flat(make(case)), _flat(case)
@@ -58,9 +68,11 @@ def compared(name: str, cases: Sequence[Case]) -> Compared:
             raise BadCheckpoint(f"{name}: case {number} is not of this table's form ({e!r})") from e
         for field in made.keys() & wanted.keys():
             differ[field] = differ.get(field, 0) + (_plain(made[field]) != _plain(wanted[field]))
-        left |= wanted.keys() - made.keys() - GIVEN
+        for field in wanted.keys() - made.keys() - GIVEN:
+            left[field] = left.get(field, 0) + 1
     shares = {field: number / len(cases) for field, number in sorted(differ.items())}
-    return Compared(shares, len(cases), tuple(sorted(left - differ.keys())))
+    told = (f"{field} of {number} cases" if field in differ else field for field, number in sorted(left.items()))
+    return Compared(shares, len(cases), tuple(told))
 
 
 def _flat(case: Case, before: str = "") -> Made:

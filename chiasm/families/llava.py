@@ -30,7 +30,7 @@ FAMILIES = (
         model=Causal(
             replace(VICUNA_7B, vocab=32000, context=2048),
             Sight(
-                Resize(224, 224, "crop"), LOOK, clip_large(224), (Mlp(4096, 4096, depth=1),), Splice(-200)
+                Resize(224, 224, "crop"), LOOK, clip_large(224), (Mlp(4096, 4096, depth=1),), Splice(-200, named="<image>")
             ),
         ),
         sizes={

@@ -99,7 +99,9 @@ def read_original(c: Config) -> Reading:
         "mm_projector_lr",
         "unfreeze_mm_vision_tower",
     )
-    sight = Sight(views, Pixels(CLIP_MEAN, CLIP_STD), tower, (steps, *join), Splice(c.get("image_token_index", -200)))
+    sight = Sight(
+        views, Pixels(CLIP_MEAN, CLIP_STD), tower, (steps, *join), Splice(c.get("image_token_index", -200), named="<image>")
+    )
     rules = (
         *under("model.", "language.", text.keys),
         *head_keys("lm_head.weight", text.spec.tied),

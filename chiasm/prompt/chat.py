@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import jinja2
 
-from chiasm.errors import BadCheckpoint, BadPrompt
+from chiasm.errors import BadCheckpoint, BadPrompt, UserError
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.sandbox import Exhausted, TemplateEnvironment, limited
 from chiasm.prompt.spans import Marks, Refusal, Rendered, marked_widths
@@ -87,6 +87,18 @@ class ChatTemplate:
                     refusals.append(refusal)
         worst = min(refusals, key=lambda refusal: refusal.rank)
         raise BadPrompt(f"The chat template ({self.origin}) does not take this conversation: {worst}")
+
+    @cached_property
+    def led(self) -> int:
+        """How many characters of whitespace stand before an answer and not at the end of the prompt of one: they are the
+        model's to say."""
+        asked = (Message("user", (Text("a"),)), Message("assistant", (Text("b"),)))
+        try:
+            prompt, whole = self.render(asked[:1], add_generation_prompt=True).text, self.render(asked)
+        except UserError:
+            return 0
+        between = whole.text[len(prompt) : whole.spans[-1].start]
+        return len(between) if whole.text.startswith(prompt) and between.isspace() else 0
 
 
 def _template_in(file: Path) -> str | None:

@@ -8,7 +8,6 @@ names alone: the template's own are renamed before, the typed ones are then ordi
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from bisect import bisect_right
 from collections.abc import Collection
@@ -23,7 +22,7 @@ import tokenizers
 from chiasm.errors import BadPrompt
 from chiasm.prompt.messages import Image
 from chiasm.prompt.spans import Rendered
-from chiasm.prompt.tokenizer import Tokenizer
+from chiasm.prompt.tokenizer import Tokenizer, read
 
 BLANK = chr(0xF0000)
 
@@ -66,9 +65,7 @@ def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS
     framed = _framed(rendered, tokenizer, frame)
     spans = _Spans(rendered, tokenizer)
     before, after = tokenizer.frame if framed else ((), ())
-    encoding = tokenizer.backend.encode(rendered.text, add_special_tokens=framed)
-    inside = slice(len(before), len(encoding.ids) - len(after))
-    tokens = spans.tokens(encoding.ids[inside], encoding.offsets[inside])
+    tokens = spans.tokens(*tokenizer.read(rendered.text))
     if any(spans.typed(token) for token in tokens):
         tokens = _Twin.of(tokenizer).encode(spans)
     return Encoded(
@@ -80,12 +77,13 @@ def encode(rendered: Rendered, tokenizer: Tokenizer, frame: Frame = Frame.UNLESS
     )
 
 
-def supervised(encoded: Encoded, roles: Collection[str] = ("assistant",)) -> list[bool]:
+def supervised(encoded: Encoded, roles: Collection[str] = ("assistant",), led: int = 0) -> list[bool]:
     """Which tokens a model is trained to say: for each id, whether it counts.
 
     These are the tokens with a character of a text by one of `roles`, and the control token that ends such a turn: the
     one that the template writes right after the turn's last words, with nothing but whitespace (which then counts too)
-    in between.
+    in between. So do tokens of the last `led` characters before such a turn's first words: whitespace that the prompt of an
+    answer does not write, so that the model has to.
     """
     counts = [False] * len(encoded.ids)
     spans, messages, text = encoded.rendered.spans, encoded.rendered.messages, encoded.rendered.text
@@ -94,6 +92,9 @@ def supervised(encoded: Encoded, roles: Collection[str] = ("assistant",)) -> lis
             continue
         counts[k] = True
         span = spans[origin]
+        before = k - 1
+        while before >= 0 and _leads(encoded, before, span.start - led, span.start):
+            counts[before], before = True, before - 1
         shown_later = any(isinstance(part, Image) for part in messages[span.message].content[span.part + 1 :])
         if k + 1 < len(counts) and encoded.origin[k + 1] is None and not shown_later:
             end = k + 1
@@ -105,6 +106,13 @@ def supervised(encoded: Encoded, roles: Collection[str] = ("assistant",)) -> lis
                 if end < len(counts) and encoded.control[end]:
                     counts[k + 1 : end + 1] = [True] * (end - k)
     return counts
+
+
+def _leads(encoded: Encoded, token: int, first: int, end: int) -> bool:
+    """Whether a token is whitespace that the template wrote from one character up to another."""
+    start, stop = encoded.offsets[token]
+    within = first <= start and stop <= end and start < end
+    return within and encoded.origin[token] is None and not encoded.control[token]
 
 
 def _framed(rendered: Rendered, tokenizer: Tokenizer, frame: Frame) -> bool:
@@ -119,10 +127,10 @@ def _framed(rendered: Rendered, tokenizer: Tokenizer, frame: Frame) -> bool:
 
 
 def _writes(rendered: Rendered, token: str) -> bool:
-    """Whether the template itself wrote a token somewhere: PaliGemma's beginning stands after the picture."""
-    typed = [(span.start, span.end) for span in rendered.spans if span.literal]
-    starts = (found.start() for found in re.finditer(re.escape(token), rendered.text))
-    return any(not any(start < at + len(token) and at < end for start, end in typed) for at in starts)
+    """Whether the template itself wrote a token before anybody's first word: PaliGemma's beginning stands after the picture,
+    and what begins a later turn (Llama 2's) begins no text."""
+    first = min((span.start for span in rendered.spans), default=len(rendered.text))
+    return token in rendered.text[:first]
 
 
 class _Token(NamedTuple):
@@ -198,6 +206,7 @@ class _Twin:
         self.never = self.names.keys() - {tokenizer.unk_id}
         secret = {content: self.names[id] for content, id in tokenizer.controls.items()}
         self.backend = tokenizers.Tokenizer.from_str(json.dumps(_renamed(json.loads(self.original.to_str()), secret)))
+        self.apart = tuple(secret[token] for token in tokenizer.apart)
 
     def encode(self, spans: _Spans) -> list[_Token]:
         """The tokens of a text in which somebody's words spell control tokens."""
@@ -218,9 +227,8 @@ class _Twin:
             source, end = sources[k]
             return source + place - starts[k] if end is None else (source if place == starts[k] else end)
 
-        encoding = self.backend.encode(renamed, add_special_tokens=False)
         tokens = []
-        for id, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+        for id, (start, end) in zip(*read(self.backend, renamed, self.apart), strict=True):
             known = self.ids.get(renamed[start:end].strip())
             tokens.append(_Token(id if known is None else known, back(start), back(end), known is not None))
         plain = (token.id for token in tokens if not token.control)

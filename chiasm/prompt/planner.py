@@ -133,12 +133,14 @@ class Planner:
         sight = self.spec.sight
         if isinstance(self.spec, Causal):
             encoded = self._led(self.encode(messages, texts, answer=answer), counts)
-            return Draft(encoded.ids, supervised(encoded), hint=self._hint(messages, encoded.rendered, counts))
+            return Draft(
+                encoded.ids, supervised(encoded, led=self.template.led), hint=self._hint(messages, encoded.rendered, counts)
+            )
         start = self.spec.language.start
         if sight is not None and isinstance(sight.fusion, Alone):
             # The template writes how a target begins, its first id among it.
             begun = encode(self._rendered(messages, texts, answer), self.tokenizer, Frame.NEVER)
-            return Draft((), supervised(begun), begun.ids or (start,))
+            return Draft((), supervised(begun, led=self.template.led), begun.ids or (start,))
         asked, said = (messages, None) if answer else parted(messages)
         source = self._led(self.encode(asked, texts), counts)
         target = () if said is None else tuple(self.tokenizer.encode(said, framed=True))

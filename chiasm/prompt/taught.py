@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import tokenizers
-from tokenizers.pre_tokenizers import Metaspace
 
 from chiasm.errors import BadCheckpoint
 from chiasm.prompt.spots import regions_of
@@ -29,28 +28,19 @@ def settled(spec: Writer, tokenizer: Tokenizer) -> tuple[Writer, Tokenizer]:
     fusion = sight.fusion
     for name in (fusion.named, fusion.named_video):
         if name is not None and name not in tokenizer.added:
-            tokenizer = _beginning_anew(_knowing(tokenizer, name))
+            tokenizer = _knowing(tokenizer, name, (*tokenizer.apart, name))
     image = fusion.image if fusion.named is None else tokenizer.added[fusion.named]
     video = fusion.video if fusion.named_video is None else tokenizer.added[fusion.named_video]
     return replace(spec, sight=replace(sight, fusion=replace(fusion, image=image, video=video))), tokenizer
 
 
-def _knowing(tokenizer: Tokenizer, token: str) -> Tokenizer:
-    """The same with one more control token, which stands for a picture."""
+def _knowing(tokenizer: Tokenizer, token: str, apart: tuple[str, ...] = ()) -> Tokenizer:
+    """The same with one more control token, which stands for a picture. What stands between placeholders that a vocabulary
+    lacks is read piece by piece in the originals."""
     backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
     backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False)])
-    return Tokenizer(backend, {**tokenizer.special, "image_token": token}, clean_up=tokenizer.clean_up, origin=tokenizer.origin)
-
-
-def _beginning_anew(tokenizer: Tokenizer) -> Tokenizer:
-    """The same, which puts a space before every piece of text and not before the first alone: what stands between placeholders
-    that a vocabulary lacks is read piece by piece in the originals."""
-    before = tokenizer.backend.pre_tokenizer
-    if not isinstance(before, Metaspace) or before.prepend_scheme != "first":
-        return tokenizer
-    backend = tokenizers.Tokenizer.from_str(tokenizer.backend.to_str())
-    backend.pre_tokenizer = Metaspace(before.replacement, "always", before.split)
-    return Tokenizer(backend, tokenizer.special, clean_up=tokenizer.clean_up, origin=tokenizer.origin)
+    special = {**tokenizer.special, "image_token": token}
+    return Tokenizer(backend, special, clean_up=tokenizer.clean_up, origin=tokenizer.origin, apart=apart)
 
 
 def seeing(tokenizer: Tokenizer, token: str, number: int) -> Tokenizer:

@@ -6,13 +6,15 @@ What is read follows `PreTrainedTokenizerFast` of transformers 5.23.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import tokenizers
 
 from chiasm.errors import BadCheckpoint
+from chiasm.prompt import sentences
 from chiasm.prompt.ranks import ranked, ranks_in
 from chiasm.prompt.tokenizer_files import Settings, add_missing
 from chiasm.weights.json_files import read_json
@@ -35,7 +37,8 @@ class Tokenizer:
     """A vocabulary with its rules.
 
     `special` maps names (`bos_token`, ...) to token strings; `added` every added token to its id, special or not;
-    `controls` those that steer a model: all of them but ordinary whitespace and single characters.
+    `controls` those that steer a model: all of them but ordinary whitespace and single characters. `apart` are placeholders
+    that the vocabulary lacks: what stands between them is read piece by piece, each as if it were a text of its own.
     Without a backend (a folder that has no tokenizer.json) it can be passed around, and says so when it is used.
     """
 
@@ -46,11 +49,13 @@ class Tokenizer:
         *,
         clean_up: bool = False,
         origin: str = "this tokenizer",
+        apart: tuple[str, ...] = (),
     ) -> None:
         self._backend = backend
         self.special = dict(special or {})
         self.clean_up = clean_up
         self.origin = origin
+        self.apart = apart
 
     @cached_property
     def single_bytes(self) -> frozenset[int]:
@@ -63,12 +68,12 @@ class Tokenizer:
     @staticmethod
     def stands_in(folder: Path) -> bool:
         """Whether a folder has a vocabulary of its own."""
-        return (folder / "tokenizer.json").is_file() or ranks_in(folder) is not None
+        return any((folder / name).is_file() for name in ("tokenizer.json", sentences.NAME)) or ranks_in(folder) is not None
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> Tokenizer:
         """Reads tokenizer.json with tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it, or, where
-        there is no tokenizer.json, a file of ranks.
+        there is no tokenizer.json, a file of ranks or a SentencePiece model that joins pairs.
 
         Raises `BadCheckpoint` for a file that is there and cannot be read.
         """
@@ -78,6 +83,12 @@ class Tokenizer:
         file = folder / "tokenizer.json"
         if not file.is_file() and (one := ranks_in(folder)) is not None:
             return cls(ranked(folder, one), {**one.named, **special}, origin=str(folder / one.name))
+        if not file.is_file() and (folder / sentences.NAME).is_file():
+            special = {**sentences.NAMED, **special}
+            made = sentences.sentences(folder, special, settings.config)
+            if made is not None:
+                add_missing(made, settings)
+                return cls(made, special, origin=str(folder / sentences.NAME))
         if not file.is_file():
             return cls(None, special, origin=str(folder))
         read_json(file)
@@ -164,6 +175,10 @@ class Tokenizer:
         first, last = (inside[0], inside[-1]) if inside else (len(encoding.ids), len(encoding.ids))
         return tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :])
 
+    def read(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids of trusted text and the characters (start, end) of each, without a frame."""
+        return read(self.backend, text, self.apart)
+
     def encode(self, text: str, *, framed: bool = False) -> list[int]:
         """The ids of trusted text, control tokens recognised; `framed` puts `frame` around them. Text that a person
         typed goes through `chiasm.prompt.encode`, where it cannot become a control token."""
@@ -173,6 +188,20 @@ class Tokenizer:
         """The text of ids, as transformers' `decode` gives it."""
         text = self.backend.decode([int(id) for id in ids], skip_special_tokens=skip_special)
         return tidied(text) if self.clean_up else text
+
+
+def read(backend: tokenizers.Tokenizer, text: str, apart: Sequence[str]) -> tuple[list[int], list[tuple[int, int]]]:
+    """What a backend makes of a text whose pieces between the tokens `apart` it is given one by one."""
+    if not apart:
+        whole = backend.encode(text, add_special_tokens=False)
+        return list(whole.ids), list(whole.offsets)
+    ids, offsets, at = list[int](), list[tuple[int, int]](), 0
+    for piece in re.split(f"({'|'.join(map(re.escape, apart))})", text):
+        one = backend.encode(piece, add_special_tokens=False)
+        ids += one.ids
+        offsets += [(at + start, at + end) for start, end in one.offsets]
+        at += len(piece)
+    return ids, offsets
 
 
 def tidied(text: str) -> str:

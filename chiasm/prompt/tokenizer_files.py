@@ -29,6 +29,8 @@ class Settings:
     clean_up: bool
     clean_up_bpe: bool
     split_special: bool
+    config: dict[str, Any]
+    """tokenizer_config.json itself."""
 
     @classmethod
     def from_folder(cls, folder: Path) -> Settings:
@@ -60,6 +62,7 @@ class Settings:
             clean_up=bool(config.get("clean_up_tokenization_spaces", False)),
             clean_up_bpe=bool(config.get("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")),
             split_special=bool(config.get("split_special_tokens", False)),
+            config=config,
         )
 
 
