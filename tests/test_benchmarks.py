@@ -1,5 +1,6 @@
 """Every benchmark from a tiny folder in its published layout: read, asked, scored, summed up."""
 
+import base64
 import io
 import json
 import math
@@ -14,7 +15,7 @@ from benchmark_folders import EXAMPLES, SHOWN, WATCHED, Example, files, hub, png
 
 from chiasm.errors import Offline, UserError
 from chiasm.evaluate.benchmarks import embedding, figures, lines, registry
-from chiasm.evaluate.benchmarks.rows import Bad, fetch, read
+from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, fetch, read
 from chiasm.evaluate.benchmarks.task import Clip, Item, Judged, Record, repictured
 from chiasm.evaluate.scorers import jars, retrieval
 from chiasm.prompt.messages import Image, Text
@@ -104,6 +105,14 @@ def test_rows_that_make_no_question_are_named(tmp_path: Path) -> None:
     why = [one.why for one in found if isinstance(one, Bad)]
     assert "no picture" in why[0] and "withheld" in why[1] and "not text" in why[2]
     assert isinstance(found[0], Bad) and found[0].where == "val2014-00000-of-00001.parquet, row 0"
+
+
+@pytest.mark.parametrize("length", [200, 300, 5000])
+def test_a_picture_in_base_64_is_no_name_however_short(length: int, tmp_path: Path) -> None:
+    written = base64.b64encode(bytes(length)).decode()
+    assert Row({"image": written}, tmp_path, "row 0").picture() == Image(bytes(length))
+    with pytest.raises(Unusable, match="which is no file in"):
+        Row({"image": written[:-4] + "?.png"}, tmp_path, "row 0").picture()
 
 
 def test_a_broken_picture_has_no_size(tmp_path: Path) -> None:

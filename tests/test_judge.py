@@ -388,13 +388,13 @@ def test_a_judge_that_always_says_the_same_as_people_who_do_has_no_kappa(tmp_pat
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("l.csv", "id,label\n0,perhaps\n", "line 2: the label is 'perhaps'"),
+        ("l.csv", "id,label\n0,perhaps\n", "row 0: the label is 'perhaps'"),
         ("l.csv", "id,mark\n0,right\n", "must have id and label"),
         ("l.csv", "id,label\n0,right\n0,wrong\n", "again, and otherwise"),
         ("l.csv", "id,label\n77,right\n", "labels no answer that was judged"),
         ("l.jsonl", '{"id": 0, "label": true\n', "line 1 is not JSON"),
         ("l.jsonl", '"right"\n', "no object"),
-        ("l.txt", "0 right\n", "from .csv and .jsonl"),
+        ("l.txt", "0 right\n", "from .jsonl, .json, .csv, .tsv, .parquet, not from .txt"),
     ],
 )
 def test_labels_that_cannot_be_used_say_where(name: str, content: str, said: str, tmp_path: Path) -> None:

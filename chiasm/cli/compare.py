@@ -29,7 +29,7 @@ def run(
     page: Annotated[Path, Parameter(help="Where the page is written.")] = Path("compare.html"),
     reference: Annotated[str | None, Parameter(help="Whose rules score all of them; without it their own.")] = None,
     judge: Annotated[str | None, Parameter(help="A model that says which answers it prefers: any that `eval` asks.")] = None,
-    human: Annotated[Path | None, Parameter(help="What people prefer (CSV or JSON lines: id, label), to hold it to.")] = None,
+    human: Annotated[Path | None, Parameter(help="What people prefer (a table with id and label), to hold it to.")] = None,
     strict: Annotated[bool, Parameter(help="Refuse runs that differ in more than the model.")] = False,
     pictures: Annotated[int, Parameter(help="So many pictures at most are put into the page.")] = 300,
     megabytes: Annotated[float | None, Parameter(help="And so many megabytes of them; 12 by default.")] = None,

@@ -31,7 +31,7 @@ def run(
     reference: Annotated[str | None, Parameter(help="Whose rules score; without it the run's own.")] = None,
     judge: Annotated[str | None, Parameter(help="A model that judges what rules cannot: any that `chiasm eval` asks.")] = None,
     grades: Annotated[Literal["right", "tenths"], Parameter(help="The judge's: right or wrong, or from 0 to 10.")] = "right",
-    human: Annotated[Path | None, Parameter(help="People's labels (CSV or JSON lines: id, label), to hold it to.")] = None,
+    human: Annotated[Path | None, Parameter(help="People's labels (a table with id and label), to hold it to.")] = None,
     json: Annotated[bool, Parameter(help="One JSON array.")] = False,
 ) -> int:
     """Judges every answer anew and shows the table."""

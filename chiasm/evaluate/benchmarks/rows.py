@@ -1,27 +1,25 @@
-"""Rows of a data set as it is published, read from a folder: parquet, TSV, JSON or JSON lines."""
+"""Rows of a data set as it is published, read from a folder."""
 
 from __future__ import annotations
 
 import base64
-import csv
-import json
-import sys
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from chiasm.errors import BadPicture, Offline, UserError, need
+from chiasm.errors import BadPicture, Offline, UserError
 from chiasm.evaluate.benchmarks.task import Item, Task
+from chiasm.evaluate.sheets import Unread, values
 from chiasm.pixels.open import header
 from chiasm.prompt.messages import Image
 from chiasm.weights.cache import offline
 from chiasm.weights.hub import data_set
 
-ROWS_AT_ONCE = 64
-LONGEST_NUMBER = 64
-"""A picture's column of a TSV that is not longer than this names another row whose picture it shares."""
+LONGEST_NAME = 1024
+"""Of a file with its folders; what is longer is a picture in base 64."""
 
 
 class Unusable(Exception):
@@ -69,8 +67,8 @@ class Row:
         if isinstance(found, bytes) and found:
             return Image(found)
         if isinstance(found, str) and found:
-            file = self.folder / found
-            if len(found) < 1024 and file.is_file():
+            file = named(self.folder, found)
+            if file is not None and file.is_file():
                 return Image(file)
             try:
                 return Image(base64.b64decode(found, validate=True))
@@ -79,6 +77,16 @@ class Row:
         if found is None or not found:
             raise Unusable(f"{name} is empty: there is no picture")
         raise Unusable(f"{name} is {str(found)[:80]!r}, which is no picture")
+
+
+def named(folder: Path, cell: str) -> Path | None:
+    """What a cell names in a folder, if it is there; a text that is too long for a name names nothing."""
+    try:
+        return folder / cell if len(cell) < LONGEST_NAME and (folder / cell).exists() else None
+    except OSError as why:
+        if why.errno != errno.ENAMETOOLONG:
+            raise
+        return None
 
 
 Rows = Callable[[Row], Iterator[Row]]
@@ -202,90 +210,12 @@ def _paired(task: Task, row: Row, prompt: str | None) -> tuple[Row, Item] | Bad:
 
 
 def rows_of(file: Path, folder: Path, key: str | None = None) -> Iterator[Row]:
-    """The rows of one file, by its ending; of a JSON object those under a key, else its values."""
-    match file.suffix:
-        case ".parquet":
-            several = _parquet(file)
-        case ".tsv":
-            several = _tsv(file)
-        case ".json":
-            several = _json(file, key)
-        case ".jsonl":
-            several = _lines(file)
-        case other:
-            raise UserError(f"{file}: rows are read from .parquet, .tsv, .json and .jsonl, not from {other}")
-    for number, values in enumerate(readable(several, file)):
-        yield Row(values if isinstance(values, dict) else {}, folder, f"{file.name}, row {number}")
-
-
-def readable(rows: Iterator[dict[str, Any]], file: Path) -> Iterator[dict[str, Any]]:
-    """Rows as they are read; a file that turns out to be no text, or broken further on, is named."""
-    try:
-        yield from rows
-    except UnicodeDecodeError as broken:
-        raise UserError(f"{file} is no text in UTF-8 (byte {broken.start}): save it so, or name another file") from broken
-    except (csv.Error, OSError) as broken:
-        raise UserError(f"{file} cannot be read to its end: {broken}") from broken
-
-
-def _parquet(file: Path) -> Iterator[dict[str, Any]]:
-    parquet = need("pyarrow.parquet", extra="eval")
-    try:
-        opened = parquet.ParquetFile(file)
-    except (OSError, ValueError) as broken:
-        raise UserError(f"{file} is not a whole parquet file: fetch it again ({broken})") from broken
-    batches = opened.iter_batches(ROWS_AT_ONCE)
-    while True:
-        try:
-            batch = next(batches, None)
-        except (OSError, ValueError) as broken:
-            raise UserError(f"{file} is broken further on: fetch it again ({broken})") from broken
-        if batch is None:
-            return
-        yield from batch.to_pylist()
-
-
-def _tsv(file: Path) -> Iterator[dict[str, Any]]:
-    """VLMEvalKit's tables. Empty cells are columns that a row does not have."""
-    csv.field_size_limit(sys.maxsize)
-    shared = {row["image"] for row in _cells(file) if 0 < len(row.get("image", "")) <= LONGEST_NUMBER}
-    pictures = {row["index"]: row["image"] for row in _cells(file) if row.get("index") in shared} if shared else {}
-    for row in _cells(file):
-        if row.get("image") in pictures:
-            row["image"] = pictures[row["image"]]
-        yield {name: cell for name, cell in row.items() if cell != ""}
-
-
-def _cells(file: Path) -> Iterator[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        yield from csv.DictReader(opened, delimiter="\t")
-
-
-def _json(file: Path, key: str | None) -> Iterator[dict[str, Any]]:
-    """POPE's files end in .json and hold lines."""
-    try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        yield from _lines(file)
-        return
-    if key is not None and (not isinstance(read, dict) or key not in read):
-        raise UserError(f"{file} has no {key!r}: it is not what its name says")
-    if key is not None:
-        yield from read[key]
-    elif isinstance(read, dict) and all(isinstance(value, dict) for value in read.values()):
-        yield from read.values()
-    else:
-        yield from read if isinstance(read, list) else [read]
-
-
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines):
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError as broken:
-                    raise UserError(f"{file}, line {number + 1} is not JSON: {broken}") from broken
+    """The rows of one file, by its ending; of a JSON object those under a key. Raises `UserError` for a file, or a line of it,
+    that cannot be read."""
+    for number, found in enumerate(values(file, key)):
+        if isinstance(found, Unread):
+            raise UserError(f"{file}, {found.why}")
+        yield Row(found if isinstance(found, dict) else {}, folder, f"{file.name}, row {number}")
 
 
 def joined(file: Path, folder: Path, key: str, column: str) -> dict[Any, Row]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate.intervals import RESAMPLES, SEED, Interval, wilson
 from chiasm.evaluate.judge.forms import RIGHT, WRONG, Grades
 from chiasm.evaluate.judge.trial import Judgement, Trial
+from chiasm.evaluate.sheets import TABLES, Unread, values
 
 WORDS = {
     **dict.fromkeys(("right", "correct", "yes", "true", "1"), RIGHT),
@@ -95,38 +94,22 @@ def agreed(
 
 
 def labels(file: Path, read: Callable[[Any, str], str]) -> dict[str, str]:
-    """A label for each id, from a CSV file or JSON lines with `id` and `label`; `read` is given a label and where it stands."""
+    """A label for each id, from a table with `id` and `label`; `read` is given a label and where it stands."""
     if not file.is_file():
-        raise UserError(f"there is no {file}: name a file of people's labels (.csv or .jsonl with id and label)")
+        raise UserError(f"there is no {file}: name a file of people's labels ({', '.join(TABLES)}, with id and label)")
     found: dict[str, str] = {}
-    for where, row in _rows(file):
+    for number, row in enumerate(values(file)):
+        where = f"{file}, row {number}"
+        if isinstance(row, Unread):
+            raise UserError(f"{file}, {row.why}")
+        if not isinstance(row, Mapping):
+            raise UserError(f"{where} is no object: write id and label")
         if row.get("id") is None or row.get("label") is None:
             raise UserError(f"{where} must have id and label, and has {', '.join(map(str, row)) or 'nothing'}")
         name, label = str(row["id"]), read(row["label"], where)
         if found.setdefault(name, label) != label:
             raise UserError(f"{where} labels {name!r} again, and otherwise: give one label for each id")
     return found
-
-
-def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    match file.suffix:
-        case ".csv":
-            with file.open(encoding="utf-8-sig", newline="") as opened:
-                for number, row in enumerate(csv.DictReader(opened), 2):
-                    yield f"{file}, line {number}", row
-        case ".jsonl":
-            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except ValueError as e:
-                    raise UserError(f"{file}, line {number} is not JSON: {e}") from e
-                if not isinstance(row, dict):
-                    raise UserError(f"{file}, line {number} is no object: write id and label")
-                yield f"{file}, line {number}", row
-        case other:
-            raise UserError(f"{file}: labels are read from .csv and .jsonl, not from {other or 'a file without an ending'}")
 
 
 def _known(label: Any, where: str, grades: Grades) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chiasm.evaluate.benchmarks.rows import Row, Unusable
+from chiasm.evaluate.benchmarks.rows import Row, Unusable, named
 from chiasm.evaluate.leaks.clips import ENDINGS
 from chiasm.evaluate.leaks.texts import Exchange
 
@@ -108,9 +108,9 @@ def clip(value: Any, folder: Path) -> Path:
         raise Unusable(f"{_short(value)} is no clip: name a file or a folder of frames")
     if re.match(r"https?://", value):
         raise Unusable(f"{value[:80]!r} is an address, and nothing is fetched")
-    place = folder / value.removeprefix("file://")
-    if not place.exists():
-        raise Unusable(f"the clip {value} is not in {folder}")
+    place = named(folder, value.removeprefix("file://"))
+    if place is None:
+        raise Unusable(f"the clip {value[:80]} is not in {folder}")
     return place
 
 

@@ -3,21 +3,18 @@ the reading: it is told, with its place, and what follows is read."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from chiasm.errors import MissingExtra, UserError
-from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired, rows_of
+from chiasm.evaluate.benchmarks.rows import Bad, Row, Unusable, paired
 from chiasm.evaluate.benchmarks.task import Clip, Task, pictures_of
 from chiasm.evaluate.leaks.clips import ENDINGS as FILMS
 from chiasm.evaluate.leaks.given import Given, given
 from chiasm.evaluate.leaks.texts import Exchange
-from chiasm.evaluate.runs.own_table import TABLES, rows_of_csv
+from chiasm.evaluate.sheets import TABLES, Unread, values
 from chiasm.pixels.clips import moves
 from chiasm.prompt.messages import Text
 
@@ -68,67 +65,23 @@ def _moves(file: Path) -> bool:
 
 def _table(file: Path, pictures: Path | None) -> Iterator[Given | Bad]:
     try:
-        for row in _rows(file):
-            placed = f"{file}, row {row.where.rpartition(' ')[2]}"
-            if not isinstance(row, Row):
-                yield Bad(placed, row.why)
-                continue
-            try:
-                yield replace(given(row, pictures), where=placed)
-            except Unusable as why:
-                yield Bad(placed, str(why))
+        for number, found in enumerate(values(file)):
+            where = f"{file}, row {number}"
+            match found:
+                case Mapping():
+                    row = Row(found, file.parent, f"{file.name}, row {number}")
+                    try:
+                        yield replace(given(row, pictures), where=where)
+                    except Unusable as why:
+                        yield Bad(where, str(why))
+                case Unread():
+                    yield Bad(where, found.why)
+                case _:
+                    yield Bad(where, f"{type(found).__name__}, not an object with columns")
     except MissingExtra:
         raise
-    except (UserError, OSError, ValueError, RecursionError, NotImplementedError, csv.Error) as broken:
+    except (UserError, OSError, ValueError, RecursionError) as broken:
         yield Bad(str(file), f"the rest of it cannot be read: {' '.join(str(broken).split())[:200]}")
-
-
-def _rows(file: Path) -> Iterator[Row | Bad]:
-    """Rows that are objects; of JSON lines each that is none is told by itself."""
-    match file.suffix:
-        case ".csv":
-            yield from rows_of_csv(file)
-        case ".jsonl":
-            yield from _each(file, _lines(file))
-        case ".json":
-            yield from _each(file, _json(file))
-        case _:
-            yield from rows_of(file, file.parent)
-
-
-def _each(file: Path, values: Iterator[Any]) -> Iterator[Row | Bad]:
-    for number, value in enumerate(values):
-        where = f"{file.name}, row {number}"
-        match value:
-            case Mapping():
-                yield Row(value, file.parent, where)
-            case ValueError():
-                yield Bad(where, f"not JSON: {value}")
-            case _:
-                yield Bad(where, f"{type(value).__name__}, not an object with columns")
-
-
-def _lines(file: Path) -> Iterator[Any]:
-    with file.open("rb") as lines:
-        for line in lines:
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except ValueError as broken:
-                    yield broken
-
-
-def _json(file: Path) -> Iterator[Any]:
-    """A list of rows; of an object its longest list, or its values where it has none."""
-    text = file.read_bytes()
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return _lines(file)
-    if isinstance(found, Mapping):
-        lists = [value for value in found.values() if isinstance(value, list)]
-        found = max(lists, key=len) if lists else list(found.values())
-    return iter(found if isinstance(found, list) else [found])
 
 
 def asked(task: Task, folder: Path, split: str | None, limit: int | None) -> Iterator[Given | Bad]:
