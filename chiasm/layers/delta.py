@@ -100,17 +100,18 @@ def delta_rule(
     behind = -length % chunk
     q, k, v = (F.pad(x, (0, 0, 0, behind)).unflatten(2, (-1, chunk)) for x in (q_BNTF, k_BNTF, v_BNTF))
     log_kept, written = (F.pad(x, (0, behind)).unflatten(2, (-1, chunk)) for x in (log_kept_BNT, written_BNT))
-    since = log_kept.cumsum(-1)
     later = torch.ones(chunk, chunk, dtype=torch.bool, device=q.device).triu(1)
-    between = (since[..., :, None] - since[..., None, :]).masked_fill(later, float("-inf")).exp()
-    kept = since.exp()[..., None]
+    # Each pair's own sum: the difference of two sums from the start would keep few digits where much is forgotten.
+    lost = log_kept[..., None].expand(*log_kept.shape, chunk).tril(-1).cumsum(-2)
+    between = lost.masked_fill(later, float("-inf")).exp()
+    kept = log_kept.cumsum(-1).exp()[..., None]
     writes = k * written[..., None]
     system = (writes @ k.transpose(-1, -2)) * between
     sides = torch.cat([v * written[..., None], writes * kept], -1)
     solved = torch.linalg.solve_triangular(system, sides, upper=False, unitriangular=True)
     values, reads = solved.split_with_sizes((v.shape[-1], k.shape[-1]), -1)
     scores, asks = (q @ k.transpose(-1, -2)) * between, q * kept
-    leaves = k * (since[..., -1:] - since).exp()[..., None]
+    leaves = k * between[..., -1, :, None]
     found = list[Tensor]()
     for number in range(q.shape[2]):
         news = values[:, :, number] - reads[:, :, number] @ state_BNFF
