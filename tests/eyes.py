@@ -6,7 +6,7 @@ from chiasm.compose import Composition
 from chiasm.spec import ViT
 from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.files import TensorFiles
-from chiasm.weights.read import located
+from chiasm.weights.fill import located
 
 
 def eye_of(made: Composition, spec: ViT | None = None) -> VisionTransformer:

@@ -15,7 +15,8 @@ from chiasm.assistant import Answer, Assistant, Done, Event, Request, Usage, Ver
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.benchmarks import rows as rows_of_files
 from chiasm.evaluate.runs import runner
-from chiasm.evaluate.runs.report import as_json, notes, outcome, rows
+from chiasm.evaluate.runs.outcome import as_json, outcome
+from chiasm.evaluate.runs.report import notes, rows
 from chiasm.evaluate.runs.run import Wanted, questions
 from chiasm.evaluate.runs.store import Store
 from chiasm.evaluate.scorers import jars

@@ -24,7 +24,8 @@ from chiasm.cli import main
 from chiasm.errors import UserError
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.runs import own, runner
-from chiasm.evaluate.runs.report import notes, outcome
+from chiasm.evaluate.runs.outcome import outcome
+from chiasm.evaluate.runs.report import notes
 from chiasm.evaluate.runs.run import Wanted, questions
 from chiasm.evaluate.runs.setting import Setting
 from chiasm.evaluate.runs.store import RECORDS, RESULT, Store

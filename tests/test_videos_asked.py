@@ -16,7 +16,7 @@ from chiasm.assistant import Answer, Assistant, Done, Event, Request, Usage, Ver
 from chiasm.errors import BadPicture
 from chiasm.evaluate.benchmarks import registry
 from chiasm.evaluate.runs import runner
-from chiasm.evaluate.runs.report import outcome
+from chiasm.evaluate.runs.outcome import outcome
 from chiasm.evaluate.runs.run import Wanted, questions
 from chiasm.evaluate.runs.store import Store
 from chiasm.pixels.clips import Clip, clip_header, open_clip

@@ -14,7 +14,7 @@ from chiasm.cli.show import as_json, columns
 from chiasm.errors import UserError
 
 if TYPE_CHECKING:
-    from chiasm.evaluate.runs.report import Outcome
+    from chiasm.evaluate.runs.outcome import Outcome
 
 app = App(
     name="eval",
@@ -112,10 +112,10 @@ def run(
 
 def show(outcomes: Sequence[Outcome], json: bool) -> None:
     """A table with what a reader must know beneath it."""
-    from chiasm.evaluate.runs import report
+    from chiasm.evaluate.runs import outcome, report
 
     if json:
-        as_json([report.as_json(one) for one in outcomes])
+        as_json([outcome.as_json(one) for one in outcomes])
         return
     print(columns(report.rows(outcomes), frozenset(range(3, 14))))
     for note in report.notes(outcomes):

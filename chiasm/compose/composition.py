@@ -21,7 +21,7 @@ from chiasm.spec import Cross, Expert
 from chiasm.vision import encoder
 from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.files import TensorFiles
-from chiasm.weights.read import Place, fill, located
+from chiasm.weights.fill import Place, fill, located
 
 
 @dataclass(frozen=True)

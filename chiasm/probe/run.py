@@ -16,7 +16,7 @@ from chiasm.evaluate.benchmarks.task import Item, Task
 from chiasm.evaluate.runs import runner
 from chiasm.evaluate.runs.models import DEFAULT, about
 from chiasm.evaluate.runs.models import named as model_named
-from chiasm.evaluate.runs.report import outcome
+from chiasm.evaluate.runs.outcome import outcome
 from chiasm.evaluate.runs.setting import Setting, Variant
 from chiasm.evaluate.runs.store import Sample, Store
 from chiasm.loading import load_local

@@ -30,8 +30,9 @@ from chiasm.train.ranks import Ranks, spread
 from chiasm.train.talk import Stage, train
 from chiasm.train.tallies import TALLY, tally_by_words
 from chiasm.weights.files import TensorFiles
+from chiasm.weights.fill import fill, located
 from chiasm.weights.folders import model_folder
-from chiasm.weights.read import ADAPTERS, Described, describe, fill, located
+from chiasm.weights.read import ADAPTERS, Described, describe
 from chiasm.weights.sources import parse
 from chiasm.weights.write import write_json, write_safetensors, write_text
 

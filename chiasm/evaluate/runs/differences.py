@@ -9,7 +9,7 @@ from typing import Any
 
 from chiasm.evaluate.benchmarks.figures import Figure
 from chiasm.evaluate.runs.compare import Compared, Difference, Pair, Side
-from chiasm.evaluate.runs.report import plain
+from chiasm.evaluate.runs.outcome import plain
 
 COSTS = (
     "task",

@@ -21,8 +21,8 @@ from chiasm.evaluate.judge.trial import tried
 from chiasm.evaluate.runs import comparing, data, own, runner
 from chiasm.evaluate.runs.examples import exemplified, takes
 from chiasm.evaluate.runs.models import about, named
+from chiasm.evaluate.runs.outcome import Outcome, outcome
 from chiasm.evaluate.runs.prices import Price
-from chiasm.evaluate.runs.report import Outcome, outcome
 from chiasm.evaluate.runs.setting import Setting, Variant
 from chiasm.evaluate.runs.store import ABLATIONS, Sample, Store, runs_in
 from chiasm.remote.assistant import RemoteAssistant
