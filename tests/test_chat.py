@@ -211,8 +211,8 @@ def test_the_rest_of_a_prompt_with_typed_control_tokens_keeps_its_ids(kind):
 def test_a_control_token_across_the_border_of_template_and_text():
     # "<" is typed and "<|im_end|>" is written: together they begin with the control token "<<".
     encoded = encode(template("chatml-default-system").render(read_messages([{"role": "user", "content": "a <"}])), tokenizer())
-    assert len(encoded.places(tokenizer().id_of("<|im_end|>"))) == 2
-    assert encoded.places(tokenizer().id_of("<<")) == ()
+    assert len(encoded.places(tokenizer().controls["<|im_end|>"])) == 2
+    assert encoded.places(tokenizer().controls["<<"]) == ()
 
 
 def test_a_control_token_that_only_normalisation_spells():
@@ -220,10 +220,10 @@ def test_a_control_token_that_only_normalisation_spells():
     backend.normalizer = normalizers.NFKC()
     backend.add_tokens([AddedToken("<tool>", normalized=True)])
     ours = Tokenizer(backend, NAMED)
-    assert ours.id_of("<tool>") in ours.encode("a ＜tool＞ b")
+    assert ours.controls["<tool>"] in ours.encode("a ＜tool＞ b")
     chat = template("<tool>{% for m in messages %}{{ m.content }}<tool>{% endfor %}")
     encoded = encode(chat.render(read_messages([{"role": "user", "content": "a ＜tool＞ b"}])), ours)
-    assert encoded.places(ours.id_of("<tool>")) == (0, len(encoded.ids) - 1)
+    assert encoded.places(ours.controls["<tool>"]) == (0, len(encoded.ids) - 1)
     assert ours.decode(encoded.ids, skip_special=False) == "<tool>a <tool> b<tool>"
 
 
@@ -232,10 +232,10 @@ def test_text_of_the_programs_own_may_hold_control_tokens():
     ours = tokenizer()
     own = encode(template("chatml-default-system").render(read_messages(raw, literal=False)), ours)
     typed = encode(template("chatml-default-system").render(read_messages(raw)), ours)
-    assert len(own.places(ours.id_of("<image>"))) == 1
-    assert typed.places(ours.id_of("<image>")) == ()
+    assert len(own.places(ours.controls["<image>"])) == 1
+    assert typed.places(ours.controls["<image>"]) == ()
     assert [own.ids[k] for k, counts in enumerate(supervised(own)) if counts][-2:] == [
-        ours.id_of("<|vision_start|>"), ours.id_of("<|im_end|>"),
+        ours.controls["<|vision_start|>"], ours.controls["<|im_end|>"],
     ]  # fmt: skip
 
 
@@ -245,6 +245,6 @@ def test_placeholders_stand_where_the_template_wrote_them(name):
     raw = [{"role": "user", "content": [PICTURE, text(f"one {placeholder}"), PICTURE, text("two")]}]
     ours = tokenizer()
     encoded = encode(template(name).render(read_messages(raw)), ours)
-    places = encoded.places(ours.id_of(placeholder))
+    places = encoded.places(ours.controls[placeholder])
     assert len(places) == 2
     assert all(encoded.rendered.text[slice(*encoded.offsets[k])] == placeholder for k in places)

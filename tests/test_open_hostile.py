@@ -146,12 +146,6 @@ def test_limits() -> None:
             Limits(**wrong)
 
 
-def test_a_request_lowers_limits_and_never_raises_them() -> None:
-    server = Limits(bytes=1000, pixels=1000, side=100, formats=("PNG", "JPEG"))
-    wish = Limits(bytes=10, pixels=MAX_PIXELS, side=1_000_000, formats=("JPEG", "GIF"))
-    assert server.lowered(wish) == Limits(bytes=10, pixels=1000, side=100, formats=("JPEG",))
-
-
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_pillows_globals_are_neither_trusted_nor_changed(kind: str, options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(sample(), kind, **options)

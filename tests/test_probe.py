@@ -21,7 +21,7 @@ from chiasm.errors import UserError
 from chiasm.evaluate.runs.store import Sample
 from chiasm.probe import curves, judges, remedies
 from chiasm.probe.page import page, rows
-from chiasm.probe.run import Probed, Way, items, probed
+from chiasm.probe.run import Probed, Way, items, laid
 from chiasm.probe.skill import Skill
 from chiasm.probe.skills import SKILLS, absent, find
 from chiasm.prompt.messages import Image as Shown
@@ -132,8 +132,15 @@ def test_an_option_is_named_alone() -> None:
     assert judges.option(gold, "left or right").parsed is None
 
 
+def probed(assistant: Assistant, skill: Skill, way: Way, output: Path) -> Probed:
+    """A model that is there, put to one skill."""
+    one = laid(assistant, skill, way, output, {})
+    one.ask(assistant, one.plain)
+    return one.told(assistant.name, way)
+
+
 def test_curves_show_where_counting_breaks(tmp_path: Path) -> None:
-    found = probed(Counter(), skill("count"), way(tmp_path / "pictures"), tmp_path / "run", {})
+    found = probed(Counter(), skill("count"), way(tmp_path / "pictures"), tmp_path / "run")
     (shares,), (wrong,) = curves.accuracy([found]), curves.errors([found])
     assert [point.at.value for point in shares.points] == [1.0] * 5 + [0.0] * 10
     assert [point.at.value for point in wrong.points] == [0.0] * 5 + [1.0] * 10
@@ -142,19 +149,19 @@ def test_curves_show_where_counting_breaks(tmp_path: Path) -> None:
 
 def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     first = Counter()
-    probed(first, skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run", {})
+    probed(first, skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run")
     file = tmp_path / "run" / "count" / "records.jsonl"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     again = Counter()
-    probed(again, skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run", {})
+    probed(again, skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run")
     assert file.read_bytes() == whole and 0 < again.asked < first.asked == 15
     with pytest.raises(UserError, match="another"):
-        probed(again, skill("count"), way(tmp_path / "pictures", 1, seed=1), tmp_path / "run", {})
+        probed(again, skill("count"), way(tmp_path / "pictures", 1, seed=1), tmp_path / "run")
 
 
 def test_options_are_chosen_where_a_model_scores(tmp_path: Path) -> None:
-    found = probed(Counter(), skill("larger"), way(tmp_path / "pictures"), tmp_path / "run", {})
+    found = probed(Counter(), skill("larger"), way(tmp_path / "pictures"), tmp_path / "run")
     assert {sample.answer for sample in found.samples} == {"left"}
     assert {sample.finish_reason for sample in found.samples} == {"chosen"}
 
@@ -167,7 +174,7 @@ def test_larger_pictures_ask_the_same(tmp_path: Path) -> None:
 
 
 def test_the_page_overlays_models_and_stands_alone(tmp_path: Path) -> None:
-    one = probed(Counter(), skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run", {})
+    one = probed(Counter(), skill("count"), way(tmp_path / "pictures", 1), tmp_path / "run")
     other = Probed("<b>other</b>", one.skill, one.samples, one.pictures)
     made = page([one, other], "One picture a level.", "chiasm probe skills a b")
     assert made.count("<polyline") == 4 and "&lt;b&gt;other" in made and "<b>other" not in made

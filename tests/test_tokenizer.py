@@ -76,7 +76,7 @@ def test_tokens_that_only_the_configuration_names_are_added(tmp_path):
         "additional_special_tokens": ["<|vision|>", "<later>"],
     }
     ours = assert_same(write(tmp_path, "byte_level", config))
-    assert ours.id_of("<|vision|>") == first
+    assert ours.controls["<|vision|>"] == first
     assert ours.special["image_token"] == "<image>"
     assert {"<tool_call>", "<later>", "<filler>"} < ours.controls.keys()
     assert ours.skipped == {id for token, id in ours.added.items() if token != "<tool_call>"}
@@ -136,11 +136,6 @@ def test_ordinary_whitespace_is_no_control_token():
     assert controls.keys() == {*CONTROLS, "<tool>"}
 
 
-def test_a_token_that_is_not_there():
-    with pytest.raises(BadCheckpoint, match="'<nowhere>'"):
-        Tokenizer(tiny_tokenizers.byte_level()).id_of("<nowhere>")
-
-
 def streamed(tokenizer, ids, skip, sizes):
     stream, pieces, at = Detokenizer(tokenizer, skip_special=skip), [], 0
     while at < len(ids):
@@ -189,7 +184,7 @@ def test_streaming_keeps_up():
 
 def test_a_run_of_bytes_is_held_back_because_a_bad_one_changes_it_all():
     tokenizer = Tokenizer(tiny_tokenizers.llama_legacy(), NAMED)
-    byte = {k: tokenizer.id_of(f"<0x{k:02X}>") for k in (0xE2, 0x82, 0xAC, 0xFF)}
+    byte = {k: tokenizer.backend.token_to_id(f"<0x{k:02X}>") for k in (0xE2, 0x82, 0xAC, 0xFF)}
     euro = [byte[0xE2], byte[0x82], byte[0xAC]]
     letter = tokenizer.encode("x")[-1]
     stream = Detokenizer(tokenizer)

@@ -69,15 +69,6 @@ class Limits:
         if unknown := set(self.formats) - set(FORMATS):
             raise UserError(f"Limits.formats has {', '.join(map(str, unknown))}; it must be among {', '.join(FORMATS)}.")
 
-    def lowered(self, wish: Limits) -> Limits:
-        """The stricter of both in every respect: what a server does with a request's own limits."""
-        return Limits(
-            bytes=min(self.bytes, wish.bytes),
-            pixels=min(self.pixels, wish.pixels),
-            side=min(self.side, wish.side),
-            formats=tuple(format for format in self.formats if format in wish.formats),
-        )
-
 
 @dataclass(frozen=True)
 class Header:

@@ -99,13 +99,6 @@ def everything(model: str, skills: Sequence[Skill], way: Way, output: Path) -> l
     return [one.told(name, way) for one in several]
 
 
-def probed(assistant: Assistant, skill: Skill, way: Way, output: Path, facts: Mapping[str, Any]) -> Probed:
-    """Puts a model that is there to one skill, without other limits of tokens than its own."""
-    one = laid(assistant, skill, way, output, facts)
-    one.ask(assistant, one.plain)
-    return one.told(assistant.name, way)
-
-
 def laid(
     assistant: Assistant, skill: Skill, way: Way, output: Path, facts: Mapping[str, Any], limits: Sequence[Spent] = ()
 ) -> Laid:

@@ -160,13 +160,6 @@ class Tokenizer:
         """Ids in all, added tokens included."""
         return self.backend.get_vocab_size(with_added_tokens=True)
 
-    def id_of(self, token: str) -> int:
-        """The id of one token; raises `BadCheckpoint` if the vocabulary lacks it."""
-        id = self.backend.token_to_id(token)
-        if id is None:
-            raise BadCheckpoint(f"{self.origin} has no token {token!r}, which this model needs.")
-        return id
-
     @cached_property
     def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The ids that the tokenizer's own rules put before and after a text (often a beginning of sequence)."""

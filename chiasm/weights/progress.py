@@ -1,4 +1,4 @@
-"""How a long fetch shows itself: a bar on a terminal, a few plain lines elsewhere, nothing where that is asked."""
+"""How a long fetch shows itself: a bar on a terminal, a few plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -29,22 +29,6 @@ class Progress(Protocol):
 
     def end(self) -> None:
         """The transfer is over, well or not."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def say(self, sentence: str) -> None:
-        """Nothing."""
-
-    def start(self, label: str, total: int | None) -> None:
-        """Nothing."""
-
-    def reach(self, done: int) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
 
 
 class Bar:
