@@ -108,9 +108,15 @@ def planner_of(described: Described) -> Planner:
     if described.chat is not None:
         template = ChatTemplate(described.chat, "the layout's own", tokenizer.special, added)
         return Planner(spec, tokenizer, template, hints, numbers, described.stops)
-    template = ChatTemplate.from_folder(described.folder, next((family.chat for family in same if family.chat), None))
+    fallback = next((family.chat for family in same if family.chat), None)
+    if described.spoken is not None:
+        fallback = described.spoken.template
+    template = ChatTemplate.from_folder(described.folder, fallback)
     if template.source is None and described.base is not None:
         template = ChatTemplate.from_folder(described.base.folder)
+    if template.source is None and described.spoken is not None:
+        untold = f"{described.folder} ({described.spoken.facts}, which no published template goes with)"
+        template = replace(template, origin=untold)
     template = replace(template, special=tokenizer.special, added=added)
     return Planner(spec, tokenizer, template, hints, numbers, described.stops)
 

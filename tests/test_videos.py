@@ -132,6 +132,9 @@ def folder_of(name: str, reference: Reference, to: Path) -> Path:
     marks = {"<|image_pad|>": IMAGE, "<|video_pad|>": VIDEO, "<|vision_start|>": BEFORE, "<|vision_end|>": AFTER}
     taken = {"<s>": BOS, **(marks if name.startswith("qwen") else {"<image>": IMAGE, "<video>": VIDEO})}
     words_only(folder, taken, () if name == "llava_next_video" else ("<|im_start|>", "<|im_end|>"))
+    if name == "llava_next_video":
+        # No published language model is this small, so that its own says nothing of a template.
+        (folder / "chat_template.jinja").write_text(families()["llava-next-video"].chat or "")
     return folder
 
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from chiasm.readers import CLIP_MEAN, CLIP_STD
 from chiasm.spec import Causal, Family, Mlp, Pixels, Resize, Sight, Splice
 from chiasm.towers.decoders import llama, llama_like
-from chiasm.towers.llava import VICUNA, clip_large
+from chiasm.towers.llava import clip_large
+from chiasm.towers.llava_chats import VICUNA, VICUNA_V1
 
 VICUNA_7B = llama(4096, 32, 32, 32, 11008, 32064)
 
@@ -42,7 +43,7 @@ FAMILIES = (
         },
         reference="llava_official-0",
         proof="recorded",
-        chat=VICUNA,
+        chat=VICUNA_V1,
     ),
     Family(
         name="llava-1.5",

@@ -13,7 +13,8 @@ from chiasm.spec import (
     Splice,
 )
 from chiasm.towers.decoders import qwen2
-from chiasm.towers.llava import CHATML, SIGLIP
+from chiasm.towers.llava import SIGLIP
+from chiasm.towers.llava_chats import CHATML
 
 LAYOUTS: tuple[Layout, ...] = ()
 

@@ -5,15 +5,7 @@ from chiasm.readers import CLIP_MEAN, CLIP_STD
 from chiasm.spec import Causal, Decoder, Family, JoinTiles, Mlp, Pinpoints, Pixels, Rope, Sight, Splice
 from chiasm.towers.decoders import llama, llama_like
 from chiasm.towers.llava import clip_large
-
-MISTRAL_CHAT = (
-    "{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' }}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
-    "{{ ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-    "{% for content in message['content'] %}{% generation %}{{ ' ' + content['text'] + '</s>' }}{% endgeneration %}{% endfor %}"
-    "{% endif %}{% endfor %}"
-)
+from chiasm.towers.llava_chats import MISTRAL
 
 MISTRAL_7B = Decoder(
     llama_like(4096, 32, 8, 14336, eps=1e-5), 32, 32064, Rope(1000000.0), 32768,
@@ -46,6 +38,6 @@ FAMILIES = (
             },
         },
         reference="LlavaNextForConditionalGeneration",
-        chat=MISTRAL_CHAT,
+        chat=MISTRAL,
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from chiasm.layout import Config, Layout, Name, Reading, Rule
+from chiasm.layouts.llava import speaks
 from chiasm.readers import CLIP_MEAN, CLIP_STD, frame_crop, pixels, taken
 from chiasm.spec import (
     Causal,
@@ -20,7 +21,8 @@ from chiasm.spec import (
     Splice,
 )
 from chiasm.towers.decoders import llama
-from chiasm.towers.llava import VICUNA_CLIPS, clip_large
+from chiasm.towers.llava import clip_large
+from chiasm.towers.llava_chats import TILES_AND_CLIPS, VICUNA_CLIPS, spoken
 
 
 def read(c: Config) -> Reading:
@@ -33,7 +35,8 @@ def read(c: Config) -> Reading:
     seen = still.spec.sight
     clips = Frames(taken(c.clips, EIGHT), frame_crop(c.clips, 224), pixels(c.clips, CLIP_MEAN, CLIP_STD))
     sight = replace(seen, connector=(pool, *seen.connector), fusion=Splice(seen.fusion.image, video), clips=clips)
-    return Reading(Causal(still.spec.decoder, sight), tuple(map(later, still.keys)))
+    said = spoken(TILES_AND_CLIPS, speaks(c), min(seen.fusion.image, video))
+    return Reading(Causal(still.spec.decoder, sight), tuple(map(later, still.keys)), spoken=said)
 
 
 def later(rule: Rule) -> Rule:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from chiasm.errors import BadConfig
-from chiasm.layout import Config, Layout, Name, Reading
+from chiasm.layout import Config, Layout, Name, Reading, Spoken
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, edges, pixels, squash, taken
 from chiasm.spec import (
     Causal,
@@ -21,7 +21,8 @@ from chiasm.spec import (
     Splice,
 )
 from chiasm.towers.decoders import qwen2
-from chiasm.towers.llava import CHATML_CLIPS, SIGLIP, keys, mlp, tapped
+from chiasm.towers.llava import SIGLIP, keys, mlp, tapped
+from chiasm.towers.llava_chats import CHATML_CLIPS
 
 SIDES = tuple(384 * number for number in range(1, 7))
 POINTS = tuple((high, wide) for high in SIDES for wide in SIDES)
@@ -64,7 +65,9 @@ def read(c: Config) -> Reading:
         clips=Frames(taken(c.clips, MOST), squash(c.clips, 384), pixels(c.clips, CLIP_MEAN, CLIP_STD)),
     )
     newline = Name("image_newline", "connect.steps.2.newline")
-    return Reading(Causal(decoder, sight), (newline, *keys(vision, text, decoder)))
+    kind = c.nested[1].data.get("model_type") or "qwen2"
+    said = Spoken(CHATML_CLIPS if kind == "qwen2" else None, f"a {kind}")
+    return Reading(Causal(decoder, sight), (newline, *keys(vision, text, decoder)), spoken=said)
 
 
 MOST = Even(32)

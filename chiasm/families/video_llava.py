@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from chiasm.layout import Config, Ignored, Layout, Reading, Respelt, under
+from chiasm.layouts.llava import speaks
 from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, frame_crop, pixels, taken
 from chiasm.spec import (
     ByKind,
@@ -17,8 +18,9 @@ from chiasm.spec import (
     Splice,
 )
 from chiasm.towers.decoders import llama
-from chiasm.towers.llava import VICUNA_CLIPS, clip_large, mlp, tapped
+from chiasm.towers.llava import clip_large, mlp, tapped
 from chiasm.towers.llava import keys as llava_keys
+from chiasm.towers.llava_chats import TWO_TOWERS, VICUNA_CLIPS, spoken
 
 CLIP_L_224 = {
     "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 224,
@@ -51,7 +53,7 @@ def read(c: Config) -> Reading:
         Ignored("*_tower.head.*"),
         *llava_keys(Reading(eye, ()), text, decoder),
     )
-    return Reading(Causal(decoder, sight), keys)
+    return Reading(Causal(decoder, sight), keys, spoken=spoken(TWO_TOWERS, speaks(c), min(image, fusion.video)))
 
 
 EIGHT = Even(8)

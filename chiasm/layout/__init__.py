@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from chiasm.layout.config import ACTS, REQUIRED, Config
 from chiasm.layout.keys import Form, Fused, Ignored, Name, Reshaped, Respelt, Rule, Shared, alone, rows, transposed, under
-from chiasm.layout.reading import Adapters, Beside, Layout, Reading
+from chiasm.layout.reading import Adapters, Beside, Layout, Reading, Spoken
 
 __all__ = [
     "ACTS",
@@ -27,6 +27,7 @@ __all__ = [
     "Respelt",
     "Rule",
     "Shared",
+    "Spoken",
     "alone",
     "rows",
     "transposed",

@@ -28,11 +28,20 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """How a model was spoken to, for folders that bring no template: told by `facts` of its config, which may tell of none."""
+
+    template: str | None
+    facts: str
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a reader makes of a config: a model or a part of one, and the rules from its checkpoint's names to ours. `head` is
     what a folder of this decoder alone calls its head, `body` what stands before the names of the rest; `chat` a template in
     place of the folder's own, where folders of this form bring one that knows no pictures; `stops` are strings that end an
-    answer to it; `beside` where the rest is, where the model was published in two folders."""
+    answer to it; `spoken` is there where folders of this form differ in how they were spoken to; `beside` where the rest is, if
+    the model was published in two folders."""
 
     spec: Any
     keys: tuple[Rule, ...]
@@ -42,6 +51,7 @@ class Reading:
     chat: str | None = None
     beside: Beside | None = None
     stops: tuple[str, ...] = ()
+    spoken: Spoken | None = None
 
 
 @dataclass(frozen=True)

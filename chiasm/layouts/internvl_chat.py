@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from chiasm.layout import Config, Fused, Layout, Name, Reading, Rule, under
+from chiasm.layout import Config, Fused, Layout, Name, Reading, Rule, Spoken, under
 from chiasm.readers import head_keys, pixels
 from chiasm.spec import Causal, DynamicTiles, Norm, Sight, Splice
 from chiasm.towers.internvl import MARKS, MEAN, STD, placeholder, steps, table_keys, tower, ungrown
@@ -95,7 +95,8 @@ def read(c: Config) -> Reading:
         Name("mlp1.1.*", "connect.steps.2.layers.0.*"),
         Name("mlp1.3.*", "connect.steps.2.layers.1.*"),
     )
-    return Reading(Causal(spec, sight), keys, chat=TEMPLATES.get(c.data.get("template") or ""))
+    untold = Spoken(None, "its config.json has no `template`")
+    return Reading(Causal(spec, sight), keys, chat=TEMPLATES.get(c.data.get("template") or ""), spoken=untold)
 
 
 LAYOUTS = (Layout("internvl_chat", read), Layout("intern_vit_6b", read_vision))

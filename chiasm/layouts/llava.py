@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from chiasm.errors import BadConfig
-from chiasm.layout import Config, Ignored, Layout, Name, Reading, Rule, under
+from chiasm.layout import Config, Ignored, Layout, Name, Reading, Rule, Spoken, under
 from chiasm.readers import CLIP_MEAN, CLIP_STD, HALF, VIT_KEYS, crop_resize, head_keys, pixels, squash, vit_block
 from chiasm.spec import (
     Bare,
@@ -23,6 +23,7 @@ from chiasm.spec import (
     ViT,
 )
 from chiasm.towers.llava import keys, mlp, tapped
+from chiasm.towers.llava_chats import DIRECT, SQUARES, VICUNA_V1, Chats, spoken
 
 CLIP_L_336 = {
     "model_type": "clip_vision_model", "intermediate_size": 4096, "hidden_size": 1024, "patch_size": 14, "image_size": 336,
@@ -41,6 +42,11 @@ def see(c: Config) -> tuple[Reading, ViT, Reading, Decoder]:
     return vision, tapped(c, vision.spec), text, decoder
 
 
+def speaks(c: Config) -> str:
+    """What kind of language model a config names."""
+    return str(c.nested[1].data.get("model_type") or "llama")
+
+
 def read(c: Config) -> Reading:
     vision, tower, text, decoder = see(c)
     name = c.pixels.data.get("image_processor_type", "CLIPImageProcessor").removesuffix("Fast")
@@ -54,7 +60,7 @@ def read(c: Config) -> Reading:
         views, look = crop_resize(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
     image = c.first("image_token_index", "image_token_id", default=32000)
     sight = Sight(views, look, tower, (mlp(c, decoder.width),), Splice(image), marks)
-    return Reading(Causal(decoder, sight), keys(vision, text, decoder))
+    return Reading(Causal(decoder, sight), keys(vision, text, decoder), spoken=spoken(SQUARES, speaks(c), image))
 
 
 def longest(c: Config, patch: int) -> Longest:
@@ -109,7 +115,18 @@ def read_original(c: Config) -> Reading:
         *projector,
         Name("model.image_newline", "connect.steps.1.newline") if JoinTiles() in join else Ignored("model.image_newline"),
     )
-    return Reading(Causal(text.spec, sight), rules)
+    return Reading(Causal(text.spec, sight), rules, spoken=told(c, steps))
+
+
+ORIGINAL: Chats = {("llama", 32000): VICUNA_V1, ("llama", 64000): DIRECT}
+
+
+def told(c: Config, projector: Mlp) -> Spoken:
+    """How the original code's own folder was spoken to. Those of one linear layer, LLaVA 1.0's, were so in three ways that no
+    config tells of."""
+    if projector.depth == 1:
+        return Spoken(None, "LLaVA 1.0, which was trained with v0, v1 or Llama 2's turns")
+    return spoken(ORIGINAL, "llama", c.get("vocab_size", 32000))
 
 
 def _projector(c: Config, width: int) -> tuple[Mlp, tuple[Rule, ...]]:

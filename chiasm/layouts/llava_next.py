@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config, Layout, Name, Reading
+from chiasm.layouts.llava import speaks
 from chiasm.readers import CLIP_MEAN, CLIP_STD, edges, pixels
 from chiasm.spec import Causal, JoinTiles, Pinpoints
+from chiasm.towers.llava_chats import TILES, spoken
 
 POINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 
@@ -22,7 +24,8 @@ def read(c: Config) -> Reading:
     c.pixels.inert("aspect_ratio_setting")
     views = Pinpoints(tile, tuple((high, wide) for high, wide in points))
     sight = replace(eye, views=views, pixels=pixels(c.pixels, CLIP_MEAN, CLIP_STD), connector=(*eye.connector, JoinTiles()))
-    return Reading(Causal(decoder, sight), (Name("image_newline", "connect.steps.1.newline"), *plain.keys))
+    keys = (Name("image_newline", "connect.steps.1.newline"), *plain.keys)
+    return Reading(Causal(decoder, sight), keys, spoken=spoken(TILES, speaks(c), eye.fusion.image))
 
 
 LAYOUTS = (Layout("llava_next", read),)

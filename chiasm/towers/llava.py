@@ -1,4 +1,4 @@
-"""What models after LLaVA's pattern share, as data: their towers, their connector, their names in files, their templates."""
+"""What models after LLaVA's pattern share, as data: their towers, their connector, their names in files."""
 
 from dataclasses import replace
 from typing import Any, Literal
@@ -7,39 +7,6 @@ from chiasm.errors import BadConfig
 from chiasm.layout import Config, Ignored, Name, Reading, Respelt, Rule, under
 from chiasm.readers import head_keys
 from chiasm.spec import Block, Decoder, Mlp, Norm, Table, ViT
-
-VICUNA = (
-    "{% for message in messages %}"
-    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
-    "{% else %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}"
-    "{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
-)
-
-PICTURES = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-VICUNA_CLIPS = VICUNA.replace(PICTURES, PICTURES + PICTURES.replace("image", "video"))
-"""Pictures, then clips, then words."""
-
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}{% endfor %}"
-    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}{{ '<|im_end|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
-
-SHOWN = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
-CHATML_CLIPS = CHATML.replace(SHOWN, SHOWN + SHOWN.replace("image", "video"))
-"""Pictures, then clips, then words."""
-
 
 WATCHES = (
     "You are Video-ChatGPT, a large vision-language assistant. You are able to understand the video content that the user "

@@ -1,8 +1,76 @@
-"""How those who trained LLaVA and its kin wrote conversations."""
+"""How those who trained LLaVA and its kin wrote conversations: folders in transformers' form, then the original code's own.
+
+Which one a folder was trained with depends on its language model; `spoken` tells by facts of its config.
+"""
+
+from collections.abc import Mapping
+
+from chiasm.layout import Spoken
 
 IMAGES = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
 TEXTS = "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
 TOLD = "{% if message['role'] == 'system' %}"
+
+VICUNA = (
+    "{% for message in messages %}"
+    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
+    "{% else %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}"
+    "{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+VICUNA_CLIPS = VICUNA.replace(IMAGES, IMAGES + IMAGES.replace("image", "video"))
+"""Pictures, then clips, then words."""
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}{% endfor %}"
+    "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}{{ '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+SHOWN = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
+CHATML_CLIPS = CHATML.replace(SHOWN, SHOWN + SHOWN.replace("image", "video"))
+"""Pictures, then clips, then words."""
+
+MISTRAL = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
+    "{{ ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
+    "{% for content in message['content'] %}{% generation %}{{ ' ' + content['text'] + '</s>' }}{% endgeneration %}{% endfor %}"
+    "{% endif %}{% endfor %}"
+)
+
+MISTRAL_CLIPS = MISTRAL.replace(IMAGES, IMAGES + IMAGES.replace("image", "video"))
+
+YI = (
+    f"{{% for message in messages %}}{{{{ '<|im_start|>' + message['role'] + '\n' }}}}{IMAGES}{TEXTS}{{{{ '<|im_end|>\n' }}}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+YI_CLIPS = YI.replace(IMAGES, IMAGES + IMAGES.replace("image", "video"))
+
+Chats = Mapping[tuple[str, int], str]
+"""Templates by what kind of language model was trained with them, and how many tokens its vocabulary had before those of
+pictures were added."""
+
+SQUARES: Chats = {("llama", 32000): VICUNA, ("qwen2", 151646): CHATML}
+TILES: Chats = {("mistral", 32000): MISTRAL, ("llama", 32000): VICUNA, ("llama", 64000): YI}
+TILES_AND_CLIPS: Chats = {("mistral", 32000): MISTRAL_CLIPS, ("llama", 32000): VICUNA_CLIPS, ("llama", 64000): YI_CLIPS}
+TWO_TOWERS: Chats = {("llama", 32000): VICUNA_CLIPS}
+
+
+def spoken(chats: Chats, kind: str, words: int) -> Spoken:
+    """How a folder of that kind of language model was spoken to, if it is one of those that were published."""
+    return Spoken(chats.get((kind, words)), f"a {kind} of {words} tokens before those of pictures")
 
 
 def separated(told: str) -> str:

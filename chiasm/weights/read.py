@@ -14,7 +14,7 @@ from chiasm import registry
 from chiasm import spec as specs
 from chiasm.errors import BadCheckpoint, BadConfig
 from chiasm.layers.begun import begun
-from chiasm.layout import Adapters, Config, Layout, Reading, Rule, under
+from chiasm.layout import Adapters, Config, Layout, Reading, Rule, Spoken, under
 from chiasm.model import AnyModel, blank
 from chiasm.readers import head_keys
 from chiasm.weights.files import CONFIGS, TensorFiles
@@ -36,7 +36,8 @@ ADAPTERS = "adapters."
 @dataclass(frozen=True)
 class Described:
     """What a folder says of its model, before any weight is read. `base` is another folder that holds what this one does
-    not, as its config names it; `chat` a template that goes before the folder's own, `stops` what ends an answer to it."""
+    not, as its config names it; `chat` a template that goes before the folder's own, `stops` what ends an answer to it;
+    `spoken` tells of one for a folder that has none, where folders of its form differ in that."""
 
     folder: Path
     model: specs.Model
@@ -47,6 +48,7 @@ class Described:
     adapters: Adapters | None = None
     chat: str | None = None
     stops: tuple[str, ...] = ()
+    spoken: Spoken | None = None
 
 
 def describe(folder: Path) -> Described:
@@ -73,8 +75,9 @@ def describe(folder: Path) -> Described:
     elif "base" in data:
         base = describe(model_folder(parse(data["base"])))
     return Described(
-        folder, reading.spec, reading.keys, model_type, dict(data), base, reading.adapters, reading.chat, reading.stops
-    )
+        folder, reading.spec, reading.keys, model_type, dict(data), base, reading.adapters, reading.chat, reading.stops,
+        reading.spoken,
+    )  # fmt: skip
 
 
 def config_of(folder: Path) -> Config:
