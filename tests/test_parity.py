@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from chiasm import check as proofs
 from chiasm.check import check, check_family
+from chiasm.check.differences import compare
 from chiasm.errors import BadCheckpoint, UnknownModel
 from chiasm.reference.cases import PROOFS, RECORDED, REFERENCES
 from chiasm.reference.make import record
@@ -232,9 +233,9 @@ def test_a_missing_output_and_a_wrong_shape_fail() -> None:
     meta = {"main": "logits"}
     expected = {"logits": torch.zeros(1, 2, 3), "generated": torch.zeros(1, 2)}
     given = Given(Path("inputs.safetensors"), {})
-    worst, missing = proofs.compare(expected, {"logits": torch.zeros(1, 3, 3)}, given, meta)
+    worst, missing = compare(expected, {"logits": torch.zeros(1, 3, 3)}, given, meta)
     assert (worst, missing) == ({"logits": float("inf")}, ["generated"])
-    worst, _ = proofs.compare(expected, {"logits": torch.full((1, 2, 3), torch.nan)}, given, meta)
+    worst, _ = compare(expected, {"logits": torch.full((1, 2, 3), torch.nan)}, given, meta)
     assert worst == {"logits": float("inf")}
 
 

@@ -20,6 +20,8 @@ Start = Literal["raw", "tensors"]
 """Where a proof begins."""
 
 RAW = "raw_image_"
+RAW_INPUTS = (RAW, "raw_clip_", "clip_seconds")
+"""What names begin with that only a processor was given."""
 
 
 @dataclass(frozen=True)

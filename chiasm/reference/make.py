@@ -67,6 +67,7 @@ def record(case: Case, seed: int, out: Path, facts: Mapping[str, Any]) -> None:
         **facts,
         "seed": seed,
         "class": type(model).__name__,
+        "attn": case.attention,
         "torch": torch.__version__,
         "transformers": library().__version__,
         "fwd_kw": dict(case.options),
@@ -99,17 +100,23 @@ def redraw(model: torch.nn.Module, seed: int) -> None:
 
 def outputs(model: Any, case: Case, inputs: dict[str, Any]) -> dict[str, Tensor]:
     """Every tensor that the reference returns, and the tokens that it writes greedily."""
-    accepted = inspect.signature(model.forward).parameters
-    options = {"output_hidden_states": True, **({"use_cache": False} if "use_cache" in accepted else {})}
-    with torch.no_grad():
-        found = _tensors(model(**inputs, **dict(case.options), **options))
-        if case.writes:
+    found = answer(model, inputs, dict(case.options))
+    if case.writes:
+        with torch.no_grad():
             model.generation_config.eos_token_id = None
             model.generation_config.pad_token_id = 0
             limits = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
             prompt = {name: tensor for name, tensor in inputs.items() if name != "decoder_input_ids"}
             found["generated"] = model.generate(**prompt, **limits)
     return {key: tensor.clone() for key, tensor in found.items()}
+
+
+def answer(model: Any, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Every tensor that the reference returns of one reading."""
+    accepted = inspect.signature(model.forward).parameters
+    plain = {"output_hidden_states": True, **({"use_cache": False} if "use_cache" in accepted else {})}
+    with torch.no_grad():
+        return _tensors(model(**inputs, **options, **plain))
 
 
 def _tensors(value: Any, path: str = "") -> dict[str, Tensor]:
