@@ -69,6 +69,7 @@ def _torch() -> dict[str, Any]:
         return {"is not imported": str(e)}
     found = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return {
+        "build": torch.__version__,
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "accelerators": found + (["mps"] if torch.backends.mps.is_available() else []),

@@ -33,6 +33,7 @@ from chiasm.remote.in_process import LibraryAssistant
 from chiasm.remote.names import Endpoint, Library
 from chiasm.remote.names import parse as parse_remote
 from chiasm.spec import PLAIN, Causal, Seq2Seq, Splice
+from chiasm.weights.device import device_of, exactly
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.folders import model_folder
 from chiasm.weights.json_files import read_json
@@ -160,7 +161,8 @@ def load_local(
 ) -> LocalAssistant:
     """A model on this machine: none for the default model, a folder, or `owner/name` on a hub.
 
-    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32.
+    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32,
+    which convolutions of this process keep on a GPU too from then on (torch rounds them otherwise).
     `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py), `budget`
     fewer of them where there is less to see in a picture ("content"; see pixels/content.py), or of every picture no more than
     "tiles:4", "pixels:200704", ... (see geometry/limits.py).
@@ -169,8 +171,9 @@ def load_local(
     started = time.perf_counter()
     share = None if budget is None or is_limit(budget) else policy(budget)
     opened = open_model(name, compress, budget)
-    place = _device(device)
+    place = device_of(device)
     numbers = _dtype(dtype, place)
+    exactly(numbers, place)
     _fits(opened.described, numbers, place)
     model = load_model(opened.described, numbers, place)
     if isinstance(model, Writer):
@@ -189,18 +192,6 @@ def ends(config: Mapping[str, Any]) -> dict[str, Any]:
     """Where an answer ends by the model's own config: all that a folder without generation settings says of it."""
     parts = (config, config.get("text_config") or {})
     return next(({"eos_token_id": part["eos_token_id"]} for part in parts if part.get("eos_token_id") is not None), {})
-
-
-def _device(name: str) -> torch.device:
-    """Where a model is to compute. Raises `UserError` for a device that this machine, or its torch, does not have."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UserError(f"there is no device {name!r} here: auto, cpu, or cuda where torch finds a GPU") from None
-    return device
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

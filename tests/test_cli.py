@@ -156,7 +156,7 @@ def test_families_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_env_says_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     facts = read(capsys, "env", "--json")
-    assert facts["packages"]["torch"] == torch.__version__ and facts["torchvision"] == "absent"
+    assert facts["torch"]["build"] == torch.__version__ and facts["torchvision"] == "absent"
     assert facts["torch"]["threads"] == torch.get_num_threads()
     assert facts["offline"] is True and Path(facts["home"]).name == "home"
     assert "torchvision" in said(capsys, "env")

@@ -24,7 +24,7 @@ from chiasm.prompt.messages import question
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LocalAssistant:
-    return load(str(tiny_folder(tmp_path_factory.mktemp("tiny"))), dtype="float32")
+    return load(str(tiny_folder(tmp_path_factory.mktemp("tiny"))), dtype="float32", device="cpu")
 
 
 def picture(seed: int) -> np.ndarray:

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def examinee(folder: Path) -> Examinee:
-    loaded = load(str(folder), dtype="float32")
+    loaded = load(str(folder), dtype="float32", device="cpu")
     assert isinstance(loaded.model, Causal) and loaded.planner is not None
     return Examinee(loaded.model, loaded.planner)
 

@@ -287,7 +287,7 @@ def test_a_forked_process_answers_too(place: Path) -> None:
     code = """
 import os, sys, time, torch, chiasm
 torch.set_num_threads(2)
-model = chiasm.load("model", dtype="float32")
+model = chiasm.load("model", dtype="float32", device="cpu")
 torch.ones(600, 600) @ torch.ones(600, 600)
 text = model.ask("What?", "a.png", max_tokens=4).text
 child = os.fork()

@@ -191,7 +191,7 @@ def folder(path: Path, mark: int) -> str:
 
 
 def test_an_answer_that_names_regions_is_outlined(tmp_path: Path) -> None:
-    before = chiasm.load(folder(tmp_path / "before", 0), dtype="float32")
+    before = chiasm.load(folder(tmp_path / "before", 0), dtype="float32", device="cpu")
     assert "segment" in before.capabilities and before.planner is not None and isinstance(before.model, Causal)
     message = Message("user", (Image(0), Text("the dog")))
     plan = before.planner.plan([[message]], [Size(110, 70)])

@@ -29,7 +29,7 @@ SHAPE = (9, 41, 60)
 
 def asked(folder: Path, clip: Clip) -> tuple[np.ndarray, Tensor]:
     """The ids of a question about a clip, and its logits."""
-    assistant = load(str(folder), dtype="float32")
+    assistant = load(str(folder), dtype="float32", device="cpu")
     assert isinstance(assistant, LocalAssistant)
     plan = assistant.plan([Request((question("What happens here ?", [clip]),), max_tokens=2)])
     with torch.inference_mode():

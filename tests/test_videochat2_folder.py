@@ -111,7 +111,7 @@ def folders(tmp_path: Path) -> tuple[Path, Any]:
 
 
 def opened(folder: Path) -> LocalAssistant:
-    assistant = load(str(folder), dtype="float32")
+    assistant = load(str(folder), dtype="float32", device="cpu")
     assert isinstance(assistant, LocalAssistant)
     return assistant
 

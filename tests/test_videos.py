@@ -177,7 +177,7 @@ def test_a_clip_is_answered_as_the_reference_answers(
     name: str, reference: Reference, theirs: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     folder = folder_of(name, reference, tmp_path)
-    assistant = load(str(folder), dtype="float32")
+    assistant = load(str(folder), dtype="float32", device="cpu")
     assert isinstance(assistant, LocalAssistant) and assistant.tokenizer is not None
     family = json.loads((folder / "meta.json").read_text())["class"]
     model = getattr(library(), family).from_pretrained(folder, attn_implementation="eager").eval()
@@ -237,7 +237,7 @@ def test_a_family_s_own_limit_is_said_before_anything_is_read() -> None:
 
 def test_a_clip_beyond_the_context_is_refused_by_the_plan(reference: Reference, tmp_path: Path) -> None:
     folder = folder_of("llava_onevision", reference, tmp_path)
-    assistant = load(str(folder), dtype="float32")
+    assistant = load(str(folder), dtype="float32", device="cpu")
     clip = Clip(frames_in(tmp_path / "clip", (150, 8, 8)), Even(150))
     with pytest.raises(Overflow, match="601 visual"):
         assistant.ask("What happens here ?", clip, max_tokens=6)

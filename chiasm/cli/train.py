@@ -15,7 +15,8 @@ app = App(
     usage="Usage: chiasm train [OPTIONS] RECIPE [KEY=VALUE...]",
     help_epilogue="""Example:
   chiasm train recipes/default.py --out runs/default
-  chiasm train recipes/default.py stages.0.minutes=10 --out runs/short""",
+  chiasm train recipes/default.py stages.0.minutes=10 --out runs/short
+  chiasm train recipes/default.py --minutes 15 --device cuda""",
 )
 
 
@@ -26,6 +27,8 @@ def run(
     *changes: Annotated[str, Parameter(name="KEY=VALUE", help="Fields of the recipe to change.")],
     out: Annotated[Path, Parameter(help="The run's folder.")] = Path("runs/train"),
     resume: Annotated[bool, Parameter(negative="--no-resume", help="Go on from its newest checkpoint.")] = True,
+    device: Annotated[str, Parameter(help="auto (a GPU where there is one), cpu, cuda, cuda:1, ...")] = "auto",
+    minutes: Annotated[float | None, Parameter(help="In all, shared out among the stages as the recipe does.")] = None,
 ) -> int:
     """Hands the recipe and its changes to `chiasm.train.run`."""
     if not recipe.is_file():
@@ -35,10 +38,12 @@ def run(
     except (SyntaxError, ValueError) as e:
         said = f"line {e.lineno}: {e.msg}" if isinstance(e, SyntaxError) and e.lineno else str(e)
         raise UserError(f"{recipe} is not Python ({said}); name a recipe, such as recipes/default.py") from None
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"--minutes {minutes:g} leaves no time to train: give a number above 0")
     overrides = parse(changes)
     from chiasm.train.run import run as train
 
-    print(train(recipe, overrides, out, resume=resume))
+    print(train(recipe, overrides, out, resume=resume, device=device, minutes=minutes))
     return 0
 
 

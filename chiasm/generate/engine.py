@@ -13,6 +13,7 @@ from chiasm.errors import Overflow, Unsupported
 from chiasm.generate.choose import Chooser
 from chiasm.generate.contrast import contrasted
 from chiasm.generate.cycles import Watch
+from chiasm.generate.replay import PATIENCE, Replay, can_replay
 from chiasm.generate.sampling import Sampling
 from chiasm.language.seq2seq import Memory
 from chiasm.layers.cache import KVCache
@@ -119,6 +120,7 @@ def _run(
         chooser = Chooser(sampling, prompts, placeholders(model), seeds, logits_BS)
     watches = [Watch(sampling.cycle) if sampling.cycle else None for _ in prompts]
     in_batch, alive, next_B = list(range(len(prompts))), set(range(len(prompts))), begun.next_B
+    read, read_other = Reader(model), Reader(model)
     for number in range(max(limits)):
         with torch.inference_mode():
             ids_B, logprobs_B = chooser.choose(logits_BS, number)
@@ -151,9 +153,9 @@ def _run(
                 cache, ids_B, next_B = cache.pick(places, cache.room), ids_B[places], next_B[places]
                 other = None if other is None else other.pick(places, other.room)
                 chooser.keep(places)
-            logits_BS = step(model, ids_B, next_B + number, cache)
+            logits_BS = read(ids_B, next_B + number, cache)
             if other is not None and how is not None:
-                logits_BS = contrasted(logits_BS, step(model, ids_B, next_B + number, other), how)
+                logits_BS = contrasted(logits_BS, read_other(ids_B, next_B + number, other), how)
 
 
 def _circles(watch: Watch | None, token: int) -> bool:
@@ -203,6 +205,29 @@ def step(model: Writer, ids_B: Tensor, where_B: Tensor, past: Past) -> Tensor:
     """Reads one more token of every row at its position; logits [B, S]."""
     hidden_BTD = further(model, ids_B[:, None], where_B[:, None], torch.ones_like(ids_B[:, None], dtype=torch.bool), past)
     return model.logits(hidden_BTD[:, -1])
+
+
+class Reader:
+    """Reads as `step` does; on a GPU, where many tokens of the same rows are asked for, by replay."""
+
+    def __init__(self, model: Writer) -> None:
+        self.model = model
+        self.past: Past | None = None
+        self.count = 0
+        self.replay: Replay | None = None
+
+    def __call__(self, ids_B: Tensor, where_B: Tensor, past: Past) -> Tensor:
+        if past is not self.past:
+            self.past, self.count, self.replay = past, 0, None
+        self.count += 1
+        if self.replay is None and self.count > PATIENCE and ids_B.is_cuda:
+            self.replay = self._recorded(where_B, past)
+        return step(self.model, ids_B, where_B, past) if self.replay is None else self.replay(ids_B)
+
+    def _recorded(self, where_B: Tensor, past: Past) -> Replay | None:
+        if isinstance(self.model, Causal) and isinstance(past, KVCache) and can_replay(self.model, past):
+            return Replay(self.model, past, where_B)
+        return None
 
 
 def further(model: Writer, ids_BT: Tensor, where_BT: Tensor, valid_BT: Tensor, past: Past) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -63,6 +64,7 @@ class KVCache:
         self.prompt_B: torch.Tensor | None = None
         self.beside: Rows | None = None
         self.running = list(running)
+        self._at_1: Tensor | None = None
 
     def advance(self, valid_BT: Tensor) -> None:
         """Takes the next positions; once per forward, before the layers write. Raises `Overflow` when it is full."""
@@ -84,9 +86,21 @@ class KVCache:
         """Stores the newest positions of one layer; returns all of its keys and values so far."""
         count, end = keys_BNTF.shape[2], self.length
         keys, values = self._layers[layer]
+        if self._at_1 is not None:
+            return keys.index_copy_(2, self._at_1, keys_BNTF), values.index_copy_(2, self._at_1, values_BNTF)
         keys.narrow(2, end - count, count).copy_(keys_BNTF)
         values.narrow(2, end - count, count).copy_(values_BNTF)
         return keys.narrow(2, 0, end), values.narrow(2, 0, end)
+
+    @contextmanager
+    def written_at(self, at_1: Tensor) -> Iterator[None]:
+        """Inside, what is written stands at a position that a tensor says, and all the room is returned: no size changes from
+        one position to the next."""
+        self._at_1 = at_1
+        try:
+            yield
+        finally:
+            self._at_1 = None
 
     def pick(self, rows: list[int], room: int) -> KVCache:
         """A cache of these rows, in this order, repeated where named twice, with room for `room` positions."""

@@ -170,7 +170,8 @@ class LocalAssistant(Assistant):
 
     @torch.inference_mode()
     def embed(self, items: Sequence[object]) -> Tensor | list[Tensor]:
-        return self._vectors.of(self.model, items)
+        found = self._vectors.of(self.model, items)
+        return found.cpu() if isinstance(found, Tensor) else [one.cpu() for one in found]
 
     @torch.inference_mode()
     def segment(self, picture: object, *by: str | Point | Box) -> tuple[Outline, ...]:

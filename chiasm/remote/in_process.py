@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image as Pillow
 
 from chiasm.assistant import Answer, Assistant, Delta, Done, Event, Extent, FinishReason, Request, Score, Usage, Verb
@@ -18,6 +19,7 @@ from chiasm.prompt.messages import Message, Text
 from chiasm.prompt.stops import Stops
 from chiasm.remote.call import asked, picture_of
 from chiasm.remote.pieces import Pieces, Said
+from chiasm.weights.device import device_of
 
 HONOURED = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "min_new_tokens"),
@@ -31,10 +33,10 @@ class LibraryAssistant(Assistant):
     an answer's `text_tokens`. Without a sampling the folder's own is used."""
 
     def __init__(self, folder: str, *, device: str = "auto", dtype: str = "auto", limits: Limits | None = None) -> None:
-        library, torch = need("transformers", extra="transformers"), need("torch", extra="transformers")
+        library = need("transformers", extra="transformers")
         if not Path(folder).is_dir():
             raise UnknownModel(f"transformers:{folder}: there is no such folder; give one with config.json and its weights")
-        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        place = device_of(device)
         settings: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             self._processor = library.AutoProcessor.from_pretrained(folder, **settings)
@@ -42,7 +44,7 @@ class LibraryAssistant(Assistant):
         except (OSError, ValueError, ImportError) as e:
             raise UserError(f"transformers:{folder}: transformers cannot read it: {_first_line(e)}") from None
         self.name, self.folder, self.model = f"transformers:{folder}", Path(folder), model.to(place).eval()
-        self._library, self._torch = library, torch
+        self._library = library
         self._limits, self._cancelled = limits or Limits(), set[int]()
 
     @property
@@ -67,11 +69,11 @@ class LibraryAssistant(Assistant):
         cancelled = self._cancelled
 
         def over(ids_BT: Any, *_: Any, **__: Any) -> Any:
-            return self._torch.full((len(ids_BT),), halted.is_set(), dtype=self._torch.bool, device=ids_BT.device)
+            return torch.full((len(ids_BT),), halted.is_set(), dtype=torch.bool, device=ids_BT.device)
 
         def generate() -> None:
             # A thread has an inference mode of its own.
-            with self._torch.inference_mode():
+            with torch.inference_mode():
                 self.model.generate(
                     **inputs, **settings, streamer=pieces, max_new_tokens=request.max_tokens or USUAL, stopping_criteria=[over]
                 )
@@ -108,9 +110,9 @@ class LibraryAssistant(Assistant):
         whole = {
             name: self._longer(name, value, ids) if value.shape == (1, length) else value for name, value in inputs.items()
         }
-        with self._torch.inference_mode():
+        with torch.inference_mode():
             logprobs_TS = self.model(**whole).logits[0, length - 1 :].float().log_softmax(-1)
-        total = float(logprobs_TS[self._torch.arange(len(ids)), ids].sum())
+        total = float(logprobs_TS[torch.arange(len(ids)), ids].sum())
         if ends:
             total += float(logprobs_TS[-1, list(ends)].logsumexp(-1))
         return Score(option, total, len(ids) + bool(ends))
@@ -124,7 +126,7 @@ class LibraryAssistant(Assistant):
                 more = value_1T.new_ones((1, len(ids)))
             case _:
                 more = value_1T.new_zeros((1, len(ids)))
-        return self._torch.cat([value_1T, more], 1)
+        return torch.cat([value_1T, more], 1)
 
     def _decoded(self, ids: Sequence[int]) -> str:
         return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))
@@ -140,7 +142,7 @@ class LibraryAssistant(Assistant):
         if sampling is None:
             return {}
         if sampling.seed is not None:
-            self._torch.manual_seed(sampling.seed)
+            torch.manual_seed(sampling.seed)
         common = {
             "repetition_penalty": sampling.repetition_penalty,
             "min_new_tokens": sampling.min_new_tokens or None,

@@ -22,6 +22,7 @@ from chiasm.spec import Block, ConvViT, Norm
 from chiasm.train.eye_exam import examine
 from chiasm.train.eye_heads import STRIDE, Heads, Lesson, letter_loss, losses, scaled
 from chiasm.train.eye_lessons import DENSE, MIX, PAGES, lesson_at, to_lesson
+from chiasm.train.machine import CPU, Machine
 from chiasm.train.masters import Masters
 from chiasm.train.progress import Progress
 from chiasm.train.schedule import schedule
@@ -85,11 +86,11 @@ class Student:
     `school` leaves that thread a core.
     """
 
-    def __init__(self, config: Schooling, concepts: int) -> None:
+    def __init__(self, config: Schooling, concepts: int, device: torch.device | str = "cpu") -> None:
         torch.manual_seed(config.seed)
         self.parts = nn.ModuleDict({"eye": ConvTransformer(config.eye), "heads": Heads(config.eye, concepts)})
         self.eye.apply(_start)
-        self.parts.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.parts.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups: dict[str, dict[str, nn.Parameter]] = {"turned": {}, "rest": {}}
         for name, p in self.parts.named_parameters():
             inner = p.ndim in (2, 4) and name.startswith("eye.") and not name.startswith("eye.stem")
@@ -178,8 +179,8 @@ def school(
     config: Schooling,
     out: Path,
     seconds: float,
+    machine: Machine = CPU,
     resume: bool = True,
-    workers: int = 1,
     exam_every: float = 480.0,
     exam_pictures: int = 64,
 ) -> Path:
@@ -200,7 +201,7 @@ def school(
     if kept.exists() and kept.read_text() != chosen:
         raise UserError(f"{kept} was written by a run with other settings: name another folder.")
     kept.write_text(chosen)
-    student = Student(config, len(assets("train").concepts))
+    student = Student(config, len(assets("train").concepts), machine.device)
     if (out / "state.json").exists():
         student.restore(out)
     if student.seconds >= seconds:
@@ -209,8 +210,8 @@ def school(
     logged = saved = examined = started
     seen, sums, counts = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0)
     with (out / "log.jsonl").open("a", buffering=1) as log, Progress("eye", seconds) as progress, threads(1):
-        for arrays in stream(partial(lesson_at, plan=config, seed=config.seed), student.step, workers, ahead=12):
-            lesson = to_lesson(arrays)
+        for arrays in stream(partial(lesson_at, plan=config, seed=config.seed), student.step, machine.drawing, ahead=12):
+            lesson = to_lesson(arrays, machine.device)
             rng = random.Random(f"window {config.seed} {student.step}")
             share = schedule(student.step, config.warmup, student.seconds / seconds)
             window = _window(rng, config.eye, lesson.pixels_BHWC.shape[1])
@@ -247,9 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=50)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--device", default="auto")
     given = parser.parse_args()
-    print(school(Schooling(), given.out, 60 * given.minutes, workers=given.workers))
+    print(school(Schooling(), given.out, 60 * given.minutes, Machine.named(given.device)))
 
 
 if __name__ == "__main__":

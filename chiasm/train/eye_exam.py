@@ -25,7 +25,7 @@ def say(heads: Heads, tokens_BVE: Tensor, keys: list[str]) -> list[str]:
     open_rows = set(range(len(rows)))
     for _ in range(_LONGEST):
         longest = max(len(r) for r in rows)
-        text = torch.tensor([r + [END] * (longest - len(r)) for r in rows])
+        text = torch.tensor([r + [END] * (longest - len(r)) for r in rows], device=tokens_BVE.device)
         logits = heads.reader(tokens_BVE, text)
         for b in list(open_rows):
             best = int(logits[b, len(rows[b]) - 1].argmax())
@@ -53,7 +53,7 @@ def examine(eye: ConvTransformer, heads: Heads, pictures: int, size: int = 224, 
         for start in range(0, pictures, 32):
             count = min(32, pictures - start)
             made = [sample(start + k, seed, "held-out", kind, size, material) for k in range(count)]
-            lesson = to_lesson(lesson_of(made, random.Random(seed), concepts))
+            lesson = to_lesson(lesson_of(made, random.Random(seed), concepts), heads.concepts.device)
             tokens = eye.read(eye.local(scaled(lesson.pixels_BHWC)))
             if kind in ("page", "number"):
                 wanted = lesson.letters_BYX

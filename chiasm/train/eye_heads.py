@@ -120,7 +120,7 @@ class ReaderLayer(nn.Module):
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if causal:
             n = scores.shape[-1]
-            scores = scores + torch.full((n, n), -1e4, dtype=scores.dtype).triu(1)
+            scores = scores + scores.new_full((n, n), -1e4).triu(1)
         return (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
 
 
@@ -159,7 +159,7 @@ class Heads(nn.Module):
     def concept_logits(self, tokens_BVE: Tensor, emoji_N3: Tensor, boxes_N4: Tensor) -> Tensor:
         """Scaled cosines (N, concepts) of the mean of the tokens under every emoji, weighted by how much it covers."""
         side = round(tokens_BVE.shape[1] ** 0.5)
-        edges = torch.arange(side + 1, dtype=torch.float32) * STRIDE
+        edges = torch.arange(side + 1, dtype=torch.float32, device=boxes_N4.device) * STRIDE
 
         def covered(low: Tensor, high: Tensor) -> Tensor:
             return (torch.minimum(edges[1:], high[:, None]) - torch.maximum(edges[:-1], low[:, None])).clamp(min=0)
@@ -174,7 +174,7 @@ class Heads(nn.Module):
 def letter_loss(logits_BYXC: Tensor, letters_BYX: Tensor) -> Tensor:
     """Cross-entropy over all cells with a letter and one empty cell in eight: most cells are empty."""
     wanted = letters_BYX.flatten()
-    kept = ((wanted > 0) | (torch.rand(wanted.shape) < 0.125)).nonzero()[:, 0]
+    kept = ((wanted > 0) | (torch.rand(wanted.shape).to(wanted.device) < 0.125)).nonzero()[:, 0]
     return F.cross_entropy(logits_BYXC.flatten(0, 2)[kept].float(), wanted[kept])
 
 
@@ -185,7 +185,7 @@ def losses(local_BCHW: Tensor, tokens_BVE: Tensor, heads: Heads, lesson: Lesson)
         found["letters"] = letter_loss(heads.letter_logits(tokens_BVE), lesson.letters_BYX)
         found["early"] = letter_loss(heads.early_logits(local_BCHW), lesson.letters_BYX)
     things = lesson.things_BYX.flatten()
-    weights = torch.ones(len(THINGS) + 1)
+    weights = torch.ones(len(THINGS) + 1, device=things.device)
     weights[0] = 0.1
     found["things"] = F.cross_entropy(heads.thing_logits(tokens_BVE).flatten(0, 2).float(), things, weights)
     coloured = (lesson.colours_BYX.flatten() >= 0).nonzero()[:, 0]
@@ -195,7 +195,7 @@ def losses(local_BCHW: Tensor, tokens_BVE: Tensor, heads: Heads, lesson: Lesson)
     if len(lesson.emoji_N3):
         logits = heads.concept_logits(tokens_BVE, lesson.emoji_N3, lesson.emoji_boxes_N4)
         found["emoji"] = F.cross_entropy(logits.float(), lesson.emoji_N3[:, 1], label_smoothing=0.1)
-    at = torch.arange(lesson.text_BT.shape[1])
+    at = torch.arange(lesson.text_BT.shape[1], device=tokens_BVE.device)
     answered = (at >= lesson.answer_B2[:, :1]) & (at < lesson.answer_B2[:, 1:])
     asked = answered.any(1)
     if asked.any():

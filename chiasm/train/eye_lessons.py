@@ -117,8 +117,8 @@ def make_lesson(step: int, seed: int, size: int, batch: int, shares: Mapping[str
     return lesson_of(samples, rng, {name: k for k, name in enumerate(material.concepts)})
 
 
-def to_lesson(arrays: dict[str, np.ndarray]) -> Lesson:
-    return Lesson(**{f.name: torch.from_numpy(arrays[f.name]) for f in fields(Lesson)})
+def to_lesson(arrays: dict[str, np.ndarray], device: torch.device | str = "cpu") -> Lesson:
+    return Lesson(**{f.name: torch.from_numpy(arrays[f.name]).to(device) for f in fields(Lesson)})
 
 
 def lesson_at(step: int, plan: Callable[[int], tuple[int, int, Mapping[str, float]]], seed: int) -> dict[str, np.ndarray]:

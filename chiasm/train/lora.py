@@ -47,13 +47,16 @@ class LoRALinear(nn.Module):
     """x (W + (alpha / rank) B A)^T, the sum formed anew at each step: on a CPU quicker than thin products beside the wide
     one."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, base: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
-        self.weight = base.weight.detach()
-        self.bias = None if base.bias is None else base.bias.detach()
+        self.register_buffer("weight", base.weight.detach(), persistent=False)
+        self.register_buffer("bias", None if base.bias is None else base.bias.detach(), persistent=False)
         self.scale = alpha / rank
-        self.a = nn.Parameter(torch.randn(rank, base.in_features) / base.in_features**0.5)
-        self.b = nn.Parameter(torch.zeros(base.out_features, rank))
+        self.a = nn.Parameter((torch.randn(rank, base.in_features) / base.in_features**0.5).to(self.weight.device))
+        self.b = nn.Parameter(self.weight.new_zeros(base.out_features, rank, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = _Adapted.apply(x, self.weight, self.a, self.b, self.scale)

@@ -102,6 +102,6 @@ class Masters:
                     master.copy_(tensor)
                 else:
                     # A moment lies in memory as its master does: a kernel's channels come last.
-                    shaped = torch.empty_like(master).copy_(tensor) if tensor.shape == master.shape else tensor
-                    self.keeper[id(master)].state[master][key] = shaped
+                    shaped = torch.empty_like(master if tensor.shape == master.shape else tensor, device=master.device)
+                    self.keeper[id(master)].state[master][key] = shaped.copy_(tensor)
         self.publish()

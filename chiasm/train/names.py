@@ -105,7 +105,8 @@ class Vocabulary:
         ids = sorted({token for text in (*string.printable, *ALPHABET, *words) for token in tokenizer.encode(text)})
         table = embed.float()
         spread = float(table.var()) * table.shape[1]
-        return cls(torch.tensor(ids), table[ids], blank, part, (left, right), (above, below), table.mean(0), spread)
+        ids_K = torch.tensor(ids, device=table.device)
+        return cls(ids_K, table[ids_K], blank, part, (left, right), (above, below), table.mean(0), spread)
 
     def rank(self, ids: Tensor) -> Tensor:
         """Where ids stand among those that can be said. Raises `ValueError` for one that cannot."""
@@ -124,14 +125,14 @@ def said_by_squares(ids_VM: Tensor, places_V2: Tensor, known: Vocabulary) -> Ten
     shown_VM = ids_VM != NOTHING
     ids_VM = torch.where(shown_VM, ids_VM, known.blank)
     shown_VM[:, 0] = True
-    names_VM = shown_VM * FADING ** torch.arange(ids_VM.shape[1])
+    names_VM = shown_VM * FADING ** torch.arange(ids_VM.shape[1], device=ids_VM.device)
     names_VM *= (1 - 2 * PLACED) / names_VM.sum(-1, keepdim=True)
     across_V1, down_V1 = places_V2.split(1, -1)
     where_V4 = PLACED * torch.cat([1 - across_V1, across_V1, 1 - down_V1, down_V1], -1)
-    words_V4 = torch.tensor([*known.sides, *known.levels]).expand(len(ids_VM), -1)
+    words_V4 = torch.tensor([*known.sides, *known.levels], device=ids_VM.device).expand(len(ids_VM), -1)
     of = known.rank(torch.cat([ids_VM, words_V4], -1))
     said = torch.cat([names_VM, where_V4], -1)
-    return torch.zeros(len(ids_VM), len(known.ids_K)).scatter_add_(1, of, said)
+    return said.new_zeros(len(ids_VM), len(known.ids_K)).scatter_add_(1, of, said)
 
 
 def places(laid: Laid) -> Tensor:

@@ -79,7 +79,7 @@ def told_names(tokens_VD: Tensor, ids_VM: Tensor, places_V2: Tensor, known: Voca
     apart = 1 - F.cosine_similarity(tokens_VD, mixed_VD, dim=-1) + LENGTH * longer.square()
     weights = torch.where(bare_V, BARE, torch.where(named_V, 1.0, COVERED))
     loss = ((said + apart) * weights).sum()
-    elsewhere = known.rank(torch.tensor([*known.sides, *known.levels]))
+    elsewhere = known.rank(torch.tensor([*known.sides, *known.levels], device=known.ids_K.device))
     best = logits_VK.index_fill(1, elsewhere, float("-inf")).argmax(-1, keepdim=True)
     right = wanted_VK.gather(1, best)[named_V] > 0
     return Told(loss, int(right.sum()), max(1, len(right)), pictures)
@@ -103,14 +103,15 @@ def train_names(
         seen = [view for n, picture in enumerate(pictures) for view in look(sight, picture, n)]
         sizes = [Size(picture.shape[1], picture.shape[0]) for picture in pictures]
         grids = tuple(grid for n, size in enumerate(sizes) for grid in grids_of(sight, size, n))
-        visual = model.see(Sight(torch.from_numpy(packed(seen)), grids, tuple((size.width, size.height) for size in sizes)))
+        patches_PK = torch.from_numpy(packed(seen)).to(embed.device)
+        visual = model.see(Sight(patches_PK, grids, tuple((size.width, size.height) for size in sizes)))
         squares = squares_of(visual)
-        shown = torch.from_numpy(ids).flatten(0, 1), places(squares.laid)
+        shown = torch.from_numpy(ids).flatten(0, 1).to(embed.device), places(squares.laid).to(embed.device)
         told = told_names(squares.tokens_VD, *shown, vocabulary, len(pictures), stage.length)
         for step in model.connect.steps:
             if isinstance(step, TallyStep):
                 sums_GN = step.sums(squares.tokens_VD, squares.laid)
-                told = replace(told, loss=told.loss + COUNTS * told_tallies(sums_GN, torch.from_numpy(counts)))
+                told = replace(told, loss=told.loss + COUNTS * told_tallies(sums_GN, torch.from_numpy(counts).to(embed.device)))
         return told
 
     masters, rates = masters_of(model, stage.rates, stage.decay)

@@ -24,6 +24,7 @@ from chiasm.spec import Decoder, Mlp, Pixels, Placed, Resize, Sight, Splice, Tal
 from chiasm.spec_json import to_json
 from chiasm.train import lora
 from chiasm.train.eye import Schooling, school
+from chiasm.train.machine import Machine
 from chiasm.train.names import LEVELS, SIDES
 from chiasm.train.naming import Naming, train_names
 from chiasm.train.ranks import Ranks, spread
@@ -68,6 +69,18 @@ class Recipe:
     than a token is not heard."""
 
 
+def within(recipe: Recipe, minutes: float) -> Recipe:
+    """The same in so many minutes in all, of which every stage has the share that it had."""
+    eye = 0.0 if recipe.onto is not None else recipe.minutes
+    by = minutes / (eye + sum(one.minutes for one in recipe.naming) + sum(one.minutes for one in recipe.stages))
+    return replace(
+        recipe,
+        minutes=by * recipe.minutes,
+        naming=tuple(replace(one, minutes=by * one.minutes) for one in recipe.naming),
+        stages=tuple(replace(one, minutes=by * one.minutes) for one in recipe.stages),
+    )
+
+
 def spec_of(recipe: Recipe, decoder: Decoder) -> CausalSpec:
     """The composed model. The image's id is the first one beyond the vocabulary: no row of the embedding, never sampled."""
     encoder = replace(recipe.schooling.eye, gives=recipe.gives)
@@ -82,7 +95,7 @@ def planner_of(recipe: Recipe, spec: CausalSpec, base: Path) -> Planner:
     return Planner(spec, tokenizer, ChatTemplate(recipe.chat, recipe.name, tokenizer.special))
 
 
-def compose(recipe: Recipe, base: Described, trained: Path) -> Causal:
+def compose(recipe: Recipe, base: Described, trained: Path, device: torch.device) -> Causal:
     """The base in bf16, the schooled eye, a connector, and low-rank adapters beside every linear layer of the base.
 
     `trained` is the eye's file, connector and adapters being fresh, or the folder of a model whose trained parts go on.
@@ -98,13 +111,13 @@ def compose(recipe: Recipe, base: Described, trained: Path) -> Causal:
     if trained.is_dir():
         parts = located(TensorFiles.open(trained), (Name("**", "**"),))
         made = {name: tensor for name, tensor in made.items() if name not in parts}
-        fill(model, found | parts, trained, torch.bfloat16, "cpu", made)
+        fill(model, found | parts, trained, torch.bfloat16, device, made)
         lora.adapt(model.language, recipe.rank, recipe.alpha)
         kept = {name.removeprefix(ADAPTERS + "language."): p.read() for name, p in parts.items() if name.startswith(ADAPTERS)}
         lora.restore(model.language, kept)
         return model.to(torch.bfloat16)
     seen = located(TensorFiles([trained]), (Name("**", "vision.**"),))
-    fill(model, found | seen, base.folder, torch.bfloat16, "cpu", made)
+    fill(model, found | seen, base.folder, torch.bfloat16, device, made)
     lora.adapt(model.language, recipe.rank, recipe.alpha)
     return model.to(torch.bfloat16)
 
@@ -137,15 +150,13 @@ def placed_by_words(step: Placed, tokenizer: Tokenizer, embed: Tensor, loud: flo
     return tables
 
 
-def run(recipe: Recipe, out: Path, processes: int | None = None) -> Path:
-    """Runs every stage that is not finished yet, then writes the trained part as a folder: `out`/model.
-
-    The language model's stages run in `processes` processes of one thread each, on a CPU as many as it has cores.
-    """
+def run(recipe: Recipe, out: Path, machine: Machine) -> Path:
+    """Runs every stage that is not finished yet, then writes the trained part as a folder: `out`/model."""
     out.mkdir(parents=True, exist_ok=True)
-    trained = school(recipe.schooling, out / "eye", 60 * recipe.minutes) if recipe.onto is None else trained_before(recipe.onto)
+    eye = 60 * recipe.minutes
+    trained = trained_before(recipe.onto) if recipe.onto is not None else school(recipe.schooling, out / "eye", eye, machine)
     model_folder(parse(recipe.base))
-    spread(teach, (recipe, trained, out), processes or torch.get_num_threads())
+    spread(teach, (recipe, trained, out, machine), machine.training)
     return out / "model"
 
 
@@ -155,18 +166,18 @@ def trained_before(onto: str) -> Path:
     return model_folder(parse(onto))
 
 
-def teach(ranks: Ranks, recipe: Recipe, trained: Path, out: Path) -> None:
+def teach(ranks: Ranks, recipe: Recipe, trained: Path, out: Path, machine: Machine) -> None:
     """Everything after the eye's schooling, in one process of several."""
     base = describe(model_folder(parse(recipe.base)))
-    model = compose(recipe, base, trained)
+    model = compose(recipe, base, trained, machine.device)
     planner = planner_of(recipe, model.spec, base.folder)
     for naming in recipe.naming:
-        train_names(model, planner, naming, out, recipe.seed, ranks)
+        train_names(model, planner, naming, out, recipe.seed, ranks, workers=machine.drawing)
     if hastens():
         for block in model.language.blocks:
             block.compile(dynamic=True)
     for stage in recipe.stages:
-        train(model, planner, stage, out, recipe.seed, ranks)
+        train(model, planner, stage, out, recipe.seed, ranks, workers=machine.drawing)
         if ranks.first:
             save(recipe, model, out / "model")
 

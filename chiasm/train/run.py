@@ -11,21 +11,33 @@ from typing import Any
 
 from chiasm.errors import UserError
 from chiasm.spec_json import to_json
-from chiasm.train.recipe import Recipe
+from chiasm.train.machine import Machine
+from chiasm.train.recipe import Recipe, within
 from chiasm.train.recipe import run as run_stages
 from chiasm.weights.write import write_json
 
 
-def run(recipe_path: Path, overrides: Mapping[str, str], out: Path, *, resume: bool = True) -> Path:
+def run(
+    recipe_path: Path,
+    overrides: Mapping[str, str],
+    out: Path,
+    *,
+    resume: bool = True,
+    device: str = "auto",
+    minutes: float | None = None,
+) -> Path:
     """Trains what a recipe file describes and returns the folder of the trained model.
 
-    `overrides` map dotted paths to values in JSON, such as `stages.0.minutes` to `10`. The resolved recipe is
-    saved as `out`/recipe.json. A run that is there already is resumed, unless its recipe differs or `resume` is false,
-    which raises `UserError`.
+    `overrides` map dotted paths to values in JSON, such as `stages.0.minutes` to `10`; then `minutes` are shared out among
+    all stages as the recipe shares out its own. The resolved recipe is saved as `out`/recipe.json. A run that is there
+    already is resumed, unless its recipe differs or `resume` is false, which raises `UserError`. `device` is as in
+    `chiasm.load`.
     """
+    machine = Machine.named(device)
     recipe = read(recipe_path)
     for path, value in overrides.items():
         recipe = replaced(recipe, path.split("."), _value(value), path)
+    recipe = recipe if minutes is None else within(recipe, minutes)
     resolved = json.loads(json.dumps(to_json(recipe)))
     kept = out / "recipe.json"
     if kept.is_file() and not resume:
@@ -34,7 +46,7 @@ def run(recipe_path: Path, overrides: Mapping[str, str], out: Path, *, resume: b
         raise UserError(f"{kept} is of a run with another recipe: name another folder")
     out.mkdir(parents=True, exist_ok=True)
     write_json(kept, resolved)
-    return run_stages(recipe, out)
+    return run_stages(recipe, out, machine)
 
 
 def read(path: Path) -> Recipe:

@@ -50,7 +50,7 @@ def train(
     model: Causal, planner: Planner, stage: Stage, out: Path, seed: int, ranks: Ranks = ALONE, *, workers: int = 1
 ) -> None:
     """Trains one stage (see `loop.go`). Gradients flow through frozen parts, never into them."""
-    sight = planner.spec.sight
+    sight, device = planner.spec.sight, model.language.embed.weight.device
     assert sight is not None
     make = partial(batch_of, planner=planner, diet=stage.diet, seed=seed)
 
@@ -60,7 +60,7 @@ def train(
     def judge(work: tuple[np.ndarray, Plan]) -> Told:
         pictures, plan = work
         seen = [view for n, picture in enumerate(pictures) for view in look(sight, picture, n)]
-        return told(model, plan.batch(torch.from_numpy(packed(seen))), len(pictures))
+        return told(model, plan.batch(torch.from_numpy(packed(seen))).to(device), len(pictures))
 
     masters, rates = masters_of(model, stage.rates, stage.decay)
     go(Course(stage.name, stage.minutes, rates, stage.warmup, stage.clip, works, judge), masters, out, ranks)

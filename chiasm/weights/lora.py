@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from chiasm.errors import BadCheckpoint
@@ -19,7 +20,8 @@ def merge(model: nn.Module, tensors: dict[str, Tensor], settings: Adapters) -> N
             raise BadCheckpoint(
                 f"the adapter of {name!r} has the rank {rank}, and config.json says {settings.rank}: correct it"
             )
-        delta = settings.alpha / rank * tensors[f"{name}.b"].float() @ tensors[f"{name}.a"].float()
+        a, b = (tensors[f"{name}.{half}"].to(layer.weight.device, torch.float32) for half in "ab")
+        delta = settings.alpha / rank * b @ a
         # A new tensor: the old one may be a view of a mapped file.
         merged = (layer.weight.detach().float() + delta).to(layer.weight.dtype)
         layer.weight = nn.Parameter(merged, layer.weight.requires_grad)

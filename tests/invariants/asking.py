@@ -10,6 +10,7 @@ from chiasm.generate.engine import begun_by
 from chiasm.geometry import Size
 from chiasm.heads.prompts import Prompts
 from chiasm.model import (
+    AnyModel,
     Batch,
     Causal,
     EncodePage,
@@ -19,7 +20,6 @@ from chiasm.model import (
     Words,
 )
 from chiasm.model import Writer as Writes
-from chiasm.pixels.views import look, packed
 from chiasm.prompt.items import count, in_text
 from chiasm.prompt.plan import Plan
 from chiasm.spec import (
@@ -44,10 +44,12 @@ def pictures() -> list[np.ndarray]:
     return [draw.integers(0, 256, (height, width, 3), np.uint8) for width, height in SIZES]
 
 
-def seen(looks: Looks, some: list[np.ndarray]) -> Sight:
-    views = [view for number, pixels in enumerate(some) for view in look(looks, pixels, number)]
-    sizes = tuple((pixels.shape[1], pixels.shape[0]) for pixels in some)
-    return Sight(torch.from_numpy(packed(views)), tuple(view.grid for view, _ in views), sizes)
+def seen(looks: Looks, some: list[np.ndarray], device: torch.device | str = "cpu") -> Sight:
+    return Sight.of(looks, some, device)
+
+
+def device_of(model: AnyModel) -> torch.device:
+    return next(model.parameters()).device
 
 
 @dataclass(frozen=True)
@@ -117,28 +119,31 @@ def planned(model: Writes, case: Asked, prompts: list[int] | None = None) -> tup
 def logits(model: Writes, case: Asked, prompts: list[int] | None = None) -> list[Tensor]:
     """Of each row's own positions, or of its target's."""
     plan, patches = planned(model, case, prompts)
-    batch = plan.batch(patches)
+    batch = plan.batch(patches).to(device_of(model))
     found, begun = said(model, batch), begun_by(batch)
     return [row[valid] for row, valid in zip(found, begun.valid_BT, strict=True)]
 
 
 def outlined(model: Segment, some: list[np.ndarray]) -> list[Tensor]:
     """Masks and scores of two regions of each picture: two points, and a point with a box."""
-    maps = model.see(seen(model.spec, some))
+    device = device_of(model)
+    maps = model.see(seen(model.spec, some, device))
     draw = torch.Generator().manual_seed(3)
     points = torch.rand(1, 2, 2, 2, generator=draw).mul(16).expand(len(some), -1, -1, -1)
     labels = torch.tensor([[[1, 0], [1, -1]]]).expand(len(some), -1, -1)
     boxes = torch.tensor([[[1.0, 2.0, 9.0, 13.0], [4.0, 4.0, 15.0, 8.0]]]).expand(len(some), -1, -1)
     mask = torch.randn(1, 1, 16, 16, generator=draw).expand(len(some), -1, -1, -1)
+    points, labels, boxes, mask = (part.to(device) for part in (points, labels, boxes, mask))
     found = [model(maps, Prompts(points, labels)), model(maps, Prompts(points, labels, boxes, mask), "one")]
     return [part for one in found for part in (one.masks_BRMHW, one.scores_BRM)]
 
 
 def named(model: Find, rows: list[list[int]], some: list[np.ndarray]) -> list[Tensor]:
     """Boxes and what names them, of each picture by its own text's tokens."""
+    device = device_of(model)
     valid = torch.arange(max(map(len, rows))) < torch.tensor([[len(row)] for row in rows])
     ids = torch.tensor([row + [0] * (valid.shape[1] - len(row)) for row in rows])
-    found = model(seen(model.spec, some), model.read(ids, valid))
+    found = model(seen(model.spec, some, device), model.read(ids.to(device), valid.to(device)))
     parts = zip(found.boxes_BG4, found.logits_BGT, rows, strict=True)
     return [torch.cat([boxes, logits[:, : len(row)]], 1) for boxes, logits, row in parts]
 
@@ -174,11 +179,11 @@ UNPOINTED = {
 """What nobody asks of a model that outlines, whose prompts are states."""
 
 
-def sources(left: bool) -> tuple[Tensor, Tensor]:
+def sources(left: bool, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """Ids and valid places of three rows of 9, 4 and 6 tokens."""
     ids = torch.randint(5, 100, (3, 9), generator=torch.Generator().manual_seed(0))
     valid = torch.arange(9) < torch.tensor([[9], [4], [6]])
-    return ids, valid.flip(1) if left else valid
+    return ids.to(device), (valid.flip(1) if left else valid).to(device)
 
 
 def scans() -> Tensor:
@@ -188,11 +193,11 @@ def scans() -> Tensor:
 
 def on_pages(model: EncodePage) -> tuple[Words, Sight | None]:
     """Words of three pages, each in a box, and the pages."""
-    ids, valid = sources(left=False)
+    ids, valid = sources(left=False, device=device_of(model))
     draw = torch.Generator().manual_seed(3)
     corners = torch.randint(0, 600, (3, 9, 2), generator=draw)
-    boxes = torch.cat([corners, corners + torch.randint(1, 400, (3, 9, 2), generator=draw)], -1)
-    sight = None if model.spec.sight is None else seen(model.spec.sight, pictures())
+    boxes = torch.cat([corners, corners + torch.randint(1, 400, (3, 9, 2), generator=draw)], -1).to(ids.device)
+    sight = None if model.spec.sight is None else seen(model.spec.sight, pictures(), ids.device)
     return Words(ids, valid, torch.zeros_like(ids), boxes), sight
 
 

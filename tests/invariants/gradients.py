@@ -34,6 +34,7 @@ from invariants.asking import (
     PHRASES,
     UNPOINTED,
     asked,
+    device_of,
     named,
     on_pages,
     outlined,
@@ -70,7 +71,7 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
                 judged = model.judged(seen(model.spec, pictures()), ids[:, :9], torch.ones_like(ids[:, :9], dtype=torch.bool))
                 out = torch.cat([model(shown, texts).flatten(), judged.flatten()])
             case Bind():
-                out = torch.cat([shown, model.scaled("text", texts), *_felt(model)])
+                out = torch.cat([shown, model.scaled("text", texts), *felt(model)])
     elif isinstance(model, EncodeText):
         states = model(*sources(left=False))
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
@@ -107,7 +108,7 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         assert parameter.grad is None or bool(parameter.grad.isfinite().all()), name
 
 
-def _felt(model: Bind) -> list[Tensor]:
+def felt(model: Bind) -> list[Tensor]:
     """Vectors of one random signal of each kind."""
     draw = torch.Generator().manual_seed(2)
     vectors = []
@@ -115,7 +116,7 @@ def _felt(model: Bind) -> list[Tensor]:
         side = round(one.places**0.5)
         high, wide = (1, one.places) if one.kernel[0] == 1 else (side, side)
         edges = [(cells - 1) * step + kernel for cells, step, kernel in zip((high, wide), one.stride, one.kernel, strict=True)]
-        values = torch.randn(2, one.channels, *edges, generator=draw)
+        values = torch.randn(2, one.channels, *edges, generator=draw).to(device_of(model))
         vectors.append(model.embed_signals(one.name, values))
     return vectors
 
