@@ -38,7 +38,9 @@ def flatten(
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        stored_HWC[top:bottom] = _opaque(image.crop((0, top, width, bottom)), ground, colour_key)
+        # Some of Pillow's versions judge a crop by its global limit, so that a picture of one band is taken as it is.
+        band = image if rows >= height else image.crop((0, top, width, bottom))
+        stored_HWC[top:bottom] = _opaque(band, ground, colour_key)
     return upright_HWC
 
 

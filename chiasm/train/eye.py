@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -206,11 +207,13 @@ def school(
         student.restore(out)
     if student.seconds >= seconds:
         return out / "eye.safetensors"
+    lessons = stream(partial(lesson_at, plan=config, seed=config.seed), student.step, machine.drawing, ahead=12)
+    first = next(lessons)
     before, started = student.seconds, time.monotonic()
     logged = saved = examined = started
     seen, sums, counts = 0, dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 0)
     with (out / "log.jsonl").open("a", buffering=1) as log, Progress("eye", seconds) as progress, threads(1):
-        for arrays in stream(partial(lesson_at, plan=config, seed=config.seed), student.step, machine.drawing, ahead=12):
+        for arrays in chain((first,), lessons):
             lesson = to_lesson(arrays, machine.device)
             rng = random.Random(f"window {config.seed} {student.step}")
             share = schedule(student.step, config.warmup, student.seconds / seconds)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -50,7 +51,8 @@ class Course(Generic[T]):
 
 
 def go(course: Course[T], masters: Masters, out: Path, ranks: Ranks, save_every: float = 150.0) -> None:
-    """Trains for the course's minutes of wall time in all, over every resumption; a stopped run goes on from its last save.
+    """Trains for the course's minutes of wall time in all, over every resumption; a stopped run goes on from its last save. The
+    clock begins with the first batch: until then processes start that draw.
 
     Writes a line of JSON to `out`/<name>.jsonl about every ten seconds.
     """
@@ -65,13 +67,15 @@ def go(course: Course[T], masters: Masters, out: Path, ranks: Ranks, save_every:
     ranks.wait()
     if before >= budget:
         return
+    works = course.works(step)
+    first = next(works)
     started = saved = logged = time.monotonic()
     sums = torch.zeros(4, dtype=torch.float64)
     with (
         log_file.open("a", buffering=1) if ranks.first else nullcontext() as log,
         Progress(course.name, budget, ranks.first) as progress,
     ):
-        for work in course.works(step):
+        for work in chain((first,), works):
             told = course.judge(work)
             facts = torch.tensor([float(told.loss.detach()), told.right, told.count, told.pictures, 0.0], dtype=torch.float64)
             if ranks.first:

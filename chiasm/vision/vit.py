@@ -89,7 +89,7 @@ class VisionTransformer(nn.Module):
         """The tapped hidden states (or those of `taps`), each [P, E] with class tokens in place; blocks after the last tap do
         not run."""
         spec = self.spec
-        order, spans, windows = self._arrange(grids)
+        order, spans, windows = self._arrange(grids, patches_PK.device)
         x_PE = self._embed(patches_PK, grids)[order] if order is not None else self._embed(patches_PK, grids)
         by = self._turn(grids, order, x_PE.dtype, x_PE.device)
         in_time = moving(grids, spec.extra, x_PE.device) if isinstance(spec.sees, Divided) else None
@@ -130,9 +130,9 @@ class VisionTransformer(nn.Module):
             x_PE = torch.cat([row for part in parts for row in (first_VE, part)])
         return self.pre_norm(x_PE) if spec.pre_norm else x_PE
 
-    def _arrange(self, grids: Sequence[Grid]) -> tuple[Tensor | None, Spans, Spans | None]:
+    def _arrange(self, grids: Sequence[Grid], device: torch.device) -> tuple[Tensor | None, Spans, Spans | None]:
         """The order in which tokens are packed (none: as they come), the spans of whole views and of windows."""
-        seen_T = torch.cat([_seen(g).repeat(g.t) for g in grids]) if any(g.seen for g in grids) else None
+        seen_T = torch.cat([_seen(g).repeat(g.t) for g in grids]).to(device) if any(g.seen for g in grids) else None
         match self.spec.sees:
             case "clip":
                 lengths = tuple(g.cells + g.t * self.spec.extra for g in grids)
