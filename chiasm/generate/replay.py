@@ -90,10 +90,17 @@ class Replay:
         self.run = self.recorder(self._step)
         return logits_BS
 
+    def _mask(self) -> Tensor:
+        """What is seen; as what is added to scores, which no kernel has to make of it again, unless scores are bent before."""
+        seen_B11T = self.cache.valid_BT[:, None, None]
+        if self.model.spec.decoder.block.scores.cap is not None:
+            return seen_B11T
+        return torch.zeros_like(seen_B11T, dtype=self.cache.keys.dtype).masked_fill_(~seen_B11T, float("-inf"))
+
     def _step(self) -> Tensor:
         language, cache = self.model.language, self.cache
         cache.valid_BT.index_fill_(1, self.at_1, True)
-        hidden_B1D, mask_B11T = language.embed(self.ids_B1), cache.valid_BT[:, None, None]
+        hidden_B1D, mask_B11T = language.embed(self.ids_B1), self._mask()
         with cache.written_at(self.at_1):
             for layer, block in enumerate(language.blocks):
                 hidden_B1D = block(hidden_B1D, mask_B11T, self.by, Slot(cache, layer))
