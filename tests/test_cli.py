@@ -156,7 +156,7 @@ def test_families_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_env_says_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     facts = read(capsys, "env", "--json")
-    assert facts["torch"]["build"] == torch.__version__ and facts["torchvision"] == "absent"
+    assert facts["torch"]["build"] == torch.__version__ and facts["torchvision"] in ("absent", "present, unused")
     assert facts["torch"]["threads"] == torch.get_num_threads()
     assert facts["offline"] is True and Path(facts["home"]).name == "home"
     assert "torchvision" in said(capsys, "env")
@@ -218,20 +218,21 @@ def test_train_hands_over_the_recipe_and_its_changes(
 
     taken: list[tuple[Any, ...]] = []
 
-    def run(recipe: Path, overrides: dict[str, str], out: Path, *, resume: bool) -> Path:
-        taken.append((recipe, overrides, out, resume))
+    def run(recipe: Path, overrides: dict[str, str], out: Path, **how: Any) -> Path:
+        taken.append((recipe, overrides, out, how))
         return out / "model"
 
     monkeypatch.setattr(module, "run", run)
     (place / "recipe.py").write_text("RECIPE = None\n")
-    trained = said(capsys, "train", "recipe.py", "steps=3", "rate=0.1", "--out", "runs/a", "--no-resume")
+    trained = said(capsys, "train", "recipe.py", "steps=3", "rate=0.1", "--out", "runs/a", "--no-resume", "--minutes", "9")
     assert trained.strip() == str(Path("runs/a/model"))
     said(capsys, "train", "recipe.py")
     changed = {"steps": "3", "rate": "0.1"}
     assert taken == [
-        (Path("recipe.py"), changed, Path("runs/a"), False),
-        (Path("recipe.py"), {}, Path("runs/train"), True),
+        (Path("recipe.py"), changed, Path("runs/a"), {"resume": False, "device": "auto", "minutes": 9}),
+        (Path("recipe.py"), {}, Path("runs/train"), {"resume": True, "device": "auto", "minutes": None}),
     ]
+    assert main(["train", "recipe.py", "--minutes", "0"]) == 2
     assert main(["train", "recipe.py", "steps"]) == 2 and main(["train", "recipe.py", "a=1", "a=2"]) == 2
 
 

@@ -55,7 +55,8 @@ from chiasm.weights.device import exactly
 
 HAS_GPU = torch.cuda.is_available()
 pytestmark = pytest.mark.skipif(not HAS_GPU, reason="there is no GPU here")
-CLOSE = {"rtol": 1e-4, "atol": 2e-5}
+CLOSE = {"rtol": 1e-4, "atol": 5e-5}
+"""A GPU sums in another order: the worst of all families on an H100 was 2.3e-5."""
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -33,7 +33,8 @@ from chiasm.train.names import NOTHING, Vocabulary, names, said_by_squares
 from chiasm.train.naming import told_names
 from chiasm.train.parts import Turned, masters_of
 from chiasm.train.ranks import Ranks, spread
-from chiasm.train.run import replaced
+from chiasm.train.recipe import within
+from chiasm.train.run import read, replaced
 from chiasm.train.talk import Stage, told
 from chiasm.weights.lora import merge
 
@@ -306,6 +307,16 @@ def test_masters_resume_to_the_bit(tmp_path: Path) -> None:
     learn(again, resumed, 3)
     for (name, want), (_, got) in zip(model.named_parameters(), again.named_parameters(), strict=True):
         assert torch.equal(want, got), name
+
+
+def test_minutes_are_shared_out_as_the_recipe_does() -> None:
+    recipe = read(Path(__file__).parents[1] / "recipes" / "default.py")
+    short = within(recipe, 12)
+    assert short.minutes == pytest.approx(12 * recipe.minutes / 120)
+    parts = [short.minutes, *(one.minutes for one in short.naming), *(one.minutes for one in short.stages)]
+    assert sum(parts) == pytest.approx(12)
+    onto = within(replace(recipe, onto="runs/before/model"), 7)
+    assert sum(one.minutes for one in (*onto.naming, *onto.stages)) == pytest.approx(7)
 
 
 def test_overrides_reach_into_a_recipe_and_name_what_is_wrong() -> None:

@@ -173,7 +173,7 @@ def teach(ranks: Ranks, recipe: Recipe, trained: Path, out: Path, machine: Machi
     planner = planner_of(recipe, model.spec, base.folder)
     for naming in recipe.naming:
         train_names(model, planner, naming, out, recipe.seed, ranks, workers=machine.drawing)
-    if hastens():
+    if machine.device.type == "cpu" and hastens():
         for block in model.language.blocks:
             block.compile(dynamic=True)
     for stage in recipe.stages:

@@ -19,9 +19,13 @@ def stream(make: Callable[[int], T], first: int, workers: int = 1, ahead: int = 
     """make(first), make(first + by), ... in order, each made by one of `workers` processes up to `ahead` steps before it is
     asked for. `make` must be picklable and depend on its argument alone, so that a resumed run goes on exactly."""
     context = get_context("spawn")
+    # Handed over by a queue: as an argument of its process each would be waited for until it has imported everything.
+    orders = context.Queue()
+    for _ in range(workers):
+        orders.put(make)
     queues = [context.Queue(maxsize=ahead) for _ in range(workers)]
     processes = [
-        context.Process(target=_work, args=(queue, make, first + number * by, workers * by), daemon=True)
+        context.Process(target=_work, args=(queue, orders, first + number * by, workers * by), daemon=True)
         for number, queue in enumerate(queues)
     ]
     for process in processes:
@@ -38,10 +42,10 @@ def stream(make: Callable[[int], T], first: int, workers: int = 1, ahead: int = 
             process.terminate()
 
 
-def _work(queue: Queue[Any], make: Callable[[int], Any], step: int, jump: int) -> None:
+def _work(queue: Queue[Any], orders: Queue[Callable[[int], Any]], step: int, jump: int) -> None:
     # Drawing must not take the processor from the training that waits for it.
     os.nice(5)
-    parent = os.getppid()
+    parent, make = os.getppid(), orders.get()
     while True:
         made = make(step)
         while True:
