@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import isclass
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,18 @@ def neighbours(folder: Path, meta: Mapping[str, Any], count: int) -> Iterator[tu
         if number:
             _move(model, stored, number)
         exact.load_state_dict(model.state_dict())
-        rounded = answer(model, inputs, options)
         with wide():
-            yield rounded, answer(exact.double(), doubled(inputs), options)
+            truth = answer(exact.double(), doubled(inputs), options)
+        yield answer(model, inputs, options), truth
 
 
 def _loaded(folder: Path, meta: Mapping[str, Any]) -> Any:
     transformers = library()
     if meta.get("class") not in dir(transformers):
         return None
-    model = getattr(transformers, meta["class"])
-    if not (isinstance(model, type) and issubclass(model, transformers.PreTrainedModel)):
+    model: Any = getattr(transformers, meta["class"])
+    is_one = isclass(model) and issubclass(model, transformers.PreTrainedModel)
+    if not is_one:
         return None
     how = {"dtype": torch.float32, "attn_implementation": meta.get("attn"), "use_safetensors": True}
     return model.from_pretrained(folder, **how, **EXPERTS).eval()

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from chiasm.layers.rope import frequencies
+
 
 class Wide(TorchFunctionMode):
     """Whoever asks for float32 gets float64."""
@@ -28,14 +30,17 @@ def _widened(value: Any) -> Any:
 
 @contextmanager
 def wide() -> Iterator[None]:
-    """What is computed inside is computed in float64, where it begins with float64 or with nothing."""
+    """What is computed inside is computed in float64, where it begins with float64 or with nothing. Frequencies that are kept
+    from call to call are forgotten on both sides of the border."""
     usual = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
+    frequencies.cache_clear()
     try:
         with Wide():
             yield
     finally:
         torch.set_default_dtype(usual)
+        frequencies.cache_clear()
 
 
 def doubled(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
