@@ -39,7 +39,7 @@ def first_stage(c: Config, vision: Reading, spec: QFormer, keys: tuple[Rule, ...
         Name("text_projection.*", "project_texts.*"),
         Name("itm_head.*", "judge.*"),
     )
-    return Reading(QueryMatch(squash(c.pixels, 224), look, vision.spec, spec, width), rules)
+    return Reading(QueryMatch(squash(c.pixels, c.pixels.default(384, 224)), look, vision.spec, spec, width), rules)
 
 
 LAYOUTS = (

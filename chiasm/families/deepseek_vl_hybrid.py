@@ -12,7 +12,7 @@ from chiasm.towers.sam import B16
 
 def read(c: Config) -> Reading:
     empty = {"vision_config": {}, "high_res_vision_config": {}, "text_config": {"model_type": "llama"}}
-    c.data = {**empty, **c.data}
+    c.assume(**empty)
     low, high = c.part("vision_config", "siglip_vision_model"), c.part("high_res_vision_config", "sam_vision_model")
     text = c.part("text_config", "llama")
     decoder = replace(text.spec, tied=c.get("tie_word_embeddings", True) and text.spec.tied)
@@ -21,7 +21,7 @@ def read(c: Config) -> Reading:
         raise BadConfig(f"{c.path}: global_attn_indexes names no block, and the first of them is read beside the last one")
     side = low.spec.position.side
     eye = Both(replace(low.spec, post_norm="applied"), Coarsened(high.spec, high.spec.full[0], side))
-    views, look = see(c.pixels, side * low.spec.patch)
+    views, look = see(c.pixels, c.pixels.default(384, side * low.spec.patch))
     align = Align((eye.high.width, eye.low.width), decoder.width)
     keys = (
         Respelt("model.vision_model.vision_model.", "model.vision_model."),

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from chiasm.layout import Config, Fused, Layout, Name, Reading, Reshaped, Rule, alone, rows, under
-from chiasm.readers import crop_resize, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, crop_resize, pixels
 from chiasm.spec import Block, Encode, Family, First, Norm, Pixels, Resize, Table, ViT, override
 from chiasm.towers.plain import encoder_keys
 
@@ -50,7 +50,8 @@ def encoder(c: Config, patch: int, registers: int, resample: Literal["bicubic", 
         inner, c.get("num_hidden_layers", 12), patch, table, cls="keep", post_norm="applied", registers=registers,
         mask_token=c.get("use_mask_token", True),
     )  # fmt: skip
-    views, look = crop_resize(c.pixels, 224), pixels(c.pixels, MEAN, STD)
+    mean, std = c.pixels.default((CLIP_MEAN, CLIP_STD), (MEAN, STD))
+    views, look = crop_resize(c.pixels, 224), pixels(c.pixels, mean, std)
     rules = (*encoder_keys(inner.width), *own(inner.width), *(GATED if inner.mlp == "gated" else MLP))
     return Reading(Encode(views, look, spec, First()), under("", "vision.", rules))
 

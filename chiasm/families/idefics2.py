@@ -61,9 +61,10 @@ def read_perceiver(c: Config) -> Reading:
 
 
 def read(c: Config) -> Reading:
-    text_config = {"model_type": "mistral", "max_position_embeddings": 32768, "rms_norm_eps": 1e-5}
-    given = c.data.get("text_config") or {}
-    c.data = {"vision_config": {}, "perceiver_config": {}, **c.data, "text_config": {**text_config, **given}}
+    c.assume(
+        vision_config={}, perceiver_config={},
+        text_config={"model_type": "mistral", "max_position_embeddings": 32768, "rms_norm_eps": 1e-5},
+    )  # fmt: skip
     vision, text = c.part("vision_config", "idefics2_vision"), c.part("text_config", "mistral")
     perceiver = c.nest("perceiver_config")
     resampler: Resampler = read_perceiver(perceiver).spec

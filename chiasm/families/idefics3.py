@@ -37,7 +37,7 @@ def read_vision(c: Config) -> Reading:
 
 
 def read(c: Config) -> Reading:
-    c.data = {"text_config": {"model_type": "llama", "rms_norm_eps": 1e-5}, **c.data}
+    c.assume(text_config={"model_type": "llama", "rms_norm_eps": 1e-5})
     vision, text = c.part("vision_config", "idefics3_vision"), c.part("text_config", "llama")
     c.nested[1].only("use_resampler", False)
     c.nested[1].only("qk_layer_norms", False)

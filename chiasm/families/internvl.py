@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from chiasm.layout import Config, Layout, Name, Reading, Respelt, Rule, under
-from chiasm.readers import edges, head_keys, pixels
+from chiasm.readers import CLIP_MEAN, CLIP_STD, edges, head_keys, pixels
 from chiasm.spec import Causal, DynamicTiles, Family, Norm, Sight, Splice
 from chiasm.towers.decoders import qwen2
 from chiasm.towers.internvl import (
@@ -65,15 +65,17 @@ def read(c: Config) -> Reading:
     c.only("vision_feature_select_strategy", "default")
     c.inert("image_seq_length", "vocab_size")
     spec = replace(text.spec, tied=c.get("tie_word_embeddings", True) and text.spec.tied)
-    side = round(1 / c.get("downsample_ratio", 0.5))
+    merged = round(1 / c.get("downsample_ratio", 0.5))
     # The processor of whole prompts cuts tiles whatever the pictures' own processor says of `crop_to_patches`.
     c.pixels.inert("crop_to_patches", "use_thumbnail")
     c.pixels.only("crop_size", None)
-    tile = edges(c.pixels.get("size", {"height": 448, "width": 448}))[0]
+    side = c.pixels.default(384, 448)
+    tile = edges(c.pixels.get("size", {"height": side, "width": side}))[0]
+    look = pixels(c.pixels, *c.pixels.default((CLIP_MEAN, CLIP_STD), (MEAN, STD)))
     views = DynamicTiles(tile, c.pixels.get("max_patches", 12), c.pixels.get("min_patches", 1))
-    connector = steps(spec, c.act("projector_hidden_act", "gelu"), side)
+    connector = steps(spec, c.act("projector_hidden_act", "gelu"), merged)
     fusion = Splice(c.get("image_token_id", 151667))
-    sight = Sight(views, pixels(c.pixels, MEAN, STD), vision.spec, connector, fusion, MARKS)
+    sight = Sight(views, look, vision.spec, connector, fusion, MARKS)
     keys = (
         Respelt("model.vision_tower.", "vision_tower."),
         Respelt("model.multi_modal_projector.", "multi_modal_projector."),

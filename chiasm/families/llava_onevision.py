@@ -44,7 +44,7 @@ def most_tiles(c: Config) -> int:
 
 
 def read(c: Config) -> Reading:
-    c.data = {"vision_config": SO400M, "text_config": {"model_type": "qwen2"}, **c.data}
+    c.assume(vision_config=SO400M, text_config={"model_type": "qwen2"})
     vision, text = c.part("vision_config", "siglip_vision_model"), c.part("text_config", "qwen2")
     c.inert("image_seq_length", "ignore_index", "vocab_size", "use_image_newline_parameter", "video_seq_length")
     decoder = replace(text.spec, tied=c.get("tie_word_embeddings", False) or text.spec.tied)

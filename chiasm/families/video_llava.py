@@ -30,7 +30,7 @@ CLIP_L_224 = {
 
 
 def read(c: Config) -> Reading:
-    c.data = {"vision_config": CLIP_L_224, "text_config": {"model_type": "llama"}, **c.data}
+    c.assume(vision_config=CLIP_L_224, text_config={"model_type": "llama"})
     vision, text = c.part("vision_config", "clip_vision_model"), c.part("text_config", "llama")
     c.inert("image_seq_length", "video_seq_length", "ignore_index", "vocab_size")
     c.nested[0].inert("vocab_size")

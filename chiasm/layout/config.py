@@ -110,6 +110,14 @@ class Config:
             wanted = " or ".join(repr(v) for v in values)
             raise BadConfig(f"{self.path}: {name} = {value!r} is not supported; {wanted} is")
 
+    def assume(self, **values: Any) -> None:
+        """Fields that are absent or null have these values, as the published class puts them in their place."""
+        self.data = {**self.data, **{name: value for name, value in values.items() if self.data.get(name) is None}}
+
+    def default(self, published: Any, without: Any) -> Any:
+        """The published class's default in an object that says anything, which stands for its file; another `without` one."""
+        return published if self.data else without
+
     def inert(self, *names: str) -> None:
         """Fields that are known and change nothing here."""
         self.honoured.update(names)

@@ -34,7 +34,7 @@ CLIP_L_336 = {
 
 def see(c: Config) -> tuple[Reading, ViT, Reading, Decoder]:
     """What `llava` and `llava_next` configs share: tower and decoder, tied where either level says so."""
-    c.data = {"vision_config": CLIP_L_336, "text_config": {"model_type": "llama"}, **c.data}
+    c.assume(vision_config=CLIP_L_336, text_config={"model_type": "llama"})
     vision, text = c.part("vision_config", "clip_vision_model"), c.part("text_config", "llama")
     c.inert("image_seq_length", "ignore_index", "vocab_size", "image_token_id", "use_image_newline_parameter")
     c.nested[0].inert("vocab_size")

@@ -18,7 +18,8 @@ def read(c: Config) -> Reading:
     points = c.first("image_grid_pinpoints", default=None)
     points = c.pixels.first("image_grid_pinpoints", default=points if points is not None else POINTS)
     crop, size = c.pixels.get("crop_size", None), c.pixels.get("size", None)
-    tile = c.nested[0].get("image_size", 336) if crop is None else edges(crop)[0]
+    tower = eye.encoder
+    tile = c.pixels.default(224, tower.position.side * tower.patch) if crop is None else edges(crop)[0]
     if size is not None and edges(size) != (tile, tile):
         raise BadConfig(f"{c.pixels.path}: size = {size} with tiles of {tile} pixels is not supported; equal ones are")
     c.pixels.inert("aspect_ratio_setting")

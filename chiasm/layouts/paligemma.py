@@ -8,10 +8,10 @@ from chiasm.spec import Causal, CodedMasks, Decoder, Mlp, Sight, Splice
 
 
 def read(c: Config) -> Reading:
-    text_config = {"model_type": "gemma", **(c.data.get("text_config") or GEMMA_2B)}
+    c.assume(vision_config=SO400M, text_config=GEMMA_2B)
     # Which positions see one another is the whole model's affair, whatever its decoder would do alone.
-    text_config.pop("use_bidirectional_attention", None)
-    c.data = {**c.data, "vision_config": {**SO400M, **(c.data.get("vision_config") or {})}, "text_config": text_config}
+    alone = {name: value for name, value in c.data["text_config"].items() if name != "use_bidirectional_attention"}
+    c.data = {**c.data, "text_config": alone}
     vision, text = c.part("vision_config", "siglip_vision_model"), c.part("text_config", "gemma")
     c.nested[0].inert("num_image_tokens", "projector_hidden_act")
     c.nested[1].inert("num_image_tokens")
@@ -28,7 +28,8 @@ def read(c: Config) -> Reading:
     return Reading(Causal(decoder, sight, "full", boxes="locations"), keys(vision, text, decoder))
 
 
-SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16, "patch_size": 14}
+SO400M = {"hidden_size": 1152, "intermediate_size": 4096, "num_hidden_layers": 27, "num_attention_heads": 16, "patch_size": 14}
+"""The tower that a config means where it names none; the published ones say 4304."""
 
 GEMMA_2B = {
     "hidden_size": 2048, "num_hidden_layers": 18, "intermediate_size": 16384, "num_attention_heads": 8,

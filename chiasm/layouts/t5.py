@@ -15,7 +15,7 @@ def read(c: Config) -> Reading:
         width, heads, c.get("d_ff", 2048), heads, head_width, Norm("rms", c.get("layer_norm_epsilon", 1e-6)), act,
         "gated" if kind == "gated" else "plain", qkv_bias=False, out_bias=False, mlp_bias=False, scores=Scores(1.0),
     )  # fmt: skip
-    depth, tied = c.get("num_layers", 6), c.get("tie_word_embeddings", True)
+    depth, tied = c.get("num_layers", 6), c.first("tie_word_embeddings", default=True)
     scaled = c.get("scale_decoder_outputs", tied)
     spec = EncoderDecoder(
         block, depth, c.first("num_decoder_layers", default=depth), c.get("vocab_size", 32128),

@@ -137,7 +137,8 @@ def written(c: Config, vision: Reading, asks: QFormer, text: Reading, keys: tupl
     if causal and language.inner != language.width:
         steps = (*steps, Recut(language.inner))
     image = c.first("image_token_index", "image_token_id", default=UNSEEN)
-    shown = Sight(squash(c.pixels, 224), pixels(c.pixels, CLIP_MEAN, CLIP_STD), vision.spec, steps, Splice(image), Ahead())
+    views, look = squash(c.pixels, c.pixels.default(384, 224)), pixels(c.pixels, CLIP_MEAN, CLIP_STD)
+    shown = Sight(views, look, vision.spec, steps, Splice(image), Ahead())
     prefix = "language_model.model." if causal else "language_model."
     return Reading(
         Causal(text.spec, shown) if causal else Seq2Seq(text.spec, shown),
