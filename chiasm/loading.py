@@ -33,7 +33,7 @@ from chiasm.remote.in_process import LibraryAssistant
 from chiasm.remote.names import Endpoint, Library
 from chiasm.remote.names import parse as parse_remote
 from chiasm.spec import PLAIN, Causal, Seq2Seq, Splice
-from chiasm.weights.device import device_of, exactly
+from chiasm.weights.device import SETTING, device_of, exactly, within_memory
 from chiasm.weights.files import TensorFiles
 from chiasm.weights.folders import model_folder
 from chiasm.weights.json_files import read_json
@@ -161,8 +161,9 @@ def load_local(
 ) -> LocalAssistant:
     """A model on this machine: none for the default model, a folder, or `owner/name` on a hub.
 
-    `device`: "auto" takes a GPU where there is one. `dtype`: "auto" is bfloat16 where its products are fast, else float32,
-    which convolutions of this process keep on a GPU too from then on (torch rounds them otherwise).
+    `device`: "auto" is what `CHIASM_DEVICE` names, else a GPU where there is one. `dtype`: "auto" is bfloat16 where its
+    products are fast, else float32, which convolutions of this process keep on a GPU too from then on (torch rounds them
+    otherwise).
     `compress` leaves the decoder fewer visual tokens ("merge-alike:4", "pool:2", ...; see connect/compressed.py), `budget`
     fewer of them where there is less to see in a picture ("content"; see pixels/content.py), or of every picture no more than
     "tiles:4", "pixels:200704", ... (see geometry/limits.py).
@@ -175,7 +176,8 @@ def load_local(
     numbers = _dtype(dtype, place)
     exactly(numbers, place)
     _fits(opened.described, numbers, place)
-    model = load_model(opened.described, numbers, place)
+    with within_memory():
+        model = load_model(opened.described, numbers, place)
     if isinstance(model, Writer):
         one_row.attach(model.language)
     prepare(model)
@@ -212,7 +214,7 @@ def _fits(described: Described, dtype: torch.dtype, device: torch.device) -> Non
     if count * width > free:
         message = (
             f"{described.folder} needs {count * width / 1e9:.1f} GB for its weights in {str(dtype).removeprefix('torch.')} and "
-            f"{free / 1e9:.1f} GB are free: choose a smaller model, a narrower dtype or another device"
+            f"{free / 1e9:.1f} GB are free on {device}: choose a smaller model, a narrower dtype or another {SETTING}"
         )
         raise UserError(message)
 

@@ -248,10 +248,28 @@ def test_an_answer_of_no_whole_number_of_tokens(tokens: Any, place: Path) -> Non
         chiasm.load(place / "model").ask("What?", max_tokens=tokens)
 
 
-def test_a_device_that_is_not_there(place: Path) -> None:
+def test_a_device_that_is_not_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for device in ("tpu", "cuda:77"):
         with pytest.raises(UserError, match=device):
             chiasm.load(place / "model", device=device)
+    monkeypatch.setenv("CHIASM_DEVICE", "cuda:77")
+    with pytest.raises(UserError, match="'cuda:77' here, as CHIASM_DEVICE says"):
+        chiasm.load(place / "model")
+    monkeypatch.setenv("CHIASM_DEVICE", "cpu")
+    assert next(chiasm.load(place / "model").model.parameters()).device.type == "cpu"  # type: ignore[attr-defined]
+
+
+def test_a_gpu_that_is_full_is_one_sentence(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_local(str(place / "model"))
+
+    def full(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(model.model, "logits", full)
+    with pytest.raises(UserError, match="CHIASM_DEVICE=cpu"):
+        model.ask("What?", max_tokens=3)
+    with pytest.raises(UserError, match="a smaller batch"):
+        model.score(Request((question("What?"),)), ["a", "b"])
 
 
 def test_one_stop_string_is_not_its_letters(place: Path) -> None:

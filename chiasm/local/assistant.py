@@ -46,6 +46,7 @@ from chiasm.prompt.planner import Planner
 from chiasm.prompt.stops import Stops
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.spec import Pointing
+from chiasm.weights.device import within_memory
 
 
 class LocalAssistant(Assistant):
@@ -97,6 +98,10 @@ class LocalAssistant(Assistant):
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Event]:
         """Requests of one call are computed together and share the first one's way of sampling."""
+        with within_memory():
+            yield from self._generate(requests)
+
+    def _generate(self, requests: Sequence[Request]) -> Iterator[Event]:
         planner, model, clock = self._planner("generate"), self._writer("generate"), Clock(load=self._seconds)
         door, sources = self.door, _pictures(requests)
         opened = door.opened_once(sources)
@@ -142,6 +147,7 @@ class LocalAssistant(Assistant):
         (found,) = self.score_each([request], [options], extent)
         return found
 
+    @within_memory()
     def score_each(
         self, requests: Sequence[Request], options: Sequence[Sequence[str]], extent: Extent = "complete"
     ) -> list[list[Score]]:
@@ -168,11 +174,13 @@ class LocalAssistant(Assistant):
             for given, row in zip(options, found, strict=True)
         ]
 
+    @within_memory()
     @torch.inference_mode()
     def embed(self, items: Sequence[object]) -> Tensor | list[Tensor]:
         found = self._vectors.of(self.model, items)
         return found.cpu() if isinstance(found, Tensor) else [one.cpu() for one in found]
 
+    @within_memory()
     @torch.inference_mode()
     def segment(self, picture: object, *by: str | Point | Box) -> tuple[Outline, ...]:
         match self.model:
@@ -196,6 +204,7 @@ class LocalAssistant(Assistant):
             case _:
                 raise BadPrompt(f"{len(by)} hints: this model outlines what one question in words asks for")
 
+    @within_memory()
     @torch.inference_mode()
     def locate(
         self, picture: object, phrases: str | Sequence[str], *, likely: float = 0.3, named: float = 0.25
