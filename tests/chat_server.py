@@ -115,8 +115,8 @@ def plain(content: str, kind: str = "text/event-stream") -> Reply:
 
 def message(*pieces: str, reason: str = "end_turn") -> Reply:
     """As `says`, in Anthropic's events."""
-    start = {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "m", "stop_reason": None}
-    told = [
+    start = {"id": "m", "type": "message", "role": "assistant", "content": list[Any](), "model": "m", "stop_reason": None}
+    told: list[dict[str, Any]] = [
         {
             "type": "message_start",
             "message": {**start, "usage": {"input_tokens": 20, "cache_read_input_tokens": 5, "output_tokens": 1}},

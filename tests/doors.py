@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def pillow(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def refusal(source: object, limits: Limits | None = None, name: str | None = None) -> str:
+def refusal(source: Any, limits: Limits | None = None, name: str | None = None) -> str:
     """The sentence with which both doors refuse, checked to be one that a person can be shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")

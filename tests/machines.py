@@ -6,7 +6,9 @@ from chiasm import registry
 from chiasm.geometry import Size
 from chiasm.spec import (
     VQ,
+    AddByBox,
     Align,
+    Alone,
     Bend,
     Block,
     Both,
@@ -17,6 +19,7 @@ from chiasm.spec import (
     Cross,
     Discrete,
     Enclose,
+    Encoder,
     EndRows,
     Letterbox,
     LowHigh,
@@ -37,6 +40,7 @@ from chiasm.spec import (
     Table,
     TiledViT,
     TileGrid,
+    Views,
     ViT,
     WindowedViT,
     Windows,
@@ -52,6 +56,12 @@ def model(name: str, size: str) -> CausalSpec:
     return spec
 
 
+def tower(name: str, size: str) -> ViT:
+    sight = model(name, size).sight
+    assert sight is not None and isinstance(sight.encoder, ViT)
+    return sight.encoder
+
+
 def square(side: int) -> Size:
     return Size(side, side)
 
@@ -60,15 +70,13 @@ def plain(width: int = 32, heads: int = 4, mlp: int = 48) -> Block:
     return Block(width, heads, mlp, heads, width // heads, Norm("layer"))
 
 
-def tiny(
-    name: str, size: str, encoder: ViT | MergingViT | ConvViT | Both | VQ | TiledViT | Swin | None = None, views: object = None
-) -> CausalSpec:
+def tiny(name: str, size: str, encoder: Encoder | None = None, views: Views | None = None) -> CausalSpec:
     """A family's own shape with small widths."""
     spec = model(name, size)
     sight = spec.sight
     assert sight is not None
     block = Block(24, 3, 40, 1, 8, Norm("rms"), "silu", "gated", qkv_bias=False, out_bias=False, mlp_bias=False)
-    sections = (1, 1, 2) if spec.decoder.rope.sections else ()
+    sections = (1, 1, 2) if isinstance(spec.decoder.rope, Rope) and spec.decoder.rope.sections else ()
     decoder = replace(spec.decoder, block=block, depth=2, vocab=97, rope=Rope(sections=sections), silent=())
     eye = encoder or sight.encoder
     width, steps = eye.width, list[Step]()
@@ -87,6 +95,7 @@ def tiny(
             case Normed() | EndRows() | Bend() | Enclose():
                 pass
         steps.append(step)
+    assert not isinstance(sight.fusion, Alone | AddByBox)
     fusion = replace(sight.fusion, image=90)
     fusion = replace(fusion, video=None) if isinstance(fusion, Splice) else fusion
     if isinstance(fusion, Discrete):
@@ -112,14 +121,14 @@ MACHINES = {
         [Size(200, 90)],
     ),
     "qwen2-vl": (
-        tiny("qwen2-vl", "2b", replace(model("qwen2-vl", "2b").sight.encoder, block=plain(), depth=3)),  # type: ignore[union-attr]
+        tiny("qwen2-vl", "2b", replace(tower("qwen2-vl", "2b"), block=plain(), depth=3)),
         [Size(280, 140), Size(84, 84)],
     ),
     "qwen2.5-vl": (
         tiny(
             "qwen2.5-vl",
             "3b",
-            replace(model("qwen2.5-vl", "3b").sight.encoder, block=plain(), depth=3, windows=Windows(8, (1,))),  # type: ignore[union-attr]
+            replace(tower("qwen2.5-vl", "3b"), block=plain(), depth=3, windows=Windows(8, (1,))),
         ),
         [Size(308, 168), Size(84, 280)],
     ),

@@ -12,6 +12,7 @@ from chiasm.spec import (
     Attends,
     AttentionPool,
     Axial,
+    Bidirectional,
     Bind,
     Block,
     Both,
@@ -147,6 +148,7 @@ def shrunk(model: Model) -> Model:
             return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=pool, text=text)
         case QueryMatch():
             views, queries = _views(model.views, 1), _step(model.queries, 32, 32)
+            assert isinstance(queries, QFormer)
             return replace(model, views=views, encoder=_eye(model.encoder), queries=queries, project=20)
         case Encode():
             return replace(model, views=_views(model.views, 1), encoder=_eye(model.encoder), pool=_pool(model.pool))
@@ -159,16 +161,15 @@ def shrunk(model: Model) -> Model:
             return EncodeVolume(
                 Window(16, 16, 8, -1000.0, 1000.0, (1.5, 1.5, 3.0)), ResNet3d(4, (1, 2, 1, 1), (4, 4, 6, 6)), 12, 7
             )
-        case EncodePage(text, boxes, bias, sight):
-            text = replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=_rope(text.place), context=1024)
-            tables = replace(boxes, **({"corner": 32, "size": 32} if boxes.join == "added" else {"corner": 5, "size": 6}))
+        case EncodePage(words, boxes, bias, sight):
+            corner, size = (32, 32) if boxes.join == "added" else (5, 6)
+            tables = replace(boxes, corner=corner, size=size)
             told = None if bias.line is None else Relative(8, 20), None if bias.page is None else Relative(16, 60)
             if sight is not None:
                 sight = replace(sight, views=_views(sight.views, 1), encoder=replace(_eye(sight.encoder), depth=0))
-            return replace(model, text=text, boxes=tables, bias=PageBias(*told), sight=sight)
-        case EncodeText(text, vector):
-            place = _rope(text.place)
-            return EncodeText(replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024), vector)
+            return replace(model, text=_both_ways(words), boxes=tables, bias=PageBias(*told), sight=sight)
+        case EncodeText(words, vector):
+            return EncodeText(_both_ways(words), vector)
         case Connect() | See() | CodedMasks():
             return model
         case Seq2Seq(language, sight):
@@ -178,12 +179,12 @@ def shrunk(model: Model) -> Model:
             masks = MaskDecoder(32, CELLS, model.masks.depth, 4, 48, score_width=20, mask_channels=8)
             return replace(model, views=_views(model.views, 1), encoder=_windowed(model.encoder), masks=masks)
         case Find():
-            text = replace(model.text, block=_block(model.text.block), depth=2, vocab=VOCAB, place=Learned(64), context=64)
+            asks = replace(_both_ways(model.text), place=Learned(64), context=64)
             layers = Deformable(2, 4, 2, 48)
             detector = replace(model.detector, width=64, queries=9, encoder=layers, decoder=layers)
             phrases = Phrases((101, 102, 112, 119), 24)
             views = _views(model.views, 1)
-            return Find(views, model.pixels, _swin(model.encoder), text, phrases, detector)
+            return Find(views, model.pixels, _swin(model.encoder), asks, phrases, detector)
         case Causal():
             decoder = _decoder(model.decoder)
             sight = None if model.sight is None else _sight(model.sight, decoder.width)
@@ -288,6 +289,12 @@ def _encoder(encoder: Encoder) -> ViT | MergingViT | ByKind | Both | Flat | Tile
         return ByKind(_eye(encoder.pictures), _eye(encoder.clips))
     assert isinstance(encoder, ViT)
     return _eye(encoder)
+
+
+def _both_ways(text: Bidirectional) -> Bidirectional:
+    place = _rope(text.place)
+    assert not isinstance(place, Sines)
+    return replace(text, block=_block(text.block), depth=2, vocab=VOCAB, place=place, context=1024)
 
 
 def _decoder(decoder: Decoder) -> Decoder:

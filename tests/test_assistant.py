@@ -31,7 +31,7 @@ from chiasm.prompt.stops import Stops
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LocalAssistant:
-    return chiasm.load(str(tiny_folder(tmp_path_factory.mktemp("models") / "tiny")), dtype="float32")
+    return load_local(str(tiny_folder(tmp_path_factory.mktemp("models") / "tiny")), dtype="float32")
 
 
 def picture(seed: int, height: int = 40, width: int = 61) -> np.ndarray:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -272,7 +273,7 @@ def test_ctrl_c_stops_with_130(place: Path) -> None:
     (endless / "generation_config.json").write_text(json.dumps(drawn))
     command = [sys.executable, "-m", "chiasm.cli", "ask", "Tell me all.", "--model", "endless", "--stream", "--json"]
     command += ["--max-tokens", "90000"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # Whoever runs the tests in the background hands down an ignored Ctrl-C.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, cwd=place, env=environment(place), text=True, preexec_fn=heard, **pipes) as process:

@@ -23,7 +23,7 @@ from chiasm.errors import BadPrompt
 from chiasm.evaluate.examinee import Examinee
 from chiasm.generate.engine import prefill
 from chiasm.geometry import Size
-from chiasm.loading import load
+from chiasm.loading import load, load_local
 from chiasm.model import Causal, Seq2Seq
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.chat import ChatTemplate
@@ -36,8 +36,8 @@ from chiasm.reference.parts import library
 from chiasm.registry import families
 from chiasm.retrieve import index
 from chiasm.spec import Causal as CausalSpec
+from chiasm.spec import QFormer, Splice
 from chiasm.spec import Seq2Seq as Seq2SeqSpec
-from chiasm.spec import Splice
 from chiasm.towers.prompts import PROMPT
 from chiasm.weights.read import describe
 
@@ -115,8 +115,9 @@ def test_ids_are_the_processors_own(name: str, kind: str, tmp_path: Path, refere
 def _hinting(spec: CausalSpec | Seq2SeqSpec, vocab: int) -> CausalSpec | Seq2SeqSpec:
     assert spec.sight is not None
     asks, *rest = spec.sight.connector
-    words = replace(asks.words, vocab=vocab)  # type: ignore[union-attr,type-var]
-    return replace(spec, sight=replace(spec.sight, connector=(replace(asks, words=words), *rest)))  # type: ignore[call-arg]
+    assert isinstance(asks, QFormer) and asks.words is not None
+    asks = replace(asks, words=replace(asks.words, vocab=vocab))
+    return replace(spec, sight=replace(spec.sight, connector=(asks, *rest)))
 
 
 def test_typed_control_tokens_stay_text_in_every_stream(tmp_path: Path, reference: Reference) -> None:
@@ -144,7 +145,7 @@ def test_without_the_connectors_tokenizer_it_says_what_is_missing(tmp_path: Path
 
 def test_a_picture_is_not_kept_where_the_question_says_what_is_seen(tmp_path: Path, reference: Reference) -> None:
     folder = spoken(shutil.copytree(reference("instructblip", 0), tmp_path / "model"))
-    model = load(str(folder), dtype="float32", device="cpu")
+    model = load_local(str(folder), dtype="float32", device="cpu")
     assert isinstance(model.model, Causal) and model.planner is not None
     with pytest.raises(BadPrompt, match="sees it by the question"):
         Examinee(model.model, model.planner).see([np.zeros((40, 61, 3), np.uint8)])
@@ -205,7 +206,7 @@ def spoken(folder: Path) -> Path:
 @pytest.mark.parametrize(("name", "variant"), [("blip2", 0), ("blip2", 1), ("instructblip", 0), ("instructblip", 1)])
 def test_a_folder_answers_and_scores(name: str, variant: int, tmp_path: Path, reference: Reference) -> None:
     folder = shutil.copytree(reference(name, variant), tmp_path / "model")
-    model = load(str(spoken(folder)), dtype="float32", device="cpu")
+    model = load_local(str(spoken(folder)), dtype="float32", device="cpu")
     assert isinstance(model.model, Causal | Seq2Seq)
     assert model.capabilities == {"plan", "generate", "score"}
     picture = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
@@ -250,9 +251,9 @@ def test_an_answer_ends_where_the_language_models_own_config_says(tmp_path: Path
     config = json.loads((folder / "config.json").read_text())
     config["text_config"]["eos_token_id"] = 50
     (folder / "config.json").write_text(json.dumps(config))
-    assert load(str(folder), dtype="float32", device="cpu").sampling.stop_ids == ()
+    assert load_local(str(folder), dtype="float32", device="cpu").sampling.stop_ids == ()
     (folder / "generation_config.json").unlink()
-    assert load(str(folder), dtype="float32", device="cpu").sampling.stop_ids == (50,)
+    assert load_local(str(folder), dtype="float32", device="cpu").sampling.stop_ids == (50,)
 
 
 def test_published_files_that_name_a_placeholder_are_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from chiasm.connect.gathered import BlendStep, MeansStep
 from chiasm.errors import BadCheckpoint, BadPicture
 from chiasm.geometry import Size
 from chiasm.loading import planner_of
+from chiasm.model import Causal as Written
 from chiasm.place import WHOLE, Box, Grid, Laid, raster, route
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.items import Clip, lay
@@ -25,6 +27,7 @@ from chiasm.reference.case import BOS, IMAGE
 from chiasm.reference.cases import RECORDED
 from chiasm.registry import families
 from chiasm.spec import Causal, PoolTime, TwoMeans
+from chiasm.vision.precomputed import Features
 from chiasm.weights.read import describe, load_model
 
 
@@ -46,7 +49,8 @@ def test_counts_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("shape", [(4, 6, 6, 4, 3, 3), (8, 5, 7, 3, 2, 3), (4, 3, 3, 4, 5, 2)])
 def test_bins_are_torchs(shape: tuple[int, ...]) -> None:
-    frames, rows, columns, *to = shape
+    frames, rows, columns, *_ = shape
+    to = shape[3], shape[4], shape[5]
     grids = [Grid(number, frames, rows, columns, Box(0, 0, columns, rows)) for number in range(2)]
     path = route(PoolTime(frames, *to), raster(grids), ())
     x_VD = torch.randn(len(raster(grids)), 5, generator=torch.Generator().manual_seed(0))
@@ -84,6 +88,7 @@ def test_both_kinds_fill_the_same_placeholder() -> None:
 
 def test_a_folder_without_its_encoder_says_so() -> None:
     model = load_model(describe(RECORDED / "video_chatgpt-0"), torch.float32)
+    assert isinstance(model, Written) and isinstance(model.vision, Features)
     with pytest.raises(BadCheckpoint, match=r"no encoder.*24 numbers"):
         model.vision(torch.zeros(4, 588), [Grid(0, 1, 2, 2, Box(0, 0, 1, 1))])
 
@@ -101,14 +106,15 @@ def test_adapters_around_the_language_model_are_merged(
     config = json.loads((folder / "config.json").read_text())
     config |= {"pooling_shape": [2, 5, 5], "num_frames": 2, "frame_shape": [5, 5], **said}
     (folder / "config.json").write_text(json.dumps(config))
-    plain = load_model(describe(folder), torch.float32)
+    plain: Any = load_model(describe(folder), torch.float32)
     name = "language_model.model.layers.0.self_attn.q_proj"
     rank = {f"{name}.lora_A.default.weight": torch.randn(2, 32), f"{name}.lora_B.default.weight": torch.randn(32, 2)}
     tensors[f"{name}{base}.weight"] = tensors.pop(f"{name}.weight")
     wrapped = {n.replace("language_model.", "language_model.base_model.model."): x for n, x in {**tensors, **rank}.items()}
     save_file(wrapped, folder / "model.safetensors")
     a, b = rank.values()
-    got = load_model(describe(folder), torch.float32).language.blocks[0].attention.q.weight
+    got: Any = load_model(describe(folder), torch.float32)
+    got = got.language.blocks[0].attention.q.weight
     torch.testing.assert_close(got, plain.language.blocks[0].attention.q.weight + counts * b @ a)
 
 

@@ -81,8 +81,8 @@ class Written:
             return part * cos + torch.cat([-second, first], -1) * sin
 
         def by_kind(state: Tensor, name: str) -> Tensor:
-            both = (self.layer(state, name.format(kind)) for kind in ("vision", "language"))
-            return torch.where(visual[..., None], *both)
+            seen, said = (self.layer(state, name.format(kind)) for kind in ("vision", "language"))
+            return torch.where(visual[..., None], seen, said)
 
         count = ids.shape[1]
         seen = (torch.ones(count, count, dtype=torch.bool).tril() & real[:, None]) | torch.eye(count, dtype=torch.bool)

@@ -86,7 +86,9 @@ def test_it_embeds_and_finds_and_does_not_write(finder: LocalAssistant) -> None:
     hits = found.ask(finder, [PAGES[1], "two circles"], most=2)
     assert [len(several) for several in hits] == [2, 2] and hits[0][0].number == 1
     assert hits[0][0].cosine == pytest.approx(len(vectors[0]), rel=1e-4)
-    scores = late_interaction(finder.embed(["two circles"]), found.vectors)[0]
+    asked = finder.embed(["two circles"])
+    assert isinstance(asked, list)
+    scores = late_interaction(asked, found.vectors)[0]
     assert [hit.number for hit in hits[1]] == scores.argsort(descending=True)[:2].tolist()
     with pytest.raises(UserError, match="one space"):
         found.nearest([torch.zeros(2, 3)])

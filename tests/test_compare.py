@@ -202,7 +202,7 @@ def test_pictures_inside_of_files_of_rows_are_shown(tmp_path: Path) -> None:
     lines = [f"{n}\tWhich colour?\tred\t{base64.b64encode(data).decode()}" for n, data in enumerate(shown)]
     (tmp_path / "mine.tsv").write_text("\n".join(["id\tquestion\tanswer\timage", *lines]) + "\n")
     for name in ("mine.parquet", "mine.tsv"):
-        said = {"data": str(tmp_path / name), "split": None}
+        said: dict[str, Any] = {"data": str(tmp_path / name), "split": None}
         a = written(tmp_path / name[5:] / "a", "one", [1, 1, 1, 1, 1, 1], **said)
         b = written(tmp_path / name[5:] / "b", "two", [1, 1, 1, 0, 0, 0], **said)
         file = tmp_path / "page.html"

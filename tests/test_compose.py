@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,9 +79,9 @@ def _alone(model: Causal, ids: list[int]) -> Tensor:
 
 
 def test_an_expert_begins_as_the_language_model(parts: tuple[str, str]) -> None:
-    spliced, expert = (compose(parts[0], "mlp2", parts[1], fusion=way).build() for way in ("splice", "expert"))  # type: ignore[arg-type]
+    spliced, expert = (compose(parts[0], "mlp2", parts[1], fusion=way).build() for way in ("splice", "expert"))
     # Positions of inner visual tokens differ, so that one visual token is the case in which both are the same model.
-    single = [compose(parts[0], "compressor:1", parts[1], fusion=way).build() for way in ("splice", "expert")]  # type: ignore[arg-type]
+    single = [compose(parts[0], "compressor:1", parts[1], fusion=way).build() for way in ("splice", "expert")]
     torch.testing.assert_close(*(logits(model, [5, 6, 7]) for model in single), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(logits(spliced, [5, 6, 7]), logits(expert, [5, 6, 7]))
 
@@ -99,7 +100,7 @@ def test_a_folder_reads_back_to_the_same_model(fusion: str, parts: tuple[str, st
     model = made.build()
     again = load_model(describe(made.save(tmp_path / "made", model)), torch.float32)
     assert again.spec == made.spec
-    assert torch.equal(logits(model, [5, 6]), logits(again, [5, 6]))  # type: ignore[arg-type]
+    assert torch.equal(logits(model, [5, 6]), logits(again, [5, 6]))
 
 
 def test_a_saved_composition_can_be_asked(parts: tuple[str, str], tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_tokens_are_told_their_row_and_column(parts: tuple[str, str]) -> None:
     steps_of = (Mlp(16, 16), Placed(rows=5, columns=5))
     model = compose(parts[0], steps_of, parts[1]).build()
     before = model.see(seen_by(model)).tokens_VD
-    tables = model.connect.steps[1].tables
+    tables: Any = model.connect.steps[1].tables
     torch.nn.init.normal_(tables["rows"])
     torch.nn.init.normal_(tables["columns"])
     told = (model.see(seen_by(model)).tokens_VD - before).unflatten(0, (5, 5))

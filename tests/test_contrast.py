@@ -14,7 +14,7 @@ from chiasm.generate import engine
 from chiasm.generate.contrast import contrasted, distorted
 from chiasm.generate.sampling import Contrast, Sampling
 from chiasm.geometry import Size
-from chiasm.loading import load
+from chiasm.loading import load_local
 from chiasm.local import LocalAssistant
 from chiasm.model import Causal
 from chiasm.model import Sight as Seen
@@ -24,7 +24,7 @@ from chiasm.prompt.messages import question
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LocalAssistant:
-    return load(str(tiny_folder(tmp_path_factory.mktemp("tiny"))), dtype="float32", device="cpu")
+    return load_local(str(tiny_folder(tmp_path_factory.mktemp("tiny"))), dtype="float32", device="cpu")
 
 
 def picture(seed: int) -> np.ndarray:

@@ -241,7 +241,7 @@ def test_arrays_of_numpy_come_through_and_nothing_of_a_pickle_is_read(tmp_path: 
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (Path.touch, (tmp_path / "touched",))  # type: ignore[return-value]
 
-    content = {"_vq_vae._embedding": np.ones((3, 2), np.float32), "steps": np.int64(7), "name": np.array("n")}
+    content: dict[str, Any] = {"_vq_vae._embedding": np.ones((3, 2), np.float32), "steps": np.int64(7), "name": np.array("n")}
     np.savez(tmp_path / "m.npz", **content, loud=np.array([Loud()], object))
     done = convert(tmp_path / "m.npz", tmp_path / "out.safetensors")
     found = read(done)

@@ -18,7 +18,6 @@ from tiny_folder import tiny_folder
 from tiny_tokenizers import byte_level
 from torch import Tensor
 
-import chiasm
 from chiasm.assistant import Done, Request
 from chiasm.connect.steps import Visual
 from chiasm.errors import BadPrompt
@@ -26,6 +25,7 @@ from chiasm.generate.engine import prefill, step
 from chiasm.geometry import Size
 from chiasm.language.gated import Gallery
 from chiasm.layers.visual_expert import ExpertBlock
+from chiasm.loading import load_local
 from chiasm.local import LocalAssistant
 from chiasm.model import Causal, assemble, blank
 from chiasm.pixels.views import look, packed
@@ -44,7 +44,7 @@ from chiasm.weights.keys import published
 from chiasm.weights.read import describe
 
 SIZES = ((40, 24), (17, 61))
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
 
 
 def model_of(name: str) -> Causal:
@@ -136,7 +136,7 @@ def test_keys_of_pictures_are_made_once_and_held(name: str) -> None:
     with torch.inference_mode():
         batch = plan.batch(shown(model))
         for block in model.gated.blocks:
-            block.cross.k.register_forward_hook(lambda *_: made.append(1))  # type: ignore[union-attr, operator]
+            block.cross.k.register_forward_hook(lambda *_: made.append(1))  # type: ignore[union-attr]
         model.vision.register_forward_hook(lambda *_: made.append(100))
         logits, cache = prefill(model, batch, 3)
         assert isinstance(cache.beside, Gallery) and len(made) == 1 + len(model.gated.blocks)  # type: ignore[union-attr]
@@ -204,7 +204,7 @@ def assistant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     model = assemble(override(replace(spec, decoder=decoder), {"sight.fusion.image": image, "sight.marks": Bare()}))
     redraw(model, 0)
     assert isinstance(model, Causal)
-    return chiasm.load(str(tiny_folder(tmp_path_factory.mktemp("models") / request.param, modules=model)), dtype="float32")
+    return load_local(str(tiny_folder(tmp_path_factory.mktemp("models") / request.param, modules=model)), dtype="float32")
 
 
 def picture(seed: int, height: int = 40, width: int = 61) -> np.ndarray:
@@ -356,7 +356,7 @@ def test_experts_with_the_languages_weights_are_the_plain_decoder() -> None:
     plain.load_state_dict({name: whole[name] for name in plain.state_dict()})
     batch = batch_of(model)
     with torch.inference_mode():
-        visual = model.see(batch.sight)  # type: ignore[arg-type]
+        visual = model.see(batch.sight)
         same, theirs = model.read(batch, visual), plain.read(batch, visual)
         torch.testing.assert_close(same[batch.valid_BT], theirs[batch.valid_BT], **CLOSE)
         redraw(model, 1)
@@ -391,9 +391,10 @@ def test_weights_of_both_kinds_act_on_their_own_tokens_alone() -> None:
     assert kinds is not None
     block = model.language.blocks[0]
     assert isinstance(block, ExpertBlock)
+    down: Any = block.expert.mlp.down
     x_BTD = torch.randn(*kinds.shape, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         before = block(x_BTD, "causal", visual_BT=kinds)
-        block.expert.mlp.down.weight.mul_(2)
+        down.weight.mul_(2)
         moved = (block(x_BTD, "causal", visual_BT=kinds) != before).any(-1)
     assert torch.equal(moved, kinds)

@@ -164,6 +164,7 @@ def test_the_tokenizer_says_which_id_pictures_have() -> None:
     tokenizer = OurTokenizer(backend, NAMED)
     model = two()
     known, same = settled(model, tokenizer)
+    assert isinstance(known, CausalSpec)
     assert same is tokenizer
     assert known.sight is not None and isinstance(known.sight.fusion, Splice)
     image = backend.token_to_id("<image>")

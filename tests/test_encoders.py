@@ -25,6 +25,7 @@ from chiasm.spec import Bind as BindSpec
 from chiasm.spec import Budget, ViT
 from chiasm.spec import Encode as EncodeSpec
 from chiasm.towers.rotary import bias_pairs, pairs
+from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.keys import formed, published, unformed
 from chiasm.weights.read import describe, load_model
 
@@ -73,9 +74,10 @@ def test_a_stretched_grid_turns_as_the_one_that_it_is_stretched_to() -> None:
     assert isinstance(model.encoder, ViT) and model.encoder.turn is not None
     turning = replace(model.encoder, turn=replace(model.encoder.turn, side=4))
     eye = tiny(replace(model, encoder=turning))
-    assert isinstance(eye, Encode)
+    assert isinstance(eye, Encode) and isinstance(eye.vision, VisionTransformer)
     small = eye.vision._turn(grids((2, 2)), None, torch.float32, torch.device("cpu"))
     large = eye.vision._turn(grids((4, 4)), None, torch.float32, torch.device("cpu"))
+    assert small is not None and large is not None
     torch.testing.assert_close(small.cos[0, 1:], large.cos[0, [1, 3, 9, 11]])
     assert torch.equal(small.cos[0, 0], torch.ones_like(small.cos[0, 0])) and not small.sin[0, 0].any()
 
@@ -86,10 +88,11 @@ def test_prepared_is_unprepared(name: str) -> None:
     model = families()[name].model
     before, after = tiny(model), tiny(model)
     prepare(after)
-    assert not isinstance(before, Match | Encode | Bind) or isinstance(before.spec.encoder, ViT)
-    seen = sight(before.spec.encoder, (4, 4))  # type: ignore[union-attr]
+    assert isinstance(before, Match | Encode | Bind) and isinstance(after, Match | Encode | Bind)
+    assert isinstance(before.spec.encoder, ViT)
+    seen = sight(before.spec.encoder, (4, 4))
     with torch.inference_mode():
-        torch.testing.assert_close(after.embed_pictures(seen), before.embed_pictures(seen))  # type: ignore[union-attr, operator]
+        torch.testing.assert_close(after.embed_pictures(seen), before.embed_pictures(seen))
 
 
 def test_forms_have_inverses() -> None:

@@ -14,19 +14,22 @@ import pytest
 import torch
 from tiny_folder import tiny_folder
 
+from chiasm.errors import UserError
 from chiasm.evaluate import card, exam
 from chiasm.evaluate.examinee import Examinee, Said
 from chiasm.evaluate.intervals import mcnemar, paired, wilson
 from chiasm.evaluate.marks import mark, normal
 from chiasm.evaluate.tasks import PAIRS, TASKS, Closed, Listed, Open, Task, chance, draw
+from chiasm.generate.engine import placeholders
 from chiasm.geometry import Size
-from chiasm.loading import load
+from chiasm.loading import load_local
 from chiasm.model import Causal
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.messages import Image, Message, Text
 from chiasm.prompt.plan import Plan
 from chiasm.render import Assets, assets
 from chiasm.render.wordings import WORDINGS
+from chiasm.spec import Sight
 
 PLAIN = Assets((), (), ())
 DRAWABLE = [task for task in TASKS if task.kind != "named"]
@@ -39,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def examinee(folder: Path) -> Examinee:
-    loaded = load(str(folder), dtype="float32", device="cpu")
+    loaded = load_local(str(folder), dtype="float32", device="cpu")
     assert isinstance(loaded.model, Causal) and loaded.planner is not None
     return Examinee(loaded.model, loaded.planner)
 
@@ -158,7 +161,7 @@ def test_drawing_repeats_itself_and_differs_by_seed() -> None:
 
 def test_a_task_that_its_pictures_do_not_ask_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chiasm.evaluate.tasks._PATIENCE", 1)
-    with pytest.raises(exam.UserError, match="hold no 3 questions for 'lost'"):
+    with pytest.raises(UserError, match="hold no 3 questions for 'lost'"):
         draw([Task("lost", "one shape", "total", Open(3))], 3, 0, PLAIN)
 
 
@@ -172,11 +175,16 @@ def test_answers_are_compared_without_space_and_one_period(text: str, bare: str)
 # --- how answers are heard --------------------------------------------------------------------------------------------------
 
 
+def sight_of(examinee: Examinee) -> Sight:
+    assert examinee.planner.spec.sight is not None
+    return examinee.planner.spec.sight
+
+
 def alone(examinee: Examinee, question: str, pixels: np.ndarray, answer: str) -> float:
     """The log-probability of one answer by one forward over its whole conversation, pixels and all."""
     asked = (Message("user", (Image(0), Text(question))), Message("assistant", (Text(answer),)))
     plan = examinee.planner.plan([asked], [Size(pixels.shape[1], pixels.shape[0])], answer=False)
-    views = look(examinee.planner.spec.sight, pixels, 0)
+    views = look(sight_of(examinee), pixels, 0)
     with torch.inference_mode():
         batch = plan.batch(torch.from_numpy(packed(views)))
         logprobs_TS = examinee.model.logits(examinee.model(batch))[0].log_softmax(-1)
@@ -207,16 +215,17 @@ def test_portions_do_not_change_scores(examinee: Examinee, monkeypatch: pytest.M
 
 def test_written_answers_are_the_likeliest_tokens_of_full_forwards(examinee: Examinee) -> None:
     questions, pictures = ["How many?", "Which shape is red, and where is it?"], [picture(7), picture(8)]
+    (placeholder,) = placeholders(examinee.model)
     said = examinee.write(questions, examinee.see(pictures), Size(64, 64), 6)
     for question, pixels, answer in zip(questions, pictures, said, strict=True):
         plan = examinee.planner.plan([[Message("user", (Image(0), Text(question)))]], [Size(64, 64)])
-        patches = torch.from_numpy(packed(look(examinee.planner.spec.sight, pixels, 0)))
+        patches = torch.from_numpy(packed(look(sight_of(examinee), pixels, 0)))
         ids: list[int] = []
         for _ in range(6):
             longer = Plan.from_ids(plan.spec, [[*plan.rows[0].ids_T, *ids]], plan.items)
             with torch.inference_mode():
                 logits_S = examinee.model.logits(examinee.model(longer.batch(patches)))[0, -1]
-                logits_S[plan.spec.sight.fusion.image] = float("-inf")
+                logits_S[placeholder] = float("-inf")
             ids.append(int(logits_S.argmax()))
         ended = [n for n, token in enumerate(ids) if token in examinee._stops]
         assert answer == Said(examinee.planner.tokenizer.decode(ids[: ended[0]] if ended else ids), bool(ended))
@@ -238,7 +247,7 @@ class Oracle(Examinee):
 
 def test_conditions_are_kept_apart_and_nothing_is_asked_twice() -> None:
     tasks = [task for task in TASKS if task.name in ("number, 4-6 digits", "receipt total")]
-    truths = {}
+    truths = dict[bytes, str]()
     for task in tasks:
         drawn = draw([task], 6, 0, PLAIN)
         truths |= {drawn.pictures[one.number].tobytes(): one.answer for one in drawn.asked[task.name]}
@@ -328,5 +337,5 @@ def test_training_is_read_from_its_records_and_kept_beside_the_model(tmp_path: P
     (run / "align.json").unlink()
     (eye / "state.json").rename(tmp_path / "gone.txt")
     assert card.training(moved, []) == stages
-    with pytest.raises(exam.UserError, match="holds no record of training"):
+    with pytest.raises(UserError, match="holds no record of training"):
         card.training(moved, [eye])

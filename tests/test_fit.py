@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from machines import SIZE, model, plain, square, tiny
+from machines import SIZE, model, plain, square, tiny, tower
 
 from chiasm.budget import Memory, Tokens, budget, fit, picture_cost
 from chiasm.errors import BadPicture
@@ -29,7 +29,7 @@ def brute(spec: CausalSpec, shape: Size, limit: int, up_to: int) -> Size | None:
 @pytest.mark.parametrize("shape", [Size(4, 3), Size(3, 4), Size(16, 9)])
 @pytest.mark.parametrize("limit", [4, 50, 333])
 def test_the_largest_resolution_is_the_one_found_by_trying_all(shape: Size, limit: int) -> None:
-    spec = tiny("qwen2-vl", "2b", replace(model("qwen2-vl", "2b").sight.encoder, block=plain(), depth=1))  # type: ignore[union-attr]
+    spec = tiny("qwen2-vl", "2b", replace(tower("qwen2-vl", "2b"), block=plain(), depth=1))
     found = fit(spec, Size(shape.width * 20, shape.height * 20), Tokens(limit))
     assert found.bounded and found.largest is not None
     assert found.largest.size == brute(spec, shape, limit, 800)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from chiasm.pixels.views import look, packed
 from chiasm.place import Grid
 from chiasm.prompt.items import count
 from chiasm.spec import Divided, Mlp, Placed, QFormer, Resize
+from chiasm.vision.vit import VisionTransformer
 from chiasm.weights.read import describe, load_model
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 30, 30, 3), np.uint8)
@@ -77,7 +79,7 @@ def folder(tmp_path: Path) -> Path:
 def test_tokens_of_a_frame_differ_by_its_vector_alone(parts: tuple[str, str]) -> None:
     model = compose(parts[0], "mlp2+frame-index:4", parts[1]).build()
     before = clip(model, FRAMES)
-    steps = taught(model).connect.steps[1].tables["steps"]
+    steps = _steps(taught(model), 1)
     told = (clip(model, FRAMES) - before).unflatten(0, (3, -1))
     assert steps.shape == (4, 16) and before.shape[0] == told.shape[0] * told.shape[1]
     torch.testing.assert_close(told, steps[:3, None].expand_as(told), rtol=1e-4, atol=1e-5)
@@ -117,14 +119,25 @@ def test_queries_that_read_a_clip_are_the_q_former_over_all_of_its_tokens(parts:
     with torch.inference_mode():
         features_PE = model.vision(sight.patches_PK, sight.grids)
         told = torch.cat([features_PE[n * grid.h * grid.w :][: grid.h * grid.w] + v for n, v in enumerate(_steps(model)[:3])])
-        asked = model.connect.steps[1].ask(told[None], torch.ones(1, len(told), dtype=torch.bool), None)[0]
+        asks: Any = model.connect.steps[1]
+        asked = asks.ask(told[None], torch.ones(1, len(told), dtype=torch.bool), None)[0]
         wanted = model.connect.steps[2](asked)
     torch.testing.assert_close(clip(model, FRAMES), wanted)
 
 
-def _steps(model: Causal) -> Tensor:
-    found: Tensor = model.connect.steps[0].tables["steps"]
+def _steps(model: Causal, number: int = 0) -> Tensor:
+    step: Any = model.connect.steps[number]
+    found: Tensor = step.tables["steps"]
     return found
+
+
+def sees(model: Causal) -> VisionTransformer:
+    assert isinstance(model.vision, VisionTransformer)
+    return model.vision
+
+
+def time_of(model: Causal) -> Any:
+    return sees(model).time
 
 
 def test_new_queries_differ(parts: tuple[str, str]) -> None:
@@ -147,7 +160,7 @@ def test_a_composition_that_knows_frames_is_asked_about_a_clip(parts: tuple[str,
 def drawn(model: Causal) -> Causal:
     """With all that belongs to time as if it had been learned."""
     torch.manual_seed(3)
-    for parameter in model.vision.time.parameters():
+    for parameter in time_of(model).parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model
 
@@ -164,7 +177,8 @@ def test_a_clip_begins_as_so_many_pictures(parts: tuple[str, str]) -> None:
     torch.testing.assert_close(clip(timed, FRAMES), pictures)
     own = {name: value for name, value in timed.state_dict().items() if ".time." not in name}
     assert own.keys() == plain.state_dict().keys() and all(torch.equal(plain.state_dict()[name], own[name]) for name in own)
-    for block, half in zip(timed.vision.blocks, timed.vision.time.blocks, strict=True):
+    block: Any
+    for block, half in zip(sees(timed).blocks, time_of(timed).blocks, strict=True):
         assert torch.equal(half.attention.q.weight, block.attention.q.weight) and torch.equal(half.norm.bias, block.norm1.bias)
     assert not torch.allclose(clip(drawn(timed), FRAMES), pictures, atol=1e-3)
 
@@ -193,10 +207,10 @@ def test_blocks_are_those_of_the_paper_position_by_position(name: str, parts: tu
     folder = parts[0] if name == "clip" else str(reference(name, 0))
     model = drawn(compose(folder, "mlp2", parts[1], frames=4, taps=(-1,)).build())
     sight, grid = shown(model, FRAMES)
-    vision, extra, each = model.vision, model.vision.spec.extra, grid.h * grid.w
+    vision, extra, each = sees(model), sees(model).spec.extra, grid.h * grid.w
     with torch.inference_mode():
         states_TPE = vision._embed(sight.patches_PK, sight.grids).unflatten(0, (3, extra + each))
-        for block, half in zip(vision.blocks, vision.time.blocks, strict=True):
+        for block, half in zip(vision.blocks, time_of(model).blocks, strict=True):
             asked_TPE = states_TPE.clone()
             for cell in range(extra, extra + each):
                 asked_TPE[:, cell] += half.project(_attended(half.attention, half.norm(states_TPE[:, cell])))
@@ -209,19 +223,21 @@ def test_steps_are_told_to_patches_alone(parts: tuple[str, str], reference: Refe
     model = drawn(compose(str(reference("siglip", 0)), "mlp2", parts[1], frames=4).build())
     sight, grid = shown(model, FRAMES)
     with torch.inference_mode():
-        told = model.vision._embed(sight.patches_PK, [grid]) - model.vision._embed(sight.patches_PK, [replace(grid, t=1)] * 3)
-    steps = model.vision.time.steps[:3, None]
-    torch.testing.assert_close(told.unflatten(0, (3, -1)), steps.expand(-1, grid.h * grid.w, -1), rtol=1e-4, atol=1e-5)
+        told, untold = (sees(model)._embed(sight.patches_PK, each) for each in ((grid,), (replace(grid, t=1),) * 3))
+    steps = time_of(model).steps[:3, None]
+    torch.testing.assert_close(
+        (told - untold).unflatten(0, (3, -1)), steps.expand(-1, grid.h * grid.w, -1), rtol=1e-4, atol=1e-5
+    )
 
 
-def _in_space(block: torch.nn.Module, x_PE: Tensor) -> Tensor:
+def _in_space(block: Any, x_PE: Tensor) -> Tensor:
     scale1, scale2 = (scale or torch.nn.Identity() for scale in (block.scale1, block.scale2))
     x_PE = x_PE + scale1(_attended(block.attention, block.norm1(x_PE)))
     found: Tensor = x_PE + scale2(block.mlp(block.norm2(x_PE)))
     return found
 
 
-def _attended(module: torch.nn.Module, x_TE: Tensor) -> Tensor:
+def _attended(module: Any, x_TE: Tensor) -> Tensor:
     """Attention of one short sequence, head by head and step by step."""
     heads, width = module.heads, module.head_width
     q, k, v = (part(x_TE).unflatten(-1, (heads, width)) for part in (module.q, module.k, module.v))
@@ -260,7 +276,7 @@ def test_gradients_reach_time_through_the_projection_first(parts: tuple[str, str
     model = compose(parts[0], "mlp2", parts[1], frames=4, taps=(-1,)).build().requires_grad_(True)
     sight, _ = shown(model, FRAMES)
     model.see(sight).tokens_VD.square().sum().backward()
-    time = model.vision.time
+    time = time_of(model)
     assert all(half.project.weight.grad.abs().max() > 0 for half in time.blocks)
     assert all(grad.abs().max() > 0 for grad in time.steps.grad[:3]) and not time.steps.grad[3:].any()
 

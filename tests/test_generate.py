@@ -141,7 +141,7 @@ def test_a_stop_id_ends_a_row_and_is_no_token_of_it():
 
 def test_a_cancelled_row_ends_before_its_next_token():
     model, (rows, _, _) = model_of("llama"), rows_of("llama")
-    cancelled: set[int] = set()
+    cancelled = set[int]()
     seen = []
     for event in generate(model, batch_of("llama", rows, []), Sampling(max_new_tokens=6), cancelled=cancelled):
         seen.append(event)

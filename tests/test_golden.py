@@ -10,6 +10,7 @@ import pytest
 
 from chiasm.errors import UserError
 from chiasm.evaluate.golden import __main__ as golden
+from chiasm.evaluate.golden.case import RANDOM
 from chiasm.evaluate.scorers import (
     anls,
     boxes,
@@ -101,9 +102,7 @@ PORTS: dict[str, dict[str, Callable[[dict[str, Any]], Any]]] = {
         "lmms_eval_extract_mcq_answer": lambda case: mcq.extract(case["response"], tuple(case["options"])) or ""
     },
     "mmmu_parse_mc": {
-        "lmms_eval": lambda case: (
-            mmmu.parse_choice(case["response"], mmmu.letters(case["options"]), "lmms-eval") or golden.answers.RANDOM
-        )
+        "lmms_eval": lambda case: mmmu.parse_choice(case["response"], mmmu.letters(case["options"]), "lmms-eval") or RANDOM
     },
     "mmstar": {"lmms_eval": lambda case: int(letters.mmstar(case["response"], case["answer"], "lmms-eval"))},
     "mvbench_check_ans": {"lmms_eval_mcq_acc": lambda case: int(video.mvbench(case["response"], case["gold"], "lmms-eval"))},

@@ -88,7 +88,7 @@ def test_an_answer_about_one_picture_brings_its_boxes(tmp_path: Path, monkeypatc
     tokenizer.save_pretrained(tmp_path)
     spec = shrunk(families()["paligemma"].model)
     assert isinstance(spec, Causal) and spec.sight is not None
-    fusion = replace(spec.sight.fusion, image=tokenizer.convert_tokens_to_ids("<image>"))  # type: ignore[call-arg]
+    fusion = replace(spec.sight.fusion, image=tokenizer.convert_tokens_to_ids("<image>"))
     spec = replace(spec, sight=replace(spec.sight, fusion=fusion), decoder=replace(spec.decoder, vocab=len(tokenizer)))
     planner = Planner.from_folder(spec, tmp_path, families()["paligemma"].chat)
     model = LocalAssistant("tiny", assemble(spec).eval(), planner)

@@ -24,7 +24,9 @@ from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
 from chiasm.spec import Find as FindSpec
 from chiasm.spec import (
+    LinearScaling,
     Model,
+    Plain,
     Rope,
     breaks,
 )
@@ -58,7 +60,9 @@ def changing(model: Model, original: int | None = None) -> AnyModel:
         return tiny(model)
     assert isinstance(small, CausalSpec) and isinstance(small.decoder.rope, Rope)
     at = max(map(len, asked(small).rows)) - 1 if original is None else original
-    scaling = replace(small.decoder.rope.scaling, original=at)  # type: ignore[call-arg]
+    scaling = small.decoder.rope.scaling
+    assert not isinstance(scaling, Plain | LinearScaling)
+    scaling = replace(scaling, original=at)
     modules = assemble(replace(small, decoder=replace(small.decoder, rope=replace(small.decoder.rope, scaling=scaling)))).eval()
     redraw(modules, 0)
     return modules

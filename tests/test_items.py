@@ -15,7 +15,7 @@ from transformers import audio_utils
 
 from chiasm import Depth, Motion, Sound, Thermal
 from chiasm.errors import BadPicture, Unsupported
-from chiasm.loading import load
+from chiasm.loading import load_local
 from chiasm.local import LocalAssistant
 from chiasm.model import Bind
 from chiasm.pixels.items import given, signal_of
@@ -72,7 +72,7 @@ def test_spectrograms_are_kaldis() -> None:
     filters = audio_utils.mel_filter_bank(257, 128, 20, 8000, 16000, mel_scale="kaldi", triangularize_in_mel_space=True)
     wanted = audio_utils.spectrogram(
         samples, audio_utils.window_function(400, "hann", periodic=False), 400, 160, 512, power=2.0, center=False,
-        preemphasis=0.97, mel_filters=filters, log_mel="log", mel_floor=np.finfo(np.float32).eps, remove_dc_offset=True,
+        preemphasis=0.97, mel_filters=filters, log_mel="log", mel_floor=float(np.finfo(np.float32).eps), remove_dc_offset=True,
     )  # fmt: skip
     got = spectrogram(samples, 128, 16000)
     assert got.shape == (128, 198)
@@ -194,7 +194,7 @@ def test_what_is_no_item_is_refused(item: Depth | Thermal | Motion, said: str) -
 
 def test_a_folder_embeds_what_is_no_picture(tmp_path: Path) -> None:
     """The recorded folder reads the items as its config has them, and a sound is the mean of its pieces."""
-    assistant = load(str(RECORDED / "imagebind-0"), dtype="float32", device="cpu")
+    assistant = load_local(str(RECORDED / "imagebind-0"), dtype="float32", device="cpu")
     model = assistant.model
     assert isinstance(model, Bind)
     noise = DRAW.normal(0, 0.1, 70000).astype(np.float32)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -290,13 +292,13 @@ def test_a_manifest_says_which_service_answered_and_a_result_what_it_cost(
 
 def test_mathvistas_answers_are_extracted_and_scored_by_its_rules(server: ChatServer, tmp_path: Path) -> None:
     task = registry.find("mathvista")
-    golds = [
+    golds: list[dict[str, Any]] = [
         {"answer": "42", "choices": [], "question_type": "free_form", "answer_type": "integer", "precision": None},
         {"answer": "1.4", "choices": [], "question_type": "free_form", "answer_type": "float", "precision": 1.0},
         {"answer": "7", "choices": [], "question_type": "free_form", "answer_type": "integer", "precision": None},
     ]
     sample = run_of_one("There are 42 of them, so 42", golds[0]), run_of_one("about 1.40", golds[1]), run_of_one("7", golds[2])
-    samples = [runner.replace(one, id=str(n)) for n, one in enumerate(sample)]
+    samples = [replace(one, id=str(n)) for n, one in enumerate(sample)]
     samples = runner.rescored(task, samples, None)
     assert [one.score for one in samples] == [0, 0, 1]
     trial = tried(task, samples, Store(tmp_path), judge_at(server))
@@ -311,14 +313,14 @@ def test_mmbenchs_letters_are_read_by_a_judge_where_rules_read_none(server: Chat
     gold = {"index": 1, "answer": "B", "options": {"A": "a cat", "B": "a dog"}}
     turned = {"index": 1_000_001, "answer": "A", "options": {"A": "a dog", "B": "a cat"}}
     said = "I am looking at a dog, and I have been looking at it for a very long while without finding anything else in it"
-    samples = [runner.replace(run_of_one(said, one), id=str(n)) for n, one in enumerate((gold, turned))]
+    samples = [replace(run_of_one(said, one), id=str(n)) for n, one in enumerate((gold, turned))]
     samples = runner.rescored(task, samples, None)
     assert [one.parsed for one in samples] == [None, None]
     trial = tried(task, samples, Store(tmp_path), judge_at(server))
     assert trial is not None and [one.verdict for one in trial.judgements] == ["B", "A"]
     assert (trial.figures[0].name, trial.figures[0].value) == ("circular accuracy, judged", 1)
     server.usual = says("Verdict: C")
-    samples = [runner.replace(one, answer=f"{one.answer}!") for one in samples]
+    samples = [replace(one, answer=f"{one.answer}!") for one in samples]
     trial = tried(task, samples, Store(tmp_path), judge_at(server))
     assert trial is not None and len(trial.unjudged) == 2 and trial.figures[0].value == 0
     assert isinstance(task.sought(gold), Pick)
@@ -348,7 +350,7 @@ def test_rules_that_read_everything_leave_a_judge_nothing(tmp_path: Path, capsys
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
-def trial_of(scores: list[float | None], grades: forms.Grades = "right") -> Trial:
+def trial_of(scores: Sequence[float | None], grades: forms.Grades = "right") -> Trial:
     found = tuple(
         Judgement(str(n), "picture", "as it is", 0, "right or wrong", "", None, score, None if score is not None else "mute")
         for n, score in enumerate(scores)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chiasm.check import check
 from chiasm.errors import BadCheckpoint
+from chiasm.model import Match
 from chiasm.reference.cases import RECORDED, REFERENCES
 from chiasm.weights.keys import published
 from chiasm.weights.read import describe, load_model
@@ -180,6 +181,7 @@ def test_other_dtypes_are_read_into_the_one_asked_for(copy: Reference, dtype: to
     folder = copy("siglip", 0)
     save_file({name: tensor.to(dtype) for name, tensor in stored(folder).items()}, folder / "model.safetensors")
     model = load_model(describe(folder), torch.float32)
+    assert isinstance(model, Match)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert torch.equal(model.logits.scale, stored(folder)["logit_scale"].float())
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counted import spec
 
 from chiasm.check import check
-from chiasm.check.labels import VICUNA_V1
 from chiasm.cli import main
 from chiasm.errors import BadCheckpoint
 from chiasm.prompt import encode, read_messages, supervised
@@ -19,6 +19,7 @@ from chiasm.prompt.taught import settled
 from chiasm.prompt.tokenizer import Tokenizer
 from chiasm.registry import families
 from chiasm.spec import Splice
+from chiasm.towers.llava_chats import VICUNA_V1
 
 RECORDED = Path(__file__).parent / "data" / "tables" / "llava_labels"
 
@@ -97,9 +98,10 @@ def test_pieces_become_the_text_again(folder: Path) -> None:
 
 def test_typed_controls_are_text_between_placeholders_that_stand_apart(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({"legacy": False}))
-    model = families()["llava-1.5"].model
-    spec = replace(model, sight=replace(model.sight, fusion=Splice(-200, named="<image>")))  # type: ignore[union-attr, type-var]
-    spec, tokenizer = settled(spec, Tokenizer.from_folder(folder))  # type: ignore[arg-type]
+    model = spec("llava-1.5")
+    assert model.sight is not None
+    apart = replace(model, sight=replace(model.sight, fusion=Splice(-200, named="<image>")))
+    _, tokenizer = settled(apart, Tokenizer.from_folder(folder))
     shown = {"type": "image"}
     talk = [{"role": "user", "content": [shown, {"type": "text", "text": "a <image> or </s>?"}]}]
     encoded = encode(ChatTemplate(VICUNA_V1, "its own").render(read_messages(talk), True), tokenizer, Frame.ALWAYS)

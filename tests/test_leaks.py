@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,7 @@ def asked(tmp_path: Path) -> Path:
     return folder
 
 
-TRAINING = {
+TRAINING: dict[str, Callable[[Path], list[dict[str, object]]]] = {
     "llava.json": lambda f: [
         {"id": 1, "image": "small.jpg", "conversations": [{"from": "human", "value": f"<image>\nNumber 0: {LONG}?\nBriefly."},
                                                           {"from": "gpt", "value": "0"}]},
@@ -194,14 +194,14 @@ def data_url(file: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
-def store(file: Path, rows: list[dict[str, object]]) -> None:
+def store(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
     match file.suffix:
         case ".json":
             file.write_text(json.dumps(rows))
         case ".jsonl":
             file.write_text("\n".join(map(json.dumps, rows)))
         case ".parquet":
-            parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+            parquet.write_table(pyarrow.Table.from_pylist([*rows]), file)
         case ".tsv" | ".csv":
             mark = "\t" if file.suffix == ".tsv" else ","
             file.write_text("\n".join(mark.join(map(str, line)) for line in (rows[0], *(row.values() for row in rows))))

@@ -73,7 +73,7 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Planner:
     write_json(folder / "config.json", config | {"vocab_size": len(tokenizer), "query_num": 3, "max_position_embeddings": 4096})
     described = describe(folder)
     assert isinstance(described.model, Causal) and described.model.sight is not None
-    fusion = replace(described.model.sight.fusion, image=tokenizer.unk_token_id)  # type: ignore[call-arg]
+    fusion = replace(described.model.sight.fusion, image=tokenizer.unk_token_id)
     model = replace(described.model, sight=replace(described.model.sight, fusion=fusion))
     return planner_of(replace(described, model=model))
 

@@ -54,7 +54,7 @@ def test_slices_tokens_and_text_are_the_processors(mode: str, folders: dict[str,
     sight = sight_of(model)
     settings = {"patch_size": 7, "scale_resolution": 56, "max_slice_nums": 4, "downsample_mode": mode}
     by = processor("minicpmv4_6", "MiniCPMV4_6", **settings)
-    speaker = SimpleNamespace(
+    speaker: Any = SimpleNamespace(
         image_start_token="<image>", image_end_token="</image>", image_token="@", slice_start_token="<slice>",
         slice_end_token="</slice>", slice_mode=True,
     )  # fmt: skip

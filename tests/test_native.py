@@ -313,7 +313,7 @@ def test_a_world_model_is_a_llama_over_words_of_frames() -> None:
     row = [1, 7, *still, 8, 9, *clip, 10, 11]
     holes = [1, 7, *[fusion.image] * len(still), 8, 9, *[fusion.image] * len(clip), 10, 11]
     box = Box(0, 0, side, side)
-    items = [Size(side, side), Clip(Grid(0, 3, 4, 4, box, (0.0, 0.5, 1.0)))]
+    items: list[Size | Clip] = [Size(side, side), Clip(Grid(0, 3, 4, 4, box, (0.0, 0.5, 1.0)))]
     plan = Plan.from_ids(model.spec, [holes], items)
     patches = torch.cat([patchify_frames(picture[None], eye.patch, 1) for picture in frames])
     with torch.inference_mode():

@@ -122,7 +122,7 @@ def test_an_output_of_few_characters_holds_every_answer(place: Path) -> None:
 
 
 def test_a_question_that_is_no_unicode(place: Path) -> None:
-    asked = [sys.executable, "-m", "chiasm.cli", "plan", "--text", b"caf\xe9", "--model", "model"]
+    asked: list[str | bytes] = [sys.executable, "-m", "chiasm.cli", "plan", "--text", b"caf\xe9", "--model", "model"]
     run = subprocess.run(asked, cwd=place, env=environment(place), capture_output=True, text=True, check=False)
     assert run.returncode == 2 and "no Unicode text" in run.stderr and run.stderr.count("\n") == 1
     with pytest.raises(BadPrompt, match="character 3"):

@@ -17,7 +17,7 @@ from chiasm.local import LocalAssistant
 from chiasm.model import EncodePage, assemble
 from chiasm.place import Box, Grid, fractions, raster, thousandths
 from chiasm.prompt.chat import ChatTemplate
-from chiasm.prompt.messages import Message, Text, read_messages
+from chiasm.prompt.messages import Image, Message, Text, read_messages
 from chiasm.prompt.pages import Page, words_of
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.planner import Planner
@@ -29,12 +29,12 @@ from chiasm.spec import EncodePage as EncodePageSpec
 from chiasm.spec import Seq2Seq
 
 WORDS = ("Total", "due:", "$42.50", "Tot")
-BOXES = ((10, 5, 60, 17), (64, 5, 99, 17), (140, 33, 199, 61), (0, 0, 200, 80))
+BOXES: tuple[tuple[float, float, float, float], ...] = ((10, 5, 60, 17), (64, 5, 99, 17), (140, 33, 199, 61), (0, 0, 200, 80))
 SIZE = Size(200, 80)
 
 
 def page(words: tuple[str, ...] = WORDS) -> Page:
-    boxes = tuple(Box(*(float(edge) for edge in BOXES[number % 4])) for number in range(len(words)))
+    boxes = tuple(Box(x0, y0, x1, y1) for x0, y0, x1, y1 in (BOXES[number % 4] for number in range(len(words))))
     return Page(words, boxes, SIZE)
 
 
@@ -172,7 +172,9 @@ def test_a_page_is_asked_and_answered(unigram: Any, tmp_path: Path) -> None:
     redraw(model, 0)
     assistant = LocalAssistant("udop", model, planner(tmp_path, spec))
     message = asked("Question answering. What is due?")
-    shown = Message("user", (replace(message.content[0], picture=np.zeros((80, 200, 3), np.uint8)), *message.content[1:]))
+    whole = message.content[0]
+    assert isinstance(whole, Image)
+    shown = Message("user", (replace(whole, picture=np.zeros((80, 200, 3), np.uint8)), *message.content[1:]))
     *_, done = assistant.generate([Request((shown,), max_tokens=3)])
     assert isinstance(done, Done) and done.answer.usage.generated_tokens == 3
     plan = planner(tmp_path, spec).plan([[message, Message("assistant", (Text("$42"),))]], [SIZE], answer=False)

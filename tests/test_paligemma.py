@@ -81,5 +81,6 @@ def test_pads_stay_outside_of_the_prompt() -> None:
 
 def test_a_picture_that_sees_the_question_is_not_read_once_for_many() -> None:
     spec = tiny(families()["paligemma"].model).spec
+    assert isinstance(spec, CausalSpec)
     with pytest.raises(BadPrompt, match="several questions cannot share one"):
         Plan.branched(spec, [], [])

@@ -3,17 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import Reference
+from counted import spec
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from chiasm.errors import BadConfig, BadPicture
 from chiasm.geometry import Size, views
 from chiasm.layout import Adapters
+from chiasm.model import Causal as Written
 from chiasm.pixels.patches import unpatchify
 from chiasm.pixels.views import look
 from chiasm.registry import families
@@ -77,16 +80,19 @@ def test_the_adapter_for_pictures_is_merged_and_that_for_speech_is_not(reference
     small = {**config, **published(), **config, "model_type": "phi4mm", "vision_lora": {"r": 2, "lora_alpha": 4}}
     (tmp_path / "config.json").write_text(json.dumps(small))
     described = describe(tmp_path)
+    assert isinstance(plain, Written) and plain.spec.sight is not None
     tower = plain.spec.sight.encoder
     assert vision["hidden_size"] == 24 and isinstance(tower, ViT) and isinstance(described.model, Causal)
-    seeing = replace(described.model.sight, encoder=tower, views=CoverTiles(28, 36), fusion=plain.spec.sight.fusion)  # type: ignore[type-var]
-    got = load_model(replace(described, model=replace(described.model, sight=seeing)), torch.float32)
+    assert described.model.sight is not None
+    seeing = replace(described.model.sight, encoder=tower, views=CoverTiles(28, 36), fusion=plain.spec.sight.fusion)
+    before: Any = plain
+    got: Any = load_model(replace(described, model=replace(described.model, sight=seeing)), torch.float32)
     a, b = (files[f"model.layers.1.self_attn.qkv_proj.lora_{half}.vision.weight"] for half in "AB")
     for part, rows in (("q", slice(0, 32)), ("k", slice(32, 48)), ("v", slice(48, 64))):
         weight = getattr(got.language.blocks[1].attention, part).weight
-        torch.testing.assert_close(weight, getattr(plain.language.blocks[1].attention, part).weight + 2 * b[rows] @ a)
+        torch.testing.assert_close(weight, getattr(before.language.blocks[1].attention, part).weight + 2 * b[rows] @ a)
     a, b = (files[f"model.layers.0.mlp.gate_up_proj.lora_{half}.vision.weight"] for half in "AB")
-    torch.testing.assert_close(got.language.blocks[0].mlp.up.weight, plain.language.blocks[0].mlp.up.weight + 2 * b[48:] @ a)
+    torch.testing.assert_close(got.language.blocks[0].mlp.up.weight, before.language.blocks[0].mlp.up.weight + 2 * b[48:] @ a)
 
 
 RENAMED = (
@@ -96,7 +102,9 @@ RENAMED = (
 
 
 def test_tiles_are_pillows_and_the_whole_is_sampled() -> None:
-    sight = families()["phi-4-multimodal"].model.sight  # type: ignore[union-attr]
+    sight = spec("phi-4-multimodal").sight
+    assert sight is not None
+    assert isinstance(sight.encoder, ViT)
     eye = replace(sight.encoder, patch=7, position=Buckets(4))
     small = replace(sight, views=CoverTiles(28, 6), encoder=eye)
     pixels = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
@@ -115,6 +123,7 @@ def test_tiles_are_pillows_and_the_whole_is_sampled() -> None:
 
 
 def test_what_would_be_too_thin_is_refused() -> None:
-    sight = families()["phi-4-multimodal"].model.sight  # type: ignore[union-attr]
+    sight = spec("phi-4-multimodal").sight
+    assert sight is not None
     with pytest.raises(BadPicture, match="4000 x 3 pixels is too thin"):
         views(sight.views, sight.pixels, sight.encoder, Size(4000, 3), 0)

@@ -18,6 +18,7 @@ from chiasm.errors import BadPrompt
 from chiasm.generate.engine import greedy
 from chiasm.geometry import Size
 from chiasm.layout import Rule
+from chiasm.loading import load_local
 from chiasm.model import Batch, Causal
 from chiasm.pixels.views import look, packed
 from chiasm.place import Box, Point
@@ -191,7 +192,7 @@ def folder(path: Path, mark: int) -> str:
 
 
 def test_an_answer_that_names_regions_is_outlined(tmp_path: Path) -> None:
-    before = chiasm.load(folder(tmp_path / "before", 0), dtype="float32", device="cpu")
+    before = load_local(folder(tmp_path / "before", 0), dtype="float32", device="cpu")
     assert "segment" in before.capabilities and before.planner is not None and isinstance(before.model, Causal)
     message = Message("user", (Image(0), Text("the dog")))
     plan = before.planner.plan([[message]], [Size(110, 70)])
@@ -209,4 +210,4 @@ def test_an_answer_that_names_regions_is_outlined(tmp_path: Path) -> None:
     assert len(chiasm.load(str(tmp_path / "after"), dtype="bfloat16").segment(SHOWN, "the dog")) >= 0
     for hints in ((Point(3, 4),), ("the dog", Box(0, 0, 4, 4)), ()):
         with pytest.raises(BadPrompt, match="one question in words"):
-            assistant.segment(SHOWN, *hints)  # type: ignore[arg-type]
+            assistant.segment(SHOWN, *hints)

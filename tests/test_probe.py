@@ -26,6 +26,7 @@ from chiasm.probe.skill import Skill
 from chiasm.probe.skills import SKILLS, absent, find
 from chiasm.prompt.messages import Image as Shown
 from chiasm.render import Assets
+from chiasm.render.shapes import SHAPES
 
 PLAIN = Assets((), (), ())
 """Pillow's own face."""
@@ -108,7 +109,7 @@ def test_absent_things_are_chosen_in_three_ways() -> None:
         assert len(set(present)) == absent.MANY
         found = {one: absent.missing(one, present, rng) for one in absent.WAYS}
         assert not set(found.values()) & set(present)
-        assert all(absent.COMMON[found["popular"]] >= absent.COMMON[s] for s in absent.SHAPES if s not in present)
+        assert all(absent.COMMON[found["popular"]] >= absent.COMMON[s] for s in SHAPES if s not in present)
         expected = {absent.COMPANY[shape] for shape in present} - set(present)
         assert not expected or found["adversarial"] in expected
 

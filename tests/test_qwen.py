@@ -31,7 +31,7 @@ from chiasm.reference.cases import RECORDED
 from chiasm.reference.make import redraw
 from chiasm.registry import families
 from chiasm.spec import Causal as CausalSpec
-from chiasm.spec import Norm, Reader, Rope, StepNtk
+from chiasm.spec import Norm, Reader, Rope, Splice, StepNtk
 from chiasm.weights.read import describe, load_model
 
 
@@ -129,6 +129,7 @@ def test_rows_beyond_the_usual_length_are_what_plain_products_make(tmp_path: Pat
 def test_whatever_stands_between_the_two_ids_is_the_pictures_place() -> None:
     spec = tiny(families()["qwen-vl"].model).spec
     assert isinstance(spec, CausalSpec) and spec.sight is not None
+    assert isinstance(spec.sight.fusion, Splice)
     fusion = replace(spec.sight.fusion, image=120, inside=(100, 101))
     spec = replace(spec, sight=replace(spec.sight, fusion=fusion))
     for ids in ([60, 61, 120, 120], [120] * 4):
@@ -249,6 +250,7 @@ def test_a_picture_is_numbered_in_its_message(vocabulary: tuple[Path, dict[bytes
     spec = tiny(families()["qwen-vl"].model).spec
     assert isinstance(spec, CausalSpec) and spec.sight is not None
     first = tokenizer.added["<img>"]
+    assert isinstance(spec.sight.fusion, Splice)
     fusion = replace(spec.sight.fusion, image=first + 2, inside=(first, first + 1))
     spec = replace(spec, sight=replace(spec.sight, fusion=fusion), decoder=replace(spec.decoder, vocab=len(tokenizer)))
     planner = Planner.from_folder(spec, folder, families()["qwen-vl"].chat)

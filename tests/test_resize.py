@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from chiasm.errors import ChiasmError
 from chiasm.pixels.patches import patchify, patchify_frames, unpatchify, unpatchify_frames
 from chiasm.pixels.resize import RESAMPLES, crop, normalise, pad, resize
+from chiasm.spec import Resample
 
 SIDE = st.integers(1, 96)
 SEED = st.integers(0, 2**32 - 1)
@@ -34,7 +37,7 @@ def pillow_resize(pixels: np.ndarray, height: int, width: int, resample: str) ->
 
 @settings(max_examples=150)
 @given(SIDE, SIDE, SIDE, SIDE, st.sampled_from([1, 3, 4]), st.sampled_from(RESAMPLES), SEED)
-def test_resize_equals_pillow(h: int, w: int, height: int, width: int, channels: int, resample: str, seed: int) -> None:
+def test_resize_equals_pillow(h: int, w: int, height: int, width: int, channels: int, resample: Resample, seed: int) -> None:
     pixels = noise(h, w, channels, seed)
     ours = resize(pixels, height, width, resample)
     assert ours.dtype == np.uint8 and ours.flags.writeable and not np.shares_memory(ours, pixels)
@@ -45,7 +48,7 @@ def test_resize_equals_pillow(h: int, w: int, height: int, width: int, channels:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("source", [(1, 1), (1, 4000), (4000, 1), (337, 335), (641, 480)])
 @pytest.mark.parametrize("target", [(1, 1), (1, 4000), (4000, 1), (336, 336)])
-def test_resize_at_the_edges(source: tuple, target: tuple, channels: int, resample: str) -> None:
+def test_resize_at_the_edges(source: tuple[int, int], target: tuple[int, int], channels: int, resample: Resample) -> None:
     pixels = noise(*source, channels)
     assert np.array_equal(resize(pixels, *target, resample), pillow_resize(pixels, *target, resample))
 
@@ -78,7 +81,7 @@ def test_resize_takes_views() -> None:
         (noise(4, 4), (2, 2), "cubic"),
     ],
 )
-def test_resize_refuses_what_it_cannot_do(pixels: np.ndarray, size: tuple, resample: str) -> None:
+def test_resize_refuses_what_it_cannot_do(pixels: np.ndarray, size: tuple[int, int], resample: Any) -> None:
     with pytest.raises(ChiasmError):
         resize(pixels, *size, resample)
 

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
+from torch import Tensor
 from torch.nn import functional as F
 
 from chiasm.classify import Guess, classes
@@ -83,7 +84,9 @@ def test_search_goes_both_ways(name: str, tokenizer: Tokenizer) -> None:
     hits = found.ask(model, asked)
     alike([hit for row in hits for hit in row], [hit for text in asked for hit in found.ask(model, [text])[0]])
     for text, row in zip(asked, hits, strict=True):
-        cosines = model.embed(shown) @ model.embed([text])[0]
+        pictured = model.embed(shown)
+        assert isinstance(pictured, Tensor)
+        cosines = pictured @ model.embed([text])[0]
         assert [hit.number for hit in row] == cosines.argsort(descending=True).tolist()
         assert all(hit.item is shown[hit.number] for hit in row)
     for number, (first, *_) in enumerate(found.ask(model, shown, most=1)):
@@ -124,7 +127,7 @@ def test_mistakes_are_one_sentence(tokenizer: Tokenizer, tmp_path: Path) -> None
     with pytest.raises(UserError, match="at least 1"):
         found.ask(model, ["dog"], most=0)
     with pytest.raises(UserError, match="one space"):
-        found.nearest(torch.ones(1, 3))
+        found.nearest(torch.ones(1, 3))  # type: ignore[arg-type]
     writer = LocalAssistant("smollm2", tiny(families()["smollm2"].model), None)
     with pytest.raises(Unsupported):
         index(writer, ["cat"])
@@ -142,7 +145,7 @@ def test_pictures_of_many_vectors_are_told_by_their_best(tokenizer: Tokenizer) -
     model, shown = assistant("blip2-itm", tokenizer), pictures()
     names = ("cat", "dog", "boat")
     made = classes(model, names, ("a photo of a {}.",))
-    texts = torch.cat(model.embed([f"a photo of a {name}." for name in names]))
+    texts = torch.cat([*model.embed([f"a photo of a {name}." for name in names])])
     best = torch.stack([(vectors @ texts.T).amax(0) for vectors in model.embed(shown)])
     for row, guesses in zip(best, made.guess(model, shown), strict=True):
         assert [guess.name for guess in guesses] == [names[number] for number in row.argsort(descending=True)]
@@ -157,7 +160,7 @@ def test_a_text_model_finds_what_the_vision_model_of_its_space_indexed(tokenizer
     reader, text = assistant("nomic-embed-text", tokenizer), "the red cat"
     ids = torch.tensor([tokenizer.encode(text, framed=True)])
     with torch.inference_mode():
-        mean = reader.model(ids, torch.ones_like(ids, dtype=torch.bool)).mean(1)  # type: ignore[operator]
+        mean = reader.model(ids, torch.ones_like(ids, dtype=torch.bool)).mean(1)
         padded = torch.cat([ids, torch.zeros_like(ids)], 1)
         same = reader.model.embed_texts(padded, torch.arange(padded.shape[1])[None] < ids.shape[1])  # type: ignore[operator]
     wanted = F.normalize(F.layer_norm(mean, mean.shape[-1:]), dim=-1)

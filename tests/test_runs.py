@@ -61,7 +61,8 @@ class Scripted(Assistant):
         pictures = request.messages[0].pictures
         if not pictures:
             return "unsure"
-        shown = pictures[0] if isinstance(pictures[0], np.ndarray) else np.asarray(Image.open(pictures[0]))
+        first: Any = pictures[0]
+        shown = first if isinstance(first, np.ndarray) else np.asarray(Image.open(first))
         red, green, blue = (int(part) for part in shown[0, 0][:3])
         return "unsure" if red == green == blue else ("red", "green", "blue")[int(np.argmax((red, green, blue)))]
 
@@ -308,10 +309,10 @@ def test_a_full_disk_loses_nothing(table: Path, tmp_path: Path, monkeypatch: pyt
     before = (store.folder / RECORDS).read_bytes()
     real = Path.open
 
-    def full(self: Path, *args: object, **options: object) -> object:
+    def full(self: Path, *args: Any, **options: Any) -> object:
         if self.name == RECORDS and args and args[0] == "ab":
             raise OSError(28, "No space left on device")
-        return real(self, *args, **options)  # type: ignore[arg-type]
+        return real(self, *args, **options)
 
     (store.folder / RECORDS).write_bytes(b"".join(before.splitlines(keepends=True)[:2]))
     monkeypatch.setattr(Path, "open", full)

@@ -184,7 +184,7 @@ def test_a_bootstrap_draws_as_python_draws(counts: list[tuple[int, int]]) -> Non
 def test_images_and_texts_are_ranked_alike_in_parts(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrieval, "_AT_ONCE", at_once)
     scores, owner = np.random.default_rng(0).normal(size=(6, 12)), np.arange(12) % 6
-    found = retrieval.image_text_ranks(scores, owner)
+    found = retrieval.image_text_ranks(scores, owner.tolist())
     best = [max(row[owner == image]) for image, row in enumerate(scores)]
     assert found.text.tolist() == [(row > one).sum() for row, one in zip(scores, best, strict=True)]
     assert found.image.tolist() == [(scores[:, text] > scores[image, text]).sum() for text, image in enumerate(owner)]

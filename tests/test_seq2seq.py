@@ -26,8 +26,9 @@ MBART = EncoderDecoder(
     Block(64, 4, 96, 4, 16, Norm("layer", 1e-5), "gelu"), source=0, target=2, vocab=99, place=Learned(20, before=2), start=0,
     embed_scale="root_width", embed_norm=Norm("layer", 1e-5),
 )  # fmt: skip
-T5 = families()["flan-t5"].model
-assert isinstance(T5, Spec)
+_T5 = families()["flan-t5"].model
+assert isinstance(_T5, Spec)
+T5: Spec = _T5
 EYES = {
     "alone": Spec(MBART, Sight(EYE.views, EYE.pixels, EYE.encoder, (), Alone())),
     "spliced": Spec(T5.language, Sight(EYE.views, EYE.pixels, EYE.encoder, (Mlp(512, 512),), Splice(90))),

@@ -14,15 +14,15 @@ from torch.nn import functional as F
 from chiasm.connect.compressed import COMPRESSIONS
 from chiasm.connect.steps import Connector
 from chiasm.connect.tally import TallyStep
-from chiasm.model import assemble
-from chiasm.place import WHOLE, Grid, Laid, connect, raster, route
+from chiasm.model import Causal
+from chiasm.place import WHOLE, Box, Grid, Laid, connect, raster, route
 from chiasm.render import Sample, Thing, Truth, sample
 from chiasm.spec import Mlp, Tally
 from chiasm.train.parts import parameters
 from chiasm.train.tallies import SORTS, TALLY, UNCOUNTED, tallies, told_tallies
 
 STEP = Tally(tokens=3, slots=2, hidden=8, most=4)
-LAID = raster([Grid(0, 1, 2, 3, (0, 0, 96, 64)), Grid(1, 1, 1, 2, (0, 0, 64, 32))])
+LAID = raster([Grid(0, 1, 2, 3, Box(0, 0, 96, 64)), Grid(1, 1, 1, 2, Box(0, 0, 64, 32))])
 
 
 def step_of(width: int = 5) -> TallyStep:
@@ -111,7 +111,7 @@ def test_counting_is_learned_from_counts_alone() -> None:
         counts_GN[:, :3] = torch.stack([(kind_GV == kind).sum(1) for kind in range(3)], 1).float()
         return kinds_KD[kind_GV].flatten(0, 1), counts_GN
 
-    laid = raster([Grid(item, 1, 2, 3, (0, 0, 96, 64)) for item in range(32)])
+    laid = raster([Grid(item, 1, 2, 3, Box(0, 0, 96, 64)) for item in range(32)])
     optimizer = torch.optim.AdamW(step.parameters(), 3e-2)
     for _ in range(150):
         x_VD, counts_GN = drawn()
@@ -123,8 +123,9 @@ def test_counting_is_learned_from_counts_alone() -> None:
 
 
 def test_what_counts_learns_at_a_rate_of_its_own() -> None:
-    model = assemble(replace(TINY, sight=replace(TINY.sight, connector=(Mlp(32, 24), STEP))))
+    assert TINY.sight is not None
+    model, plain = Causal(replace(TINY, sight=replace(TINY.sight, connector=(Mlp(32, 24), STEP)))), Causal(TINY)
     counts, rest = (parameters(model, part).keys() for part in ("tally", "connect"))
     assert counts == {f"connect.steps.1.{layer}.{end}" for layer in ("hidden", "adds") for end in ("weight", "bias")}
     assert counts | rest == {f"connect.{name}" for name, _ in model.connect.named_parameters()} and not counts & rest
-    assert parameters(assemble(TINY), "tally") == {}
+    assert parameters(plain, "tally") == {}

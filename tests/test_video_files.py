@@ -21,7 +21,7 @@ FRAMES, RATE, WIDE, HIGH = 25, 10.0, 64, 48
 
 def written(path: Path, code: str) -> Path:
     """A video whose red grows and whose blue falls with time."""
-    out = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), RATE, (WIDE, HIGH))
+    out = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), RATE, (WIDE, HIGH))
     assert out.isOpened()
     for number in range(FRAMES):
         out.write(np.full((HIGH, WIDE, 3), (250 - 10 * number, 0, 10 * number), np.uint8))

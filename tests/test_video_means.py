@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from conftest import Reference
+from invariants.asking import said
 from PIL import Image
 from reference_videos import film
 from test_videos import frames_in
@@ -17,6 +18,7 @@ from torch import Tensor
 from chiasm import Clip, load
 from chiasm.assistant import Request
 from chiasm.local import LocalAssistant
+from chiasm.model import Causal
 from chiasm.pixels.resize import normalise
 from chiasm.prompt.messages import question
 from chiasm.readers import CLIP_MEAN, CLIP_STD
@@ -30,11 +32,11 @@ SHAPE = (9, 41, 60)
 def asked(folder: Path, clip: Clip) -> tuple[np.ndarray, Tensor]:
     """The ids of a question about a clip, and its logits."""
     assistant = load(str(folder), dtype="float32", device="cpu")
-    assert isinstance(assistant, LocalAssistant)
+    assert isinstance(assistant, LocalAssistant) and isinstance(assistant.model, Causal)
     plan = assistant.plan([Request((question("What happens here ?", [clip]),), max_tokens=2)])
     with torch.inference_mode():
         batch = plan.batch(assistant.door.patches([assistant.door.opened(clip)], plan.items))
-        got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))
+        got = said(assistant.model, batch)
     return plan.rows[0].ids_T, got
 
 

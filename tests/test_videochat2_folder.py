@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from invariants.asking import said
 from PIL import Image as Pillow
 from reference_videos import film
 from safetensors.torch import load_file
@@ -28,7 +29,7 @@ from chiasm.connect.qformer import Hint
 from chiasm.errors import BadCheckpoint, BadConfig
 from chiasm.geometry import Size
 from chiasm.local import LocalAssistant
-from chiasm.model import Causal, See
+from chiasm.model import Batch, Causal, See
 from chiasm.model import Sight as Seen
 from chiasm.pixels.patches import patchify_frames
 from chiasm.pixels.resize import normalise
@@ -110,6 +111,12 @@ def folders(tmp_path: Path) -> tuple[Path, Any]:
     return original(tmp_path / "videochat2", tmp_path / "vicuna"), text
 
 
+def heard_by(assistant: LocalAssistant, batch: Batch) -> Tensor:
+    """The logits of a batch."""
+    assert isinstance(assistant.model, Causal)
+    return said(assistant.model, batch)
+
+
 def opened(folder: Path) -> LocalAssistant:
     assistant = load(str(folder), dtype="float32", device="cpu")
     assert isinstance(assistant, LocalAssistant)
@@ -169,8 +176,8 @@ def test_ids_and_logits_are_those_of_its_parts_joined_by_hand(kind: str, folders
     places = np.asarray(wanted) < 0
     assert ids[~places].tolist() == [number for number in wanted if number >= 0] and len(set(ids[places])) == 1
     assert plan.rows[0].hint_T is not None and plan.rows[0].hint_T.tolist() == heard
-    batch = plan.batch(assistant.door.patches([assistant.door.opened(source)], plan.items))  # type: ignore[union-attr]
-    got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))  # type: ignore[union-attr]
+    batch = plan.batch(assistant.door.patches([assistant.door.opened(source)], plan.items))
+    got = heard_by(assistant, batch)
     close(got, spliced(text, ids, places, visual_VD))
 
 
@@ -182,12 +189,15 @@ def test_recorded_clips_give_the_recorded_tokens_and_logits(folders: tuple[Path,
     model = opened(folder).model
     assert isinstance(model, Causal)
     video = model.spec.sight.fusion.video  # type: ignore[union-attr]
+    assert isinstance(video, int)
     for row, kind in ((0, "video"), (1, "video"), (0, "image")):
         steps = given[kind].shape[1]
         grid = Grid(0, steps, 4, 4, Box(0, 0, 28, 28), tuple(map(float, range(steps))) if steps > 1 else ())
         heard = given["input_ids"][row][given["attention_mask"][row].bool()].tolist()
-        ids = np.asarray([1, 40, *[video] * 8, 41, 42])
-        batch = Plan.from_ids(model.spec, [ids], [Filmed(grid)], hints=[heard]).batch(patchify_frames(given[kind][row], 7, 1))
+        row_T = [1, 40, *[video] * 8, 41, 42]
+        ids = np.asarray(row_T)
+        batch = Plan.from_ids(model.spec, [row_T], [Filmed(grid)], hints=[heard]).batch(patchify_frames(given[kind][row], 7, 1))
+        assert isinstance(batch.sight, Seen)
         seen = model.see(batch.sight, batch.hint)
         close(seen.tokens_VD, wanted[f"{kind}_llm"][row])
         close(model.logits(model.read(batch, seen)), spliced(text, ids, ids == video, wanted[f"{kind}_llm"][row]))
@@ -197,8 +207,8 @@ def test_recorded_clips_give_the_recorded_tokens_and_logits(folders: tuple[Path,
 def test_the_edition_of_mistral_is_read_with_its_adapters(tmp_path: Path) -> None:
     """In PEFT's names, around attention, MLP and head; they count alpha / rank times."""
     text = vicuna(tmp_path / "text", "mistral")
-    inside, more = "mistral_model.base_model.model.", {}
-    layers = dict(text.named_modules())
+    inside, more = "mistral_model.base_model.model.", dict[str, Tensor]()
+    layers: dict[str, Any] = dict(text.named_modules())
     for name in ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj", "lm_head"):
         out, into = layers[name].weight.shape
         a, b = torch.randn(2, into) / 4, torch.randn(out, 2) / 4
@@ -210,8 +220,8 @@ def test_the_edition_of_mistral_is_read_with_its_adapters(tmp_path: Path) -> Non
     wanted = segments(llama_legacy(), "[INST] <Video>", 8, f"</Video> [/INST] [INST] {ASKED} [/INST]")
     places, ids = np.asarray(wanted) < 0, plan.rows[0].ids_T
     assert ids[~places].tolist() == [number for number in wanted if number >= 0]
-    batch = plan.batch(assistant.door.patches([assistant.door.opened(Clip(shown))], plan.items))  # type: ignore[union-attr]
-    got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))  # type: ignore[union-attr]
+    batch = plan.batch(assistant.door.patches([assistant.door.opened(Clip(shown))], plan.items))
+    got = heard_by(assistant, batch)
     close(got, spliced(text, ids, places, chosen("video")[0]))
     with pytest.raises(BadCheckpoint, match="has the rank 2, and config"):
         load(str(original(tmp_path / "unsaid", tmp_path / "text", "mistral", more)), dtype="float32")

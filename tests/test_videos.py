@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import Reference
+from counted import spec
+from invariants.asking import said
 from PIL import Image
 from reference_videos import Order, film
 from tiny_words import words_only
@@ -24,16 +26,16 @@ from chiasm.cli import main
 from chiasm.errors import BadPrompt, Overflow
 from chiasm.geometry import Size, clip_view, moments
 from chiasm.local import LocalAssistant
+from chiasm.model import Causal as Written
 from chiasm.pixels.views import look_clip
 from chiasm.prompt.items import count, filmed
 from chiasm.prompt.messages import question
 from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
 from chiasm.reference.parts import library
 from chiasm.reference.patches import cut, rastered
-from chiasm.registry import families
-from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take
+from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take, ViT
 from chiasm.weights.read import describe
-from chiasm.weights.write import write_json
+from chiasm.weights.write import write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     shared = {"size": {"shortest_edge": 256, "longest_edge": 8192}, "patch_size": 2, "cap_pixels_per_frame": True}
     orders["shared"] = ("Qwen2VLVideoProcessor", {**shared, "max_video_tokens": 1000}, (8, 90, 60), 1.0, None, None)
     folder = tmp_path_factory.mktemp("videos")
-    write_json(folder / "orders.json", list(orders.values()))
+    write_text(folder / "orders.json", json.dumps([*orders.values()]))
     script = Path(__file__).parent / "reference_videos.py"
     done = subprocess.run(
         [sys.executable, script, folder / "orders.json", folder / "out.npz"], capture_output=True, text=True, check=False
@@ -202,7 +204,8 @@ def test_a_clip_is_answered_as_the_reference_answers(
         with torch.inference_mode():
             wanted = model(input_ids=rows, **given).logits
             batch = plan.batch(assistant.door.patches([assistant.door.opened(clip)], plan.items))
-            got = assistant.model.logits(assistant.model.read(batch, assistant.model.see(batch.sight, batch.hint)))
+            assert isinstance(assistant.model, Written)
+            got = said(assistant.model, batch)
         assert ((got - wanted).abs() / (1 + wanted.abs())).max() < 2e-5
         greedy = {"max_new_tokens": 6, "do_sample": False, "suppress_tokens": [IMAGE, VIDEO], "attention_mask": rows**0}
         new = model.generate(input_ids=rows, **given, **greedy)[0, len(ids) :].tolist()
@@ -215,10 +218,11 @@ def test_a_clip_is_answered_as_the_reference_answers(
 
 def test_frames_share_what_there_is(theirs: dict[str, np.ndarray]) -> None:
     """Qwen2-VL's cap for all frames together."""
-    sight = families()["qwen2-vl"].model.sight
+    sight = spec("qwen2-vl").sight
     assert sight is not None and sight.clips is not None
     seen = Native(4, 256, 8192)
     frames = replace(sight.clips, views=seen, shared=int(1000 * 4 * 4 * 0.9))
+    assert isinstance(sight.encoder, ViT)
     eye = replace(sight.encoder, patch=2)
     view = clip_view(frames, eye, Size(60, 90), range(8), 0)
     assert [[view.grid.t, view.grid.h, view.grid.w]] == theirs["shared.video_grid_thw"].tolist()
@@ -227,7 +231,7 @@ def test_frames_share_what_there_is(theirs: dict[str, np.ndarray]) -> None:
 
 def test_a_family_s_own_limit_is_said_before_anything_is_read() -> None:
     for name, more in (("qwen2-vl", 769),):
-        sight = families()[name].model.sight
+        sight = spec(name).sight
         assert sight is not None and sight.clips is not None
         times = [float(number) for number in range(more)]
         with pytest.raises(BadPrompt, match=f"a.mp4: {more} frames are taken, and this model looks at {more - 1} at most"):

@@ -80,6 +80,8 @@ def theirs(kind: Kind, by: Any, picture: np.ndarray) -> torch.Tensor:
             return cut(kind, processed(by, [picture], "pixel_values")["pixel_values"][0])
         case Resize():
             return cut(kind, processed(by, [picture], "pixel_values")["pixel_values"])
+        case _:
+            raise AssertionError(f"no processor here makes {kind.views}")
 
 
 def assert_equal(name: str, sizes: list[tuple[int, int]]) -> None:

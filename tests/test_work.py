@@ -13,12 +13,12 @@ from chiasm.language.gated import Gallery
 from chiasm.layers.cache import KVCache
 from chiasm.model import Causal
 from chiasm.prompt.plan import Plan
-from chiasm.spec import Both, Cross
+from chiasm.spec import AddByBox, Alone, Both, Cross
 from chiasm.spec import Causal as CausalSpec
 
 
 def planned(spec: CausalSpec, sizes: list[Size], text: int) -> Plan:
-    assert spec.sight is not None
+    assert spec.sight is not None and not isinstance(spec.sight.fusion, Alone | AddByBox)
     costs = budget(spec, sizes)
     return Plan.from_ids(spec, [[*[spec.sight.fusion.image] * costs.places, *range(1, 1 + costs.marks + text)]], sizes)
 

@@ -40,8 +40,10 @@ def tiny_spec(context: int = 600) -> CausalSpec:
     tokenizer = byte_level()
     decoder = Decoder(block, 2, tokenizer.get_vocab_size(), Rope(), context, tied=True)
     steps = (Merge(2), Mlp(16, 16, depth=1, bias=False))
+    image = tokenizer.token_to_id("<image>")
+    assert image is not None
     marks = RowColumn("<fake>", "<row_{row}_col_{column}>", "<whole>")
-    return CausalSpec(decoder, Sight(TileGrid(56, 28), Pixels(), eye, steps, Splice(tokenizer.token_to_id("<image>")), marks))
+    return CausalSpec(decoder, Sight(TileGrid(56, 28), Pixels(), eye, steps, Splice(image), marks))
 
 
 def tiny_folder(folder: Path, context: int = 600, modules: Causal | None = None) -> Path:

@@ -1,6 +1,7 @@
 """What every family is asked: pictures of different shapes, rows of different lengths, and what comes out."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from chiasm.spec import Writer as WriterSpec
 SIZES = ((40, 24), (17, 61), (90, 85))
 """(width, height) of three pictures that have different shapes everywhere."""
 
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
 
 
 def pictures() -> list[np.ndarray]:
@@ -65,8 +66,8 @@ class Asked:
 
     def only(self, number: int) -> "Asked":
         """One of the rows."""
-        parts = (self.rows, self.shows, self.targets, self.hints, self.boxes)
-        return Asked(*(part[number : number + 1] for part in parts))
+        one = slice(number, number + 1)
+        return Asked(self.rows[one], self.shows[one], self.targets[one], self.hints[one], self.boxes[one])
 
     @property
     def written(self) -> list[list[int]]:
@@ -109,8 +110,9 @@ def _reads(sight: SightSpec) -> bool:
 
 def planned(model: Writes, case: Asked, prompts: list[int] | None = None) -> tuple[Plan, Tensor | None]:
     sizes = [Size(*SIZES[number]) for number in case.shown]
-    streams = {"targets": case.targets, "hints": case.hints, "boxes": case.boxes}
-    plan = Plan.from_ids(model.spec, case.rows, sizes, prompts=prompts, **streams)
+    plan = Plan.from_ids(
+        model.spec, case.rows, sizes, prompts=prompts, targets=case.targets, hints=case.hints, boxes=case.boxes
+    )
     if model.spec.sight is None or not case.shown:
         return plan, None
     return plan, seen(model.spec.sight, [pictures()[number] for number in case.shown]).patches_PK

@@ -19,6 +19,7 @@ from chiasm.model import (
     QueryMatch,
     Segment,
     Seq2Seq,
+    Sight,
 )
 from chiasm.model import Writer as Writes
 from chiasm.spec import (
@@ -30,6 +31,7 @@ from chiasm.spec import (
     ViT,
 )
 from chiasm.spec import Sight as SightSpec
+from chiasm.vision.vit import VisionTransformer
 from invariants.asking import (
     PHRASES,
     UNPOINTED,
@@ -84,6 +86,7 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         pooled = [model.text.pooled(states)] if model.spec.text.pool != "none" else []
         out = torch.cat([states.flatten(0, 1), *pooled])
     else:
+        assert isinstance(model, Causal | Seq2Seq)
         case = asked(model.spec)
         if isinstance(model, Seq2Seq):
             # Long enough for every bucket of distances.
@@ -95,11 +98,12 @@ def gradients_reach_every_parameter(model: AnyModel) -> None:
         if isinstance(model, Causal) and isinstance(model.spec.head, Pointing):
             out = torch.cat([out.flatten(), *pointed(model, batch)])
             unread |= UNPOINTED
-        if isinstance(model, Causal) and model.spec.regions is not None and batch.sight is not None:
+        if isinstance(model, Causal) and model.spec.regions is not None and isinstance(batch.sight, Sight):
+            assert isinstance(model.vision, VisionTransformer)
             maps = model.vision.maps(batch.sight.patches_PK, batch.sight.grids, model.spec.regions.taps)
             boxes_R4 = torch.tensor([(0.1, 0.2, 0.6, 0.9), (0.3, 0.0, 0.8, 0.5)])
             out = torch.cat([out.flatten(), model.regions(maps, boxes_R4, torch.zeros(2, dtype=torch.int64)).flatten()])
-    (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
+    (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
     for name, parameter in model.named_parameters():
         if name.endswith((".k.bias", "_k.bias")) or name == "pool.k.bias" or name in measured:
             continue

@@ -34,9 +34,8 @@ def batch_is_single(model: AnyModel) -> None:
         packed_is_unpacked(model)
         return
     if isinstance(model, Find):
-        together = named(model, PHRASES, pictures())
-        for alone, row, pixels in zip(together, PHRASES, pictures(), strict=True):
-            torch.testing.assert_close(alone, named(model, [row], [pixels])[0], **CLOSE)
+        for alone, phrases, pixels in zip(named(model, PHRASES, pictures()), PHRASES, pictures(), strict=True):
+            torch.testing.assert_close(alone, named(model, [phrases], [pixels])[0], **CLOSE)
         return
     if isinstance(model, Match | QueryMatch | Bind):
         ids = torch.randint(5, 100, (3, 16), generator=torch.Generator().manual_seed(0))
@@ -68,9 +67,9 @@ def batch_is_single(model: AnyModel) -> None:
         return
     assert isinstance(model, Causal | Seq2Seq)
     case = asked(model.spec)
-    together = logits(model, case)
+    found = logits(model, case)
     for row in range(3):
-        torch.testing.assert_close(together[row], logits(model, case.only(row))[0], **CLOSE)
+        torch.testing.assert_close(found[row], logits(model, case.only(row))[0], **CLOSE)
 
 
 def cached_is_uncached(model: AnyModel) -> None:
@@ -97,14 +96,18 @@ def packed_is_unpacked(model: AnyModel) -> None:
             torch.testing.assert_close(one, named(model, same[:1], [pixels])[0], **CLOSE)
         return
     if isinstance(model, Segment):
-        alone = zip(*(outlined(model, [pixels]) for pixels in pictures()), strict=True)
-        for whole, parts in zip(outlined(model, pictures()), alone, strict=True):
+        each = zip(*(outlined(model, [pixels]) for pixels in pictures()), strict=True)
+        for whole, parts in zip(outlined(model, pictures()), each, strict=True):
             torch.testing.assert_close(whole, torch.cat(parts), **CLOSE)
         return
     looks: Any = model.spec.sight if isinstance(model, Causal | Seq2Seq) else model.spec
-    see: Callable[[Sight], Tensor] = (
-        (lambda sight: model.see(sight).tokens_VD) if isinstance(model, Causal | Seq2Seq) else model.embed_pictures
-    )
+    see: Callable[[Sight], Tensor]
+    if isinstance(model, Causal | Seq2Seq):
+        writer = model
+        see = lambda sight: writer.see(sight).tokens_VD  # noqa: E731
+    else:
+        assert isinstance(model, Match | QueryMatch | Bind | Encode)
+        see = model.embed_pictures
     together = see(seen(looks, pictures()))
     alone = torch.cat([see(seen(looks, [pixels])) for pixels in pictures()])
     torch.testing.assert_close(together, alone, **CLOSE)
