@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,17 +56,18 @@ from chiasm.weights.device import exactly
 
 HAS_GPU = torch.cuda.is_available()
 pytestmark = pytest.mark.skipif(not HAS_GPU, reason="there is no GPU here")
-CLOSE = {"rtol": 1e-4, "atol": 5e-5}
+CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 5e-5}
 """A GPU sums in another order: the worst of all families on an H100 was 2.3e-5."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def exact() -> Iterator[None]:
-    before = torch.backends.cudnn.conv.fp32_precision
+    convolutions: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
     if HAS_GPU:
         exactly(torch.float32, named_device("cuda"))
     yield
-    torch.backends.cudnn.conv.fp32_precision = before
+    convolutions.fp32_precision = before
 
 
 def numbers(model: AnyModel) -> list[torch.Tensor]:
@@ -128,7 +130,7 @@ def test_a_step_of_training_is_the_processors() -> None:
         model = tiny_writer()
         lora.adapt(model.language, 2, 4.0)
         model.requires_grad_(False)
-        masters = masters_of(model.to(device), RATES, 0.0)[0]
+        masters = masters_of(model.to(device), RATES, 0.0)[0]  # type: ignore[arg-type]
         ids, watched = row([7, 8, 9, 10])
         batch = Plan.from_ids(TINY, [ids], [Size(64, 64)], [watched]).batch(patches(picture(0)))
         said = told(model, batch.to(device), 1)

@@ -62,7 +62,7 @@ def test_published_folders_are_asked_as_they_were_trained(fixture: str, tmp_path
 def test_every_published_config_is_told_or_named_here(tmp_path: Path) -> None:
     """No size of a family falls to a template of another one by chance."""
     prefix = [(name, family.sizes) for name, family in families().items() if family.kind == "prefix"]
-    told, untold = set(), set()
+    told, untold = set[str](), set[str]()
     for name, fixture in ((name, f"{name}-{size}") for name, sizes in prefix for size in sizes):
         if not (CONFIGS / f"{fixture}.json").is_file() or "vocabulary_map" in published(fixture):
             continue

@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from functools import partial
+from typing import Any
 
 from chiasm.train.stream import stream
 
@@ -13,7 +14,7 @@ def piece(step: int, weight: bytes) -> tuple[int, int]:
 
 def test_pieces_come_in_order_from_several_processes() -> None:
     # What makes them is larger than a pipe holds, so that handing it over waits for its taker.
-    made = stream(partial(piece, weight=b"x" * 300_000), first=5, workers=2, ahead=2, by=3)
+    made: Any = stream(partial(piece, weight=b"x" * 300_000), first=5, workers=2, ahead=2, by=3)
     assert [next(made) for _ in range(4)] == [(step, 300_000) for step in (5, 8, 11, 14)]
     made.close()
     for _ in range(100):

@@ -33,6 +33,7 @@ from chiasm.prompt.messages import question
 from chiasm.reference.case import AFTER, BEFORE, BOS, IMAGE, VIDEO
 from chiasm.reference.parts import library
 from chiasm.reference.patches import cut, rastered
+from chiasm.registry import families
 from chiasm.spec import Causal, Even, Merge, Native, PerSecond, Sight, Take, ViT
 from chiasm.weights.read import describe
 from chiasm.weights.write import write_json, write_text
