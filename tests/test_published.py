@@ -257,10 +257,10 @@ def test_a_processors_file_serves_where_the_preprocessors_is_missing(tmp_path: P
 def test_an_unknown_field_is_warned_about_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config, preprocessor = facts("llava-1.5-7b")
     config["wobble"] = 1
-    config["text_config"]["attention_sink"] = 4
+    config["text_config"] |= {"attention_sink": 4, "rope_scaling": {"rope_theta": 10000.0, "spin": 2}}
     with caplog.at_level(logging.WARNING, "chiasm"):
         assert read(tmp_path, config, preprocessor | {"sharpen": True}) == families()["llava-1.5"].at("7b")
-    assert sorted(message.rpartition(": ")[2] for message in caplog.messages) == ["attention_sink", "sharpen", "wobble"]
+    assert sorted(message.rpartition(": ")[2] for message in caplog.messages) == ["attention_sink", "sharpen", "spin", "wobble"]
     assert "text_config: attention_sink" in "".join(caplog.messages)
 
 
@@ -270,6 +270,8 @@ def test_an_unknown_field_is_warned_about_by_name(tmp_path: Path, caplog: pytest
         ("smollm2-135m", "hidden_act", "xielu", "silu"),
         ("smollm2-135m", "rope_scaling", {"rope_type": "proportional"}, "'proportional' is not supported"),
         ("smollm2-135m", "rope_interleaved", True, "False is"),
+        ("qwen2-vl-2b", "rope_scaling.mrope_interleaved", True, "mrope_interleaved = True is not supported"),
+        ("smollm2-135m", "rope_scaling", "linear", "is not an object"),
         ("clip-b32", "vision_config.num_channels", 4, "3 is"),
         ("clip-b32", "pixels.resample", 9, "0 to 5"),
         ("clip-b32", "pixels.do_center_crop", False, "True is"),

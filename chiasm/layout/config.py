@@ -68,6 +68,7 @@ class Config:
         self._pixels, self._fetch, self._clips = pixels, fetch, clips
         self.honoured: set[str] = set()
         self.nested: list[Config] = []
+        self.settings: list[Config] = []
 
     @property
     def pixels(self) -> Config:
@@ -131,14 +132,23 @@ class Config:
 
     def nest(self, name: str, default: Mapping[str, Any] | None = None) -> Config:
         """A nested object as a config of its own."""
+        inner = self._inner(name, default)
+        self.nested.append(inner)
+        return inner
+
+    def setting(self, name: str) -> Config:
+        """A nested object that describes no part of the model."""
+        inner = self._inner(name, None)
+        self.settings.append(inner)
+        return inner
+
+    def _inner(self, name: str, default: Mapping[str, Any] | None) -> Config:
         self.honoured.add(name)
         data = self.data.get(name)
         if not isinstance(data, Mapping | None):
             raise BadConfig(f"{self.path}: {name} = {data!r} is not an object, which was expected")
         data = data if data is not None else default or {}
-        inner = Config(data, f"{self.path}: {name}", self._parts, self._pixels, self._fetch, self._clips, self.told)
-        self.nested.append(inner)
-        return inner
+        return Config(data, f"{self.path}: {name}", self._parts, self._pixels, self._fetch, self._clips, self.told)
 
     def part(self, name: str, model_type: str) -> Reading:
         """A nested model or part, read by the layout of its own `model_type`: the one given, where it says none or repeats
@@ -170,4 +180,4 @@ class Config:
     def unknown(self) -> list[str]:
         """Fields that were neither read nor known to be inert, nested ones included, each as `path: name`."""
         mine = [f"{self.path}: {name}" for name in self.data if name not in self.honoured and name not in INERT]
-        return mine + [name for inner in self.nested for name in inner.unknown()]
+        return mine + [name for inner in (*self.nested, *self.settings) for name in inner.unknown()]

@@ -25,12 +25,13 @@ def read(c: Config) -> Reading:
     c.inert("mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype", "mlp_only_layers")
     c.inert("partial_rotary_factor")
     bias = c.get("attention_bias", False)
+    # Frequencies follow three axes in turn, and those are equal where text is read.
+    turned = {name: value for name, value in (c.data.get("rope_parameters") or {}).items() if name != "mrope_section"}
+    c.data = {**c.data, "rope_parameters": turned}
     reading = decoder(c, context=32768, eps=1e-6, qkv_bias=bias, out_bias=bias)
-    # Sections of the frequencies follow axes that are equal where text is read.
-    rope = replace(reading.spec.rope, sections=())
     norm = replace(reading.spec.block.norm, weight="from_one")
     block = replace(reading.spec.block, norm=norm, qk_norm=norm, mixer=GATED)
-    spec = replace(reading.spec, block=block, rope=rope, turns=_turns(c, reading.spec.depth))
+    spec = replace(reading.spec, block=block, turns=_turns(c, reading.spec.depth))
     return Reading(spec, keys(block.heads))
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from chiasm.errors import BadConfig
 from chiasm.layout import Config
 from chiasm.spec import DynamicNtk, LinearScaling, Llama3Scaling, LongRope, Plain, Rope, Scaling, Yarn
+
+FIELDS = (
+    "attention_factor", "beta_fast", "beta_slow", "factor", "high_freq_factor", "long_factor", "low_freq_factor",
+    "mrope_section", "mscale", "mscale_all_dim", "original_max_position_embeddings", "partial_rotary_factor", "rope_theta",
+    "rope_type", "short_factor", "type",
+)  # fmt: skip
+"""What rotary positions are told by, whichever of them a kind needs."""
 
 
 def rope(c: Config, theta: float, context: int) -> Rope:
@@ -16,7 +24,14 @@ def rope(c: Config, theta: float, context: int) -> Rope:
     `theta` and `context` are the published class's defaults."""
     c.inert("rope_theta", "rope_scaling", "rope_parameters")
     c.only("rope_interleaved", False)
-    fields = c.data.get("rope_parameters") or c.data.get("rope_scaling") or {}
+    told = c.setting("rope_parameters" if c.data.get("rope_parameters") else "rope_scaling")
+    told.inert("mrope_interleaved", *FIELDS)
+    if told.data.get("mrope_section"):
+        # Axes that take frequencies in turn, as Qwen3-VL's do, and not in sections.
+        told.only("mrope_interleaved", False)
+    if told.data:
+        told.only("truncate", True)
+    fields = told.data
     base = fields.get("rope_theta") or c.data.get("rope_theta") or theta
     sections = tuple(fields.get("mrope_section") or ())
     kind = fields.get("rope_type") or fields.get("type") or "default"
@@ -24,7 +39,7 @@ def rope(c: Config, theta: float, context: int) -> Rope:
     return Rope(float(base), scaling(c, kind, fields, context), sections, float(share))
 
 
-def scaling(c: Config, kind: str, fields: dict[str, Any], context: int) -> Scaling:
+def scaling(c: Config, kind: str, fields: Mapping[str, Any], context: int) -> Scaling:
     """The scaling of rotary frequencies by its published name. Raises `BadConfig` for one that is not done."""
     longest = c.get("max_position_embeddings", context)
     match kind:
@@ -55,7 +70,7 @@ def longrope_louder(factor: float, original: int) -> float:
     return 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
 
 
-def yarn(fields: dict[str, Any], longest: int) -> Yarn:
+def yarn(fields: Mapping[str, Any], longest: int) -> Yarn:
     """YaRN's frequencies; where a config says nothing of the `mscale` that it took, the paper's own."""
     original = fields.get("original_max_position_embeddings") or longest
     factor = float(fields.get("factor") or longest / original)
