@@ -24,7 +24,6 @@ KIND = re.compile(r'^    model_type = "(.+)"$', re.MULTILINE)
 
 NEEDED: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"num_experts_per_tok": 6},
-    "idefics": {"additional_vocab_size": 2},
     "janus": {"vision_config": {"model_type": "janus_vision_model", "projection_dim": 4096}},
     "mbart": {"is_encoder_decoder": False},
     "minicpmv4_6": {"image_token_id": 9},
@@ -111,6 +110,18 @@ def test_what_is_not_said_is_the_class_s_default(model_type: str) -> None:
             assert spec_of(model_type, said) == spec_of(model_type, full), how
         compared += 1
     assert compared
+
+
+READ_ABOVE = {"blip_2_qformer": ["config.json: use_qformer_text_input"]}
+"""Fields of a part that the whole model's layout reads."""
+
+
+@pytest.mark.parametrize("model_type", [kind for kind in HAVE_CLASS if kind not in MAPPED])
+def test_no_field_that_the_class_writes_is_unknown(model_type: str) -> None:
+    """A warning about a field that every saved folder has teaches people not to read warnings."""
+    full = Config(in_full(model_type, {"model_type": model_type, **NEEDED.get(model_type, {})}), "config.json", layout)
+    layout(model_type, "config.json").read(full)
+    assert full.unknown() == READ_ABOVE.get(model_type, [])
 
 
 @pytest.mark.parametrize("model_type", [kind for kind in HAVE_CLASS if kind not in MAPPED and kind not in OLD])

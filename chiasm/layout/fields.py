@@ -11,7 +11,7 @@ from typing import Any
 
 from chiasm.errors import BadConfig
 
-COUNT = re.compile(r"(^|_)(num|n)_|_(layers|depth|dim|width|channels)$|^(depth|width)$")
+COUNT = re.compile(r"(^|_)(num|n)_|^additional_|_(layers|depth|dim|width|channels)$|^(depth|width)$")
 """Fields that say how many: none is below 0."""
 LAYERS, DEEPEST = re.compile(r"_layers$|^(depth|n_layer)$"), 1000
 """Published models have up to 126 layers; a million would be made for minutes before a weight is missed."""
@@ -42,7 +42,7 @@ def _named(name: str, value: Any) -> str | None:
     if GRIDS.search(name):
         pairs = isinstance(value, list) and value and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
         return None if pairs and all(_whole(edge, 1) for pair in value for edge in pair) else "a list of pairs of edges"
-    if SIDE.search(name):
+    if SIDE.search(name) and not COUNT.search(name):
         match value:
             case Mapping():
                 told = [edge for edge in value.values() if edge is not None]

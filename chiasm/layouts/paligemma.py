@@ -13,7 +13,7 @@ def read(c: Config) -> Reading:
     alone = {name: value for name, value in c.data["text_config"].items() if name != "use_bidirectional_attention"}
     c.data = {**c.data, "text_config": alone}
     vision, text = c.part("vision_config", "siglip_vision_model"), c.part("text_config", "gemma")
-    c.nested[0].inert("num_image_tokens", "projector_hidden_act")
+    c.nested[0].inert("num_image_tokens", "projector_hidden_act", "vocab_size")
     c.nested[1].inert("num_image_tokens")
     c.inert("vocab_size", "hidden_size", "ignore_index", "projection_dim", "num_hidden_layers")
     c.pixels.inert("image_seq_length", "do_center_crop")

@@ -23,7 +23,7 @@ def keys(heads: int) -> tuple[Rule, ...]:
 
 def read(c: Config) -> Reading:
     c.data = {"partial_rotary_factor": 0.5, **c.data}
-    c.inert("hidden_dropout", "partial_rotary_factor")
+    c.inert("hidden_dropout")
     width, heads = c.get("hidden_size", 4096), c.get("num_attention_heads", 64)
     norm = Norm("layer", c.get("layer_norm_eps", 1e-5))
     block = Block(

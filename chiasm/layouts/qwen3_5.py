@@ -21,9 +21,8 @@ def read(c: Config) -> Reading:
     }  # fmt: skip
     c.data = defaults | {name: value for name, value in c.data.items() if value is not None}
     c.only("attn_output_gate", True)
-    # A predictor of further tokens, which nothing here reads; how large a part of a head is turned is read with its base.
+    # A predictor of further tokens, which nothing here reads.
     c.inert("mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype", "mlp_only_layers")
-    c.inert("partial_rotary_factor")
     bias = c.get("attention_bias", False)
     # Frequencies follow three axes in turn, and those are equal where text is read.
     turned = {name: value for name, value in (c.data.get("rope_parameters") or {}).items() if name != "mrope_section"}

@@ -22,7 +22,7 @@ def rope(c: Config, theta: float, context: int) -> Rope:
     """Rotary positions in any of three spellings: rope_parameters; rope_theta with rope_scaling; and its old `type`.
 
     `theta` and `context` are the published class's defaults."""
-    c.inert("rope_theta", "rope_scaling", "rope_parameters")
+    c.inert("rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor")
     c.only("rope_interleaved", False)
     told = c.setting("rope_parameters" if c.data.get("rope_parameters") else "rope_scaling")
     told.inert("mrope_interleaved", *FIELDS)
