@@ -24,14 +24,15 @@ from typing import Any
 
 import torch
 
-from chiasm.generate import one_row
 from chiasm.generate.engine import Token, generate
+from chiasm.generate.flat_row import FlatRow
+from chiasm.generate.ready import ready
 from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size
 from chiasm.layers import cpu
 from chiasm.layers.linear import Packed
 from chiasm.loading import load
-from chiasm.model import Batch, Causal, prepare
+from chiasm.model import Batch, Causal
 from chiasm.pixels.views import look, packed
 from chiasm.prompt.plan import Plan
 from chiasm.prompt.tokenizer import Tokenizer
@@ -114,7 +115,7 @@ def eager_model(folder: Path) -> Causal:
     os.environ["CHIASM_COMPILE"] = "0"
     model = load(str(folder), dtype="bfloat16").model
     del os.environ["CHIASM_COMPILE"]
-    assert isinstance(model, Causal) and model.language.one_row is None
+    assert isinstance(model, Causal) and isinstance(model.language.one_row, FlatRow)
     return model
 
 
@@ -139,8 +140,7 @@ def picture_case(folder: Path, scratch: Path) -> tuple[Causal, Batch, Any, dict[
     described = describe(scratch)
     ours = load_model(described, torch.bfloat16)
     assert isinstance(ours, Causal) and ours.spec.sight is not None
-    one_row.attach(ours.language)
-    prepare(ours)
+    ready(ours)
     picture = torch.randint(0, 256, (SIDE, SIDE, 3), dtype=torch.uint8)
     ids = [IMAGE] * (SIDE // 64) ** 2 + counting(folder, PROMPT // 4)
     patches = torch.from_numpy(packed(look(ours.spec.sight, picture.numpy(), 0)))

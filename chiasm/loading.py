@@ -18,11 +18,9 @@ from chiasm import registry
 from chiasm.assistant import Assistant
 from chiasm.connect.compressed import shown_less
 from chiasm.errors import UnknownModel, UserError
-from chiasm.generate import one_row
+from chiasm.generate.ready import ready
 from chiasm.geometry.limits import is_limit
 from chiasm.local import LocalAssistant
-from chiasm.model import Causal as Writer
-from chiasm.model import prepare
 from chiasm.pixels.content import policy
 from chiasm.prompt.chat import ChatTemplate
 from chiasm.prompt.planner import Planner, hinter
@@ -178,9 +176,7 @@ def load_local(
     _fits(opened.described, numbers, place)
     with within_memory():
         model = load_model(opened.described, numbers, place)
-    if isinstance(model, Writer):
-        one_row.attach(model.language)
-    prepare(model)
+    ready(model)
     generation = opened.described.folder / "generation_config.json"
     if not generation.is_file() and opened.described.base is not None:
         generation = opened.described.base.folder / "generation_config.json"

@@ -13,6 +13,8 @@ from small_writers import BLOCK, KINDS, LLAMA, batch_of, model_of, rows_of
 
 from chiasm.generate import one_row
 from chiasm.generate.engine import generate, prefill, step
+from chiasm.generate.flat_row import FlatRow
+from chiasm.generate.ready import ready
 from chiasm.generate.sampling import Sampling
 from chiasm.layers import cpu
 from chiasm.layers.attend import attend
@@ -72,6 +74,33 @@ def test_the_compiled_way_is_taken_for_single_rows_alone(program):
     assert not taken
     list(generate(model, batch_of("llama", rows[:1], []), Sampling(max_new_tokens=4, cycle=None)))
     assert len(taken) == 3
+
+
+@pytest.mark.skipif(not packs(torch.ones(1, dtype=torch.bfloat16)), reason="no fast products of bf16 here")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_flat_way_is_the_modules_to_the_bit(kind, monkeypatch):
+    monkeypatch.setenv("CHIASM_COMPILE", "0")
+    (rows, _, own), model = rows_of(kind), model_of(kind).to(torch.bfloat16)
+    ready(model)
+    flat, batch = model.language.one_row, batch_of(kind, rows[:1], own[0])
+    assert isinstance(flat, FlatRow)
+    with torch.inference_mode():
+        logits_BS, cache = prefill(model, batch, 6)
+        for number in range(6):
+            chosen, length, found = logits_BS.argmax(-1), cache.length, []
+            for way in (None, flat):
+                cache.length, model.language.one_row = length, way
+                cache.keys[..., length, :], cache.values[..., length, :] = 9.0, 9.0
+                logits_BS = step(model, chosen, batch.next_B + number, cache)
+                found.append([logits_BS, cache.keys[..., length, :].clone(), cache.values[..., length, :].clone()])
+            assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_what_is_computed_otherwise_is_left_to_its_modules(monkeypatch):
+    monkeypatch.setenv("CHIASM_COMPILE", "0")
+    for model in (model_of("llama"), Causal(replace(LLAMA, decoder=replace(LLAMA.decoder, full_every=2))).to(torch.bfloat16)):
+        ready(model)
+        assert model.language.one_row is None
 
 
 @pytest.mark.parametrize("length", [128, 129, 300, 512, 513])

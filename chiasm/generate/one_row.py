@@ -68,7 +68,7 @@ class OneRow:
 def attach(decoder: CausalDecoder) -> bool:
     """Lets a decoder read single tokens the compiled way, if it is of the kind and this machine can; before `prepare`,
     which lays the weights out anew. True where it was done."""
-    if not _usual(decoder.spec):
+    if not usual(decoder.spec):
         return False
     parts = [part for block in decoder.blocks if (part := _parts(block)) is not None]
     program = cpu.program()
@@ -78,7 +78,7 @@ def attach(decoder: CausalDecoder) -> bool:
     return True
 
 
-def _usual(spec: Decoder) -> bool:
+def usual(spec: Decoder) -> bool:
     """Whether a decoder is of the kind at all: heads turned whole and scored as usual, one window for all layers."""
     block, rope = spec.block, spec.rope
     plain = block.scores == Scores() and block.qk_norm is None and block.latent is None and block.experts is None
