@@ -238,7 +238,7 @@ def test_a_folder_without_a_tokenizer_loads_and_is_planned(
         assert main(["plan", "--model", folder, "--size", "61x40", "--max-tokens", "4"]) == 0
         assert "text not counted" in capsys.readouterr().out
         assert main(["plan", "--model", folder, "--text", "What?"]) == 2
-        assert "has no tokenizer to count --text with" in capsys.readouterr().err
+        assert "has no tokenizer with a chat template to count --text with" in capsys.readouterr().err
 
 
 def test_a_composition_of_bare_folders_loads(reference: Reference, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from chats import tokenizer
 
+from chiasm.cli import main
 from chiasm.errors import BadCheckpoint
 from chiasm.loading import planner_of
 from chiasm.prompt import read_messages
@@ -90,3 +91,11 @@ def test_what_cannot_be_known_is_said(fixture: str, changes: dict[str, Any], sai
     assert str(tmp_path) in str(raised.value) and "add a chat_template.jinja" in str(raised.value)
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}")
     assert planner_of(describe(tmp_path)).template.render(TALK).text == "What is it?"
+
+
+def test_pictures_are_counted_where_no_template_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planner(tmp_path, published("internvl-2-4b") | {"template": None}, "internvl-2-4b")
+    assert main(["plan", "--model", str(tmp_path), "--size", "448x448"]) == 0
+    assert "256" in capsys.readouterr().out
+    assert main(["plan", "--model", str(tmp_path), "--size", "448x448", "--text", "What is it?"]) == 2
+    assert "has no tokenizer with a chat template to count --text with" in capsys.readouterr().err

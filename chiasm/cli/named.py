@@ -48,8 +48,8 @@ class Named:
 
 @dataclass(frozen=True)
 class Meant:
-    """What a name means, whatever it does; `planner` counts its text, and is absent where there is no tokenizer: of a family,
-    of a bare folder."""
+    """What a name means, whatever it does; `planner` counts its text, and is absent where there is no tokenizer or no template:
+    of a family, of a bare folder."""
 
     name: str
     model: Model
@@ -72,7 +72,9 @@ def named(model: str | None, compress: str | None = None, budget: str | None = N
 
     with suggesting(model):
         opened = open_model(model, compress, budget)
-    planner = opened.planner if opened.planner is not None and opened.planner.tokenizer.reads_text else None
+    planner = opened.planner
+    if planner is not None and (not planner.tokenizer.reads_text or planner.template.source is None):
+        planner = None
     return Meant(opened.name, opened.described.model, planner)
 
 

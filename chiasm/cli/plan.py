@@ -166,10 +166,13 @@ def cost(chosen: Named, shapes: list[Shape], text: str | None, text_tokens: int 
         raise UserError("--text and --text-tokens both say how long the text is: keep one.")
     if chosen.planner is None:
         if number:
-            raise UserError(f"{chosen.name} has no tokenizer to count numbers with: name a model folder with one.")
+            raise UserError(
+                f"{chosen.name} has no tokenizer with a chat template to count numbers with: name a model folder with both."
+            )
         if text is not None:
             raise UserError(
-                f"{chosen.name} has no tokenizer to count --text with: give --text-tokens N, or name a model folder with one."
+                f"{chosen.name} has no tokenizer with a chat template to count --text with: give --text-tokens N, or name a "
+                "model folder with both."
             )
         return budget(chosen.spec, sizes, text_tokens or 0, room)
     if text_tokens is not None:
