@@ -28,7 +28,9 @@ from test_train import tiny as tiny_writer
 from tiny_folder import tiny_folder
 
 import chiasm
-from chiasm.generate.engine import greedy
+from chiasm.generate.engine import Token, generate, greedy
+from chiasm.generate.replay import PATIENCE
+from chiasm.generate.sampling import Sampling
 from chiasm.geometry import Size
 from chiasm.model import (
     AnyModel,
@@ -113,6 +115,21 @@ def test_a_gpu_computes_what_the_processor_computes(name: str, prepared: bool) -
     assert len(found) == len(wanted) > 0
     for have, want in zip(found, wanted, strict=True):
         torch.testing.assert_close(have.cpu(), want, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["smollm2", "llava-1.5", "qwen2-vl", "gemma-2"])
+def test_replayed_tokens_are_the_processors(name: str) -> None:
+    here = tiny(families()[name].model)
+    there = deepcopy(here).cuda()
+    assert isinstance(here, Causal) and isinstance(there, Causal)
+    plan, shown = planned(here, asked(here.spec))
+    sampling = Sampling(max_new_tokens=3 * PATIENCE, cycle=None)
+
+    def written(model: Causal) -> list[tuple[int, int]]:
+        events = generate(model, plan.batch(shown).to(device_of(model)), sampling)
+        return [(event.row, event.id) for event in events if isinstance(event, Token)]
+
+    assert written(there) == written(here)
 
 
 def test_bf16_answers_on_a_gpu_and_vectors_come_back(tmp_path: object) -> None:
