@@ -24,6 +24,7 @@ from chiasm.prompt.messages import question, read_messages
 from chiasm.reference.case import BOS, IMAGE, VIDEO
 from chiasm.reference.parts import clip_tower, decoder
 from chiasm.spec import Even, PerSecond
+from chiasm.towers.llava_chats import VICUNA_CLIPS
 from chiasm.weights.write import write_json, write_text
 
 COLOURS = [(20 * number, 255 - 20 * number, 90) for number in range(10)]
@@ -180,6 +181,8 @@ def video_folder(folder: Path) -> Path:
     write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "unk_token": "<unk>"})
     look = {"size": {"shortest_edge": 18}, "crop_size": {"height": 18, "width": 18}}
     write_json(folder / "preprocessor_config.json", look)
+    # Its vocabulary is none that was published, so that no template goes without saying.
+    write_text(folder / "chat_template.jinja", VICUNA_CLIPS)
     return folder
 
 
