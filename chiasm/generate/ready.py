@@ -11,5 +11,5 @@ def ready(model: AnyModel) -> None:
     here: the compiled program, which needs the weights as they were loaded, or one function of torch."""
     compiled = isinstance(model, Causal) and one_row.attach(model.language)
     prepare(model)
-    if isinstance(model, Causal) and not compiled:
-        flat_row.attach(model.language)
+    if isinstance(model, Causal) and not compiled and flat_row.attach(model.language):
+        model.lay_head()

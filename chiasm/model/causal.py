@@ -19,7 +19,7 @@ from chiasm.layers.cache import KVCache
 from chiasm.layers.carried import Untouched
 from chiasm.layers.delta import begun
 from chiasm.layers.embed import head, tables
-from chiasm.layers.linear import scores
+from chiasm.layers.linear import Packed, packs, scores
 from chiasm.model.batch import Asks, Batch, Sight, Spots
 from chiasm.model.pointing import Pointer
 from chiasm.place import NOTHING
@@ -60,6 +60,7 @@ class Causal(nn.Module):
                 self.pointer = Pointer(spec.head, spec.decoder.width)
         if spec.writes and not spec.decoder.tied:
             self.head = head(spec.decoder)
+        self.laid: Packed | None = None
 
     def forward(self, batch: Batch, cache: KVCache | None = None, wanted: Wanted = "all") -> Tensor:
         """Normed hidden states of the batch's positions (or the last one alone), [B, T, D]; `logits` scores them."""
@@ -126,12 +127,28 @@ class Causal(nn.Module):
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Scores of the vocabulary, [..., S]."""
-        parts = [scores(hidden_BTD, table) for table in tables(self.language.embed if self.spec.decoder.tied else self.head)]
+        if self.laid is not None:
+            parts = [self.laid.forward(hidden_BTD)]
+        else:
+            parts = [scores(hidden_BTD, table) for table in self._tables]
         logits, cap = parts[0] if len(parts) == 1 else torch.cat(parts, -1), self.spec.decoder.logit_cap
         logits = logits if cap is None else (logits / cap).tanh() * cap
         for first, count in self.spec.decoder.silent:
             logits[..., first : first + count] = torch.finfo(logits.dtype).min
         return logits
+
+    @property
+    def _tables(self) -> list[Tensor]:
+        return tables(self.language.embed if self.spec.decoder.tied else self.head)
+
+    def lay_head(self) -> None:
+        """Keeps the vocabulary's table in oneDNN's layout as well, for good, where it is one and can be: a single row is read
+        in half of the time then."""
+        match self._tables:
+            case [Tensor() as table] if packs(table):
+                whole = nn.Linear(table.shape[1], table.shape[0], bias=False, device="meta")
+                whole.weight = nn.Parameter(table.detach(), requires_grad=False)
+                self.laid = Packed(whole)
 
     def room(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of up to `length` positions."""
