@@ -5,11 +5,24 @@ import time
 from functools import partial
 from typing import Any
 
+import pytest
+
 from chiasm.train.stream import stream
 
 
 def piece(step: int, weight: bytes) -> tuple[int, int]:
     return step, len(weight)
+
+
+def unlucky(step: int) -> int:
+    return 1 // (2 - step)
+
+
+def test_what_cannot_be_made_is_told_at_once() -> None:
+    made = stream(unlucky, first=0)
+    assert [next(made), next(made)] == [0, 1]
+    with pytest.raises(RuntimeError, match=r"piece 2 cannot be made:(?s:.*)ZeroDivisionError"):
+        next(made)
 
 
 def test_pieces_come_in_order_from_several_processes() -> None:

@@ -53,7 +53,7 @@ def receipt(canvas: Canvas, assets: Assets, use: Use) -> tuple[str, list[Questio
     rng, size = canvas.rng, canvas.size
     px = rng.randint(13, 20)
     high = px * rng.uniform(1.2, 1.5)
-    rows = min(rng.randint(1, 5), int((size - 12) / high) - 1)
+    rows = max(1, min(rng.randint(1, 5), int((size - 12) / high) - 1))
     goods = rng.sample(_GOODS, rows)
     cents = [rng.randrange(50, 2500) for _ in range(rows)]
     paper = any_colour(rng) if rng.random() < 0.2 else (rng.randrange(225, 256),) * 3

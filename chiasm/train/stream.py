@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from queue import Full
+from traceback import format_exc
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What stands in the place of a piece that could not be made."""
+
+    trace: str
+
 
 PATIENCE = 300
 """Seconds to wait for one piece of work before something must be wrong."""
@@ -34,6 +44,8 @@ def stream(make: Callable[[int], T], first: int, workers: int = 1, ahead: int = 
     try:
         while True:
             made, work = queues[(step - first) // by % workers].get(timeout=PATIENCE)
+            if isinstance(work, Broken):
+                raise RuntimeError(f"piece {made} cannot be made:\n{work.trace}")
             assert made == step
             yield work
             step += by
@@ -47,7 +59,10 @@ def _work(queue: Queue[Any], orders: Queue[Callable[[int], Any]], step: int, jum
     os.nice(5)
     parent, make = os.getppid(), orders.get()
     while True:
-        made = make(step)
+        try:
+            made = make(step)
+        except Exception:
+            made = Broken(format_exc())
         while True:
             try:
                 queue.put((step, made), timeout=5)
