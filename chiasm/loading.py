@@ -16,7 +16,7 @@ import torch
 
 from chiasm import registry
 from chiasm.assistant import Assistant
-from chiasm.connect.compressed import shown_less
+from chiasm.connect.compressed import compressions, shown_less
 from chiasm.errors import UnknownModel, UserError
 from chiasm.generate.ready import ready
 from chiasm.geometry.limits import is_limit
@@ -62,6 +62,8 @@ def open_model(name: str | None = None, compress: str | None = None, budget: str
 
     Raises `UnknownModel` for a name that means nothing, and what `describe` and `shown_less` raise.
     """
+    if compress is not None:
+        compressions(compress)  # a word that means nothing is told of before anything is fetched
     folder = DEFAULT if name is None else _folder(name)
     described = describe(folder)
     described = replace(described, model=shown_less(described.model, compress, budget))

@@ -27,7 +27,12 @@ def compressed(model: Causal, named: str) -> Causal:
     No weight changes and none is added. Raises `UserError` for an unknown word, a model that sees nothing or does not splice
     its pictures into the sequence, and one whose prompt marks each row or tile of cells, which there are none of any more.
     """
-    return _with(model, f"compress={named!r}", tuple(map(_named, named.split("+"))))
+    return _with(model, f"compress={named!r}", compressions(named))
+
+
+def compressions(named: str) -> tuple[Step, ...]:
+    """The steps that a name lists, joined by +. Raises `UserError` for an unknown word."""
+    return tuple(map(_named, named.split("+")))
 
 
 def budgeted(model: Causal, named: str) -> Causal:
