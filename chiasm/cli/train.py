@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -38,8 +39,8 @@ def run(
     except (SyntaxError, ValueError) as e:
         said = f"line {e.lineno}: {e.msg}" if isinstance(e, SyntaxError) and e.lineno else str(e)
         raise UserError(f"{recipe} is not Python ({said}); name a recipe, such as recipes/default.py") from None
-    if minutes is not None and not minutes > 0:
-        raise UserError(f"--minutes {minutes:g} leaves no time to train: give a number above 0")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UserError(f"--minutes {minutes:g} is no time to train in: give a number above 0")
     overrides = parse(changes)
     from chiasm.train.run import run as train
 

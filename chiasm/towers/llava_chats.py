@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from chiasm.layout import Spoken
 
 IMAGES = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+SHOWN = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
 TEXTS = "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
 TOLD = "{% if message['role'] == 'system' %}"
 
 VICUNA = (
     "{% for message in messages %}"
     "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
+    + IMAGES
+    + "{% if message['role'] != 'assistant' %}"
     "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
     "{% else %}"
     "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
@@ -29,23 +30,22 @@ VICUNA_CLIPS = VICUNA.replace(IMAGES, IMAGES + IMAGES.replace("image", "video"))
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
-    "{% if message['role'] != 'assistant' %}"
+    + SHOWN
+    + "{% if message['role'] != 'assistant' %}"
     "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}{% endfor %}"
     "{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
     "{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}{{ '<|im_end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
-SHOWN = "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
 CHATML_CLIPS = CHATML.replace(SHOWN, SHOWN + SHOWN.replace("image", "video"))
 """Pictures, then clips, then words."""
 
 MISTRAL = (
     "{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' }}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
-    "{{ ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
+    + IMAGES
+    + TEXTS
+    + "{{ ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
     "{% for content in message['content'] %}{% generation %}{{ ' ' + content['text'] + '</s>' }}{% endgeneration %}{% endfor %}"
     "{% endif %}{% endfor %}"
 )
